@@ -1,0 +1,1 @@
+"""The pure core: pure decisions. No I/O, no clock, no randomness, no log."""

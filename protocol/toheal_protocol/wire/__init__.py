@@ -1,0 +1,1 @@
+"""Layouts on the wire. Spec: docs/protocol/."""

@@ -1,0 +1,1 @@
+"""The client: local process, command line and (later) local page."""
