@@ -18,18 +18,23 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/charter",
         "th1/create",
         "th1/invitation",
+        "th1/item",
+        "th1/keyring",
         "th1/member",
         "th1/msgid",
         "th1/op",
         "th1/safety",
+        "th1/source",
         "th1/text",
         "th1/token",
+        "th1/view",
         # keys derived by PRF
         "th1/charter-key",
         "th1/commit",
         "th1/content",
         "th1/continuity",
         "th1/dtls",
+        "th1/generation",
         "th1/inv",
         "th1/inv-read",
         "th1/inv-reply",
@@ -76,6 +81,18 @@ def prf(key: bytes, label: str, *parts: bytes) -> bytes:
     Source: RFC 2104. Spec: docs/protocol/conventions.md, section 3.2.
     """
     return hmac.digest(key, length_prefixed(_known(label), *parts), "sha512")[:PRF_SIZE]
+
+
+def prf_pair(key: bytes, label: str) -> tuple[bytes, bytes]:
+    """Derive two 32-byte keys from one: the halves of HMAC-SHA512(key, lp(label)).
+
+    One HMAC gives both, so a chain of keys advances at the price of one. The first half is
+    `prf(key, label)`: never use both functions with one label.
+
+    Source: RFC 2104. Spec: docs/protocol/conventions.md, section 3.2.
+    """
+    both = hmac.digest(key, length_prefixed(_known(label)), "sha512")
+    return both[:PRF_SIZE], both[PRF_SIZE:]
 
 
 def derive_keys(salt: bytes, secret: bytes, label: str, *, count: int) -> tuple[bytes, ...]:

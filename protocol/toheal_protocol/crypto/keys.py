@@ -69,6 +69,18 @@ def diffie_hellman(ours: DhSecretKey, theirs: DhPublicKey) -> SharedSecret:
         raise MalformedFrame("an X25519 public key of low order") from None
 
 
+def check_dh_public_key(public_key: DhPublicKey) -> None:
+    """Return if the key can agree on anything.
+
+    Raises:
+        MalformedFrame: their key has the wrong size or a low order.
+
+    Source: RFC 7748, section 6.1 (the check for the all-zero value).
+    """
+    # Clamping makes any secret a multiple of the cofactor, so one secret unmasks every low order.
+    diffie_hellman(DhSecretKey(bytes(DH_SIZE)), public_key)
+
+
 def verify_key(seed: SigningSeed) -> VerifyKey:
     """Compute the Ed25519 public key of a 32-byte seed.
 

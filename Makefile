@@ -1,0 +1,80 @@
+# Everything starts here. A fresh machine needs Python 3.11 or newer and make; the rest is fetched
+# into .venv, in the versions and with the hashes of uv.lock.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+READY := .venv/.ready
+PYTEST := $(BIN)/python -m pytest
+
+# What a developer waits for, what belongs to the longer part, and what only a soak runs.
+OUTSIDE := slow or real or browser or netns or redis or coturn
+QUICK := not soak and not ($(OUTSIDE))
+LONGER := not soak and ($(OUTSIDE))
+
+PART ?= all
+SECONDS ?= 60
+FACTOR ?= 20
+WYCHEPROOF_COMMIT := dac1dd4729fd1f8dd9e1e9f3dce51d783da6c166
+
+.PHONY: help demo test check bench docs soak fuzz wycheproof format clean
+
+help:
+	@echo "make demo    a relay, three people and one circle on this machine"
+	@echo "make test    every test that can run here"
+	@echo "make check   format, lint, types, import rules, quick tests: under a minute"
+	@echo "make format  write the format that check asks for"
+	@echo "make bench   run the benchmarks and write docs/benchmarks.md"
+	@echo "make docs    build the documentation into site/"
+	@echo "make soak    the same tests with FACTOR ($(FACTOR)) times the random cases"
+	@echo "make fuzz    fuzz the parsers of PART ($(PART)) for SECONDS ($(SECONDS)) each"
+	@echo "make wycheproof   fetch the Wycheproof files and run them"
+
+demo: $(READY)
+	$(BIN)/toheal demo
+
+test: $(READY)
+	$(PYTEST) -q -n 2 -m "$(QUICK)"
+	$(PYTEST) -q -m "$(LONGER)" || [ $$? -eq 5 ]
+
+check: $(READY)
+	$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(PYTEST) -q -n 2 -m "$(QUICK)"
+
+format: $(READY)
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --quiet --fix .
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+docs: $(READY)
+	$(BIN)/uv run --quiet --no-project --with-requirements scripts/docs-requirements.txt zensical build --clean --strict
+
+soak: $(READY)
+	TOHEAL_SOAK=$(FACTOR) $(PYTEST) -q -n 2 -m ""
+
+fuzz: $(READY)
+	-$(BIN)/uv pip install --quiet --require-hashes -r tests/fuzz/requirements.txt
+	@if [ "$(PART)" = all ]; then parts=$$(ls tests/support/parsers_*.py | sed 's/.*parsers_//; s/\.py//'); \
+	else parts="$(PART)"; fi; \
+	for part in $$parts; do $(BIN)/python -m tests.fuzz $$part $(SECONDS) || exit 1; done
+
+wycheproof: $(READY)
+	test -d .wycheproof || git clone --quiet --filter=blob:none --no-checkout https://github.com/C2SP/wycheproof .wycheproof
+	git -C .wycheproof checkout --quiet $(WYCHEPROOF_COMMIT)
+	TOHEAL_REQUIRE=wycheproof TOHEAL_WYCHEPROOF=.wycheproof/testvectors_v1 $(PYTEST) -q tests/vectors/test_wycheproof.py
+
+clean:
+	rm -rf .venv site dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(READY): pyproject.toml protocol/pyproject.toml relay/pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; PYTHON=/path/to/it make $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
+	@UV_PYTHON_DOWNLOADS=never $(BIN)/uv sync --quiet --frozen --python $(BIN)/python
+	@touch $(READY)

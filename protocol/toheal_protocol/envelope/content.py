@@ -1,0 +1,155 @@
+"""What a message says inside its seal, and where it stands in the circle's log.
+
+```
+circle_id[32] || author_seq[4] || prev_own[32] || count[1] || parents[32 each] || member_view[32]
+|| lamport[4] || ttl[4] || type[1] || has_reply[1] || reply[32]? || body
+```
+
+It names no author: each recipient knows the author from its own wrap, and nobody can prove it to
+an outsider. Whether the references make sense is the circle's to judge.
+
+Spec: docs/protocol/envelope.md, section 4. Vectors: tests/vectors/envelope.json.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import field, frozen
+
+from toheal_protocol.errors import LocalError, MalformedFrame
+from toheal_protocol.model import ID_SIZE, CircleId, MessageId
+from toheal_protocol.wire.codec import Reader, u8, u32
+from toheal_protocol.wire.padding import BUCKETS
+
+MAX_PARENTS: Final = 32
+"""Parents one message can name: one per member (24) leaves room; more would be a way to stuff."""
+
+MAX_CONTENT_SIZE: Final = BUCKETS[-1] - 1
+"""Bytes of encoded content: the largest bucket, less the padding's mark."""
+
+_NO_MESSAGE: Final = bytes(ID_SIZE)
+_FIXED: Final = ID_SIZE + 4 + ID_SIZE + 1 + ID_SIZE + 4 + 4 + 1 + 1
+
+
+@frozen
+class Content:
+    """One message as its author wrote it.
+
+    Attributes:
+        circle_id: the circle it belongs to, 32 bytes.
+        author_seq: the author's own count of messages to this audience.
+        prev_own: the author's message before this one; None for the first.
+        parents: the newest messages the author knew, at most `MAX_PARENTS`, none twice.
+        member_view: 32 bytes that name the membership the author saw.
+        lamport: one more than the highest number the author had seen.
+        ttl: seconds until each reader's device forgets it after opening; 0 for never.
+        type: what kind of message; 0 to 255.
+        reply: the message it answers, if any.
+        body: what the kind says it is.
+    """
+
+    circle_id: CircleId
+    author_seq: int
+    prev_own: MessageId | None
+    parents: tuple[MessageId, ...]
+    member_view: bytes
+    lamport: int
+    ttl: int
+    type: int
+    reply: MessageId | None
+    body: bytes = field(repr=False)
+
+
+def max_body_size(*, parents: int, is_reply: bool) -> int:
+    """Return how many bytes a body can have beside so many references."""
+    return MAX_CONTENT_SIZE - _FIXED - ID_SIZE * (parents + is_reply)
+
+
+def encode_content(content: Content) -> bytes:
+    """Write a message's content, ready to be sealed.
+
+    Raises:
+        LocalError: an id of the wrong size, a number that does not fit, a parent too many or
+            named twice, or a body that does not fit the largest bucket.
+
+    Spec: docs/protocol/envelope.md, section 4. Vectors: tests/vectors/envelope.json.
+    """
+    if not _are_parents(content.parents):
+        raise LocalError("more parents than allowed, or one twice")
+    if content.prev_own == _NO_MESSAGE:
+        raise LocalError("32 zero bytes name no message")
+    reply = b"\x00" if content.reply is None else b"\x01" + _id(content.reply)
+    encoded = b"".join(
+        (
+            _id(content.circle_id),
+            u32(content.author_seq),
+            _id(content.prev_own or _NO_MESSAGE),
+            u8(len(content.parents)),
+            *map(_id, content.parents),
+            _id(content.member_view),
+            u32(content.lamport),
+            u32(content.ttl),
+            u8(content.type),
+            reply,
+            content.body,
+        )
+    )
+    if len(encoded) > MAX_CONTENT_SIZE:
+        raise LocalError("a body larger than the largest bucket")
+    return encoded
+
+
+def decode_content(plain: bytes) -> Content:
+    """Read a message's content.
+
+    Raises:
+        MalformedFrame: any bytes that `encode_content` would not have written.
+
+    Spec: docs/protocol/envelope.md, section 4. Vectors: tests/vectors/envelope.json.
+    """
+    if len(plain) > MAX_CONTENT_SIZE:
+        raise MalformedFrame("larger than the largest bucket")
+    reader = Reader(plain)
+    circle_id, author_seq = CircleId(reader.take(ID_SIZE)), reader.u32()
+    prev_own = reader.take(ID_SIZE)
+    content = Content(
+        circle_id=circle_id,
+        author_seq=author_seq,
+        prev_own=None if prev_own == _NO_MESSAGE else MessageId(prev_own),
+        parents=_read_parents(reader),
+        member_view=reader.take(ID_SIZE),
+        lamport=reader.u32(),
+        ttl=reader.u32(),
+        type=reader.u8(),
+        reply=_read_reply(reader),
+        body=reader.rest(),
+    )
+    return content
+
+
+def _read_parents(reader: Reader) -> tuple[MessageId, ...]:
+    count = reader.u8()
+    if count > MAX_PARENTS:
+        raise MalformedFrame("more parents than allowed")
+    parents = tuple(MessageId(reader.take(ID_SIZE)) for _ in range(count))
+    if not _are_parents(parents):
+        raise MalformedFrame("a parent named twice")
+    return parents
+
+
+def _read_reply(reader: Reader) -> MessageId | None:
+    has_reply = reader.u8()
+    if has_reply > 1:
+        raise MalformedFrame("neither a reply nor none")
+    return MessageId(reader.take(ID_SIZE)) if has_reply else None
+
+
+def _are_parents(parents: tuple[MessageId, ...]) -> bool:
+    return len(parents) <= MAX_PARENTS and len(set(parents)) == len(parents)
+
+
+def _id(part: bytes) -> bytes:
+    if len(part) != ID_SIZE:
+        raise LocalError("an id has 32 bytes")
+    return part

@@ -1,0 +1,264 @@
+"""Arrivals: what to do with frames, whether a relay pushed them or a link brought them.
+
+Every frame is one attempt: it is opened, counted and acted upon, or it changes nothing.
+
+Spec: docs/protocol/circle.md, sections 2, 3 and 9.
+"""
+
+from __future__ import annotations
+
+from toheal_protocol.errors import (
+    ForgedMessage,
+    MalformedFrame,
+    RemoteError,
+    ReplayedMessage,
+    TooFarAhead,
+    UnknownSession,
+)
+from toheal_protocol.identity import clean_name
+from toheal_protocol.machines import calls, door, linking
+from toheal_protocol.machines.addressing import (
+    NUMBERS_AHEAD,
+    add_grants,
+    draw_mailboxes,
+    grants_of,
+    open_deposit,
+)
+from toheal_protocol.machines.courier import pump
+from toheal_protocol.machines.draft import Draft
+from toheal_protocol.machines.events import DeleteMail, Mail, Tell
+from toheal_protocol.machines.log import is_member, release_held, take_message
+from toheal_protocol.machines.pair import (
+    OpenedEnvelope,
+    OpenedNote,
+    ack_soon,
+    open_frame,
+    owe_note,
+    pass_note,
+)
+from toheal_protocol.machines.state import Invitation, Listening, Seat, Source, Stage, Standing
+from toheal_protocol.messages.frames import Answer, Envelope, Note, Opening, decode_frame
+from toheal_protocol.messages.grants import Grant
+from toheal_protocol.messages.notes import (
+    Ack,
+    AnyNote,
+    Declined,
+    ForkSeen,
+    Granted,
+    Here,
+    Introduction,
+    Knock,
+    LinkAnswer,
+    LinkOffer,
+    Welcome,
+)
+from toheal_protocol.model import MemberId
+from toheal_protocol.ratchet import ForkedSession
+from toheal_protocol.wire.relay_address import RelayAddress
+
+
+def take_mail(draft: Draft, relay: RelayAddress, mail: tuple[Mail, ...]) -> None:
+    """Take what a relay pushed; all of it can be deleted there once this is committed."""
+    done: dict[bytes, list[int]] = {}
+    sources: dict[bytes, Source] = {}
+    for item in mail:
+        source = draft.live.sources.get(item.address)
+        if source is None:
+            continue
+        sources[source.read_seed] = source
+        done.setdefault(source.read_seed, []).append(item.item)
+        try:
+            with draft.attempt():
+                _take_deposit(draft, source, item.frame)
+        except RemoteError:
+            continue  # anybody with a mailbox's token can fill it with garbage: drop and go on
+    for seed, items in done.items():
+        draft.ask(DeleteMail(relay, sources[seed].read_seed, tuple(items)))
+
+
+def take_link_frames(draft: Draft, member: MemberId, frames: tuple[bytes, ...]) -> None:
+    """Take the frames of one record of a link."""
+    for frame in frames:
+        try:
+            with draft.attempt():
+                decoded = decode_frame(frame)
+                if not isinstance(decoded, Note | Envelope):
+                    raise MalformedFrame("a handshake flight over a link")
+                _take_frame(draft, member, decoded, over_link=True)
+        except RemoteError:
+            continue  # the link's own seal held, the frame's did not: drop it and go on
+
+
+def _take_deposit(draft: Draft, source: Source, deposit: bytes) -> None:
+    frame = decode_frame(open_deposit(source.seal_key, deposit))
+    match frame:
+        case Opening(flight):
+            _take_opening(draft, source, flight)
+        case Answer(flight):
+            if source.member is None:
+                raise MalformedFrame("an answer in a reply mailbox")
+            _take_answer(draft, source.member, flight)
+        case Note() | Envelope():
+            _take_from_source(draft, source, frame)
+
+
+def _take_from_source(draft: Draft, source: Source, frame: Note | Envelope) -> None:
+    if source.member is not None:
+        _take_frame(draft, source.member, frame, over_link=False)
+        _note_number(draft, source.member, source.number)
+        return
+    for member in _who_came_by(draft, source.invitation):
+        try:
+            with draft.attempt():
+                _take_frame(draft, member, frame, over_link=False)
+        except ForgedMessage:
+            continue  # it may be from another one who came by the same invitation
+        return
+    raise ForgedMessage("from nobody who came by this invitation")
+
+
+def _who_came_by(draft: Draft, invitation: bytes) -> tuple[MemberId, ...]:
+    peers = draft.cold.peers.items()
+    return tuple(member for member, peer in peers if peer.invitation == invitation)
+
+
+def _take_opening(draft: Draft, source: Source, flight: bytes) -> None:
+    if source.member is not None:
+        _take_expected_call(draft, source.member, flight)
+        return
+    invitation = next((one for one in draft.cold.invitations if one.id == source.invitation), None)
+    if invitation is None:
+        raise UnknownSession("no such invitation")
+    opened, card = calls.take_opening(
+        draft, flight, purpose=calls.JOIN, secret=invitation.secret, known=None
+    )
+    member = opened.keys.member_id
+    if member in draft.cold.peers:
+        calls.repeat_answer(draft, member, opened.ephemeral)
+        return
+    if invitation.seat is not Seat.OPEN or invitation.expires <= draft.wall_now:
+        raise UnknownSession("the invitation is used or over")
+    if door.welcome_at_door(draft, invitation, opened.keys, card) is None:
+        raise TooFarAhead("nobody else fits at the door")
+    calls.answer_call(draft, member, opened)
+    _listen_on(draft, member, invitation)
+
+
+def _listen_on(draft: Draft, member: MemberId, invitation: Invitation) -> None:
+    """Keep the reply mailbox open for this one until it knows a mailbox of its own."""
+    listening = Listening(calls.JOIN, invitation.secret, invitation.prekey_id)
+    draft.change_peer(member, listening=listening)
+
+
+def _take_expected_call(draft: Draft, member: MemberId, flight: bytes) -> None:
+    peer = draft.peer(member)
+    if peer.listening is None:
+        raise UnknownSession("a call we do not expect")
+    opened, _ = calls.take_opening(
+        draft,
+        flight,
+        purpose=peer.listening.purpose,
+        secret=peer.listening.secret,
+        known=peer.keys,
+    )
+    if not calls.repeat_answer(draft, member, opened.ephemeral) and peer.opened is None:
+        calls.answer_call(draft, member, opened)
+
+
+def _take_answer(draft: Draft, member: MemberId, flight: bytes) -> None:
+    calls.take_answer(draft, member, flight)
+    if draft.peer(member).standing is Standing.HOST:
+        charter = door.charter_hash(draft.cold.charter)
+        owe_note(draft, member, Knock(draft.cold.my_name, charter))
+    owe_note(draft, member, Granted(calls.confirm_mailboxes(draft, member)))
+
+
+def _take_frame(draft: Draft, member: MemberId, frame: Note | Envelope, *, over_link: bool) -> None:
+    session = draft.pair(member).session
+    was_silent = session is not None and not session.can_send
+    try:
+        with draft.attempt():
+            opened = open_frame(draft, member, frame)
+    except ReplayedMessage:
+        ack_soon(draft, member, over_link=over_link)  # our acknowledgement may have been lost
+        return
+    except ForkedSession:
+        _show_fork(draft, member)
+        return
+    if was_silent:
+        owe_note(draft, member, Granted(calls.confirm_mailboxes(draft, member)))
+        pump(draft, member)
+    if opened.seq:
+        ack_soon(draft, member, over_link=over_link)
+    try:
+        with draft.attempt():
+            _act_on(draft, member, opened)
+    except TooFarAhead:
+        raise
+    except RemoteError:
+        # The peer itself sealed this, so asking for it again would bring the same bytes.
+        draft.ask(Tell("unreadable", member))
+
+
+def _act_on(draft: Draft, member: MemberId, opened: OpenedNote | OpenedEnvelope) -> None:
+    if isinstance(opened, OpenedNote):
+        _take_note(draft, member, opened.note)
+        return
+    if not is_member(draft, member) or draft.cold.stage is Stage.KNOCKING:
+        raise ForgedMessage("a message by somebody who is not a member")
+    take_message(draft, member, mid=opened.mid, key=opened.key, common=opened.common)
+
+
+def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: C901 - one flat list of all notes
+    match note:
+        case Ack():
+            return  # taken when it was opened
+        case Here():
+            linking.take_here(draft, member, note)
+        case LinkOffer():
+            linking.take_offer(draft, member, note)
+        case LinkAnswer():
+            linking.take_answer(draft, member, note)
+        case ForkSeen():
+            _show_fork(draft, member, told=True)
+        case Granted(grants):
+            _take_grants(draft, member, grants)
+        case Knock(name):
+            door.take_knock(draft, member, note, name=clean_name(name))
+        case Welcome():
+            door.take_welcome(draft, member, note)
+            release_held(draft)
+        case Introduction():
+            door.take_introduction(draft, member, note)
+        case Declined():
+            door.take_declined(draft, member)
+
+
+def _take_grants(draft: Draft, member: MemberId, grants: tuple[Grant, ...]) -> None:
+    add_grants(draft, member, grants)
+    pump(draft, member)
+    linking.say_here(draft, member, is_reply=False)
+
+
+def _note_number(draft: Draft, member: MemberId, number: int) -> None:
+    """Grant more mailboxes when a peer comes near the last; drop those it has left behind."""
+    peer = draft.peer(member)
+    if number and peer.listening is not None:
+        draft.change_peer(member, listening=None)
+    newest = max((box.number for box in peer.mailboxes), default=0)
+    if not number or newest - number >= NUMBERS_AHEAD - 1:
+        return
+    kept = tuple(box for box in peer.mailboxes if box.number >= number - 1)
+    missing = number + NUMBERS_AHEAD - 1 - newest
+    fresh = draw_mailboxes(draft.cold.relays, draft.entropy, first=newest + 1, count=missing)
+    draft.change_peer(member, mailboxes=(*kept, *fresh))
+    owe_note(draft, member, Granted(grants_of(fresh)))
+
+
+def _show_fork(draft: Draft, member: MemberId, *, told: bool = False) -> None:
+    """Show that two copies run: of the peer (we saw it), or of ourselves (we were told)."""
+    if not draft.peer(member).is_forked:
+        draft.change_peer(member, is_forked=True)
+        draft.ask(Tell("fork_told" if told else "fork_seen", member))
+    if not told:
+        pass_note(draft, member, ForkSeen())

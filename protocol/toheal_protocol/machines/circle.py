@@ -1,0 +1,143 @@
+"""One circle: the function every event goes through.
+
+`step` is the whole border of the core: `(circle, event, now, wall_now, entropy)` in, the next
+circle, what to write and what to do out. Whatever comes from outside and breaks the rules changes
+nothing and looks the same to whoever sent it.
+
+Spec: docs/protocol/circle.md.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from toheal_protocol.crypto import Entropy
+from toheal_protocol.errors import LocalError
+from toheal_protocol.machines import courier, door, linking
+from toheal_protocol.machines import events as happened
+from toheal_protocol.machines.alarms import next_alarm, ring
+from toheal_protocol.machines.arrivals import take_link_frames, take_mail
+from toheal_protocol.machines.calls import deposit_invitation, repeat_call
+from toheal_protocol.machines.draft import Decision, Draft
+from toheal_protocol.machines.log import restart_gaps, write_message
+from toheal_protocol.machines.pair import acknowledge_if_due, seal_again
+from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
+from toheal_protocol.machines.watching import watch_all
+from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
+from toheal_protocol.messages.operations import (
+    OperationKind,
+    encode_operation,
+    sign_operation,
+)
+from toheal_protocol.model import Instant, WallTime
+from toheal_protocol.wire.relay_address import RelayAddress
+
+
+def step(
+    circle: Circle,
+    event: happened.Event,
+    *,
+    now: Instant,
+    wall_now: WallTime,
+    entropy: Entropy,
+) -> Decision:
+    """Take one event and return the next state, what to write, and what to do after that."""
+    draft = Draft(circle, now=now, wall_now=wall_now, entropy=entropy)
+    _take(draft, event)
+    for member in draft.live.couriers:
+        acknowledge_if_due(draft, member)
+    if draft.cold is not circle.cold or isinstance(event, happened.Started):
+        watch_all(draft)
+    return draft.decide(wake_at=next_alarm(draft))
+
+
+def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat list of all events
+    match event:
+        case happened.Started():
+            restart_gaps(draft)
+        case happened.Submitted(text, notes):
+            _submit(draft, text, notes)
+        case happened.Invited(lifetime, relay):
+            door.invite(draft, lifetime=lifetime, relay=relay)
+        case happened.InvitationWithdrawn(invitation):
+            door.close_invitation(draft, invitation, Seat.WITHDRAWN)
+        case happened.Admitted(member):
+            door.admit(draft, member)
+        case happened.Refused(member):
+            door.decline(draft, member)
+        case happened.Left():
+            _leave(draft)
+        case happened.MailArrived(relay, mail):
+            take_mail(draft, relay, mail)
+        case happened.FramesArrived(member, frames):
+            take_link_frames(draft, member, frames)
+        case happened.RelayUp(relay, boot):
+            _relay_up(draft, relay, boot)
+        case happened.RelayDown(relay):
+            boots = {at: boot for at, boot in draft.live.boots.items() if at != relay}
+            draft.set_live(boots=boots)
+        case happened.Deposited(ticket):
+            courier.take_deposit_answer(draft, ticket, retry_after=None)
+        case happened.DepositRefused(ticket, retry_after):
+            courier.take_deposit_answer(draft, ticket, retry_after=retry_after)
+        case happened.OwedLoaded():
+            _owed_loaded(draft, event)
+        case happened.LinkPrepared(member, attempt, blob):
+            linking.take_prepared(draft, member, attempt, blob)
+        case happened.LinkOpened(member, attempt):
+            linking.take_opened(draft, member, attempt)
+        case happened.LinkClosed(member, attempt):
+            linking.take_closed(draft, member, attempt)
+        case happened.Woke():
+            ring(draft)
+        case _:
+            assert_never(event)
+
+
+def _submit(draft: Draft, text: str, notes: tuple[str, ...]) -> None:
+    if draft.cold.stage is not Stage.ACTIVE:
+        raise LocalError("writing to a circle we are not in")
+    body = encode_text(TextBody(text=text, sent_at=draft.wall_now, notes=notes))
+    write_message(draft, ContentKind.TEXT, body, text=text, notes=notes)
+
+
+def _leave(draft: Draft) -> None:
+    if draft.cold.stage is Stage.ACTIVE:
+        leave = sign_operation(
+            OperationKind.LEAVE,
+            circle=draft.cold.id,
+            parents=(),
+            body=b"",
+            author=draft.cold.persona,
+        )
+        write_message(draft, ContentKind.OPERATION, encode_operation(leave))
+    draft.set_cold(stage=Stage.LEFT)
+
+
+def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
+    draft.set_live(boots={**draft.live.boots, relay: boot})
+    for invitation in draft.cold.invitations:
+        if invitation.seat is Seat.OPEN and invitation.relay == relay:
+            deposit_invitation(draft, invitation)
+    for member in draft.cold.peers:
+        draft.set_courier(member, draft.live.couriers.get(member) or Courier())
+        repeat_call(draft, member)
+        if not draft.courier(member).is_linked:
+            courier.start_over(draft, member)
+            linking.say_here(draft, member, is_reply=False)
+
+
+def _owed_loaded(draft: Draft, event: happened.OwedLoaded) -> None:
+    member = event.member
+    pair = draft.pair(member)
+    if pair.session is None or not pair.session.can_send:
+        draft.change_courier(member, is_loading=False)
+        return
+    frames = tuple(
+        seal_again(draft, member, owed)
+        for owed in event.frames
+        if not courier.is_acked(draft, member, owed.seq)
+    )
+    last = event.frames[-1].seq if event.frames else event.upto
+    upto = event.upto if event.is_complete else last
+    courier.take_loaded(draft, member, frames, upto=upto)

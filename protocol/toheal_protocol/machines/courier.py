@@ -1,0 +1,251 @@
+"""The courier: how what we owe to one peer gets there.
+
+Everything owed has a number and lies in the vault until the peer's device acknowledged it. The
+courier only remembers how far it has handed things over on the present route:
+
+```
+            link open                          no link, a relay of theirs up
+  [cursor] ----------> frames over the link    [cursor] ------> deposits, marked when taken
+     ^  link closed, or no ack for a while         ^   relay restarted (another boot)
+     +---- back to what is acknowledged            +---- back to what is acknowledged
+```
+Going back repeats frames, never loses one: receivers accept repeats. So nothing here is stored.
+
+Spec: docs/protocol/circle.md, section 8.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import evolve
+
+from toheal_protocol.machines.addressing import choose_grant, seal_deposit
+from toheal_protocol.machines.draft import Draft
+from toheal_protocol.machines.events import Deposit, LoadOwed, OwedFrame, SendFrames
+from toheal_protocol.machines.records import DropOwed, MarkAtRelay
+from toheal_protocol.machines.state import Courier, Ticket
+from toheal_protocol.messages.grants import MAIL
+from toheal_protocol.model import Frame, Instant, MemberId
+
+LINK_WINDOW: Final = 256
+"""Frames handed to a link and not acknowledged: fewer than the ratchet's 500 skipped keys."""
+
+DEPOSIT_WINDOW: Final = 64
+"""Deposits the relay has not answered."""
+
+LOAD_LIMIT: Final = 64
+"""Owed frames read from the vault at once."""
+
+LINK_RESEND: Final = 4.0
+"""Seconds without an acknowledgement after which a link's frames go out again."""
+
+RELAY_RESEND: Final = 15.0
+"""The same for frames at a relay when the peer was heard from."""
+
+RESEND_LONGEST: Final = 300.0
+"""Seconds a resend waits at most: each one in vain doubles the wait."""
+
+DEPOSIT_RETRY: Final = 5.0
+"""Seconds until a refused deposit is tried again when the relay names no time."""
+
+
+def push(draft: Draft, member: MemberId, seq: int, frame: Frame) -> None:
+    """Hand over a frame that was just sealed, if it is next and there is room; else pump."""
+    courier = draft.courier(member)
+    if courier.cursor == seq - 1 and not courier.is_loading and _room(draft, member) > 0:
+        _hand_over(draft, member, seq, frame)
+    else:
+        pump(draft, member)
+
+
+def pump(draft: Draft, member: MemberId) -> None:
+    """Ask the vault for what comes next, if there is a route and room."""
+    courier, pair = draft.courier(member), draft.pair(member)
+    if pair.session is None or not pair.session.can_send or courier.is_loading:
+        return
+    after = max(courier.cursor, pair.acked_through)
+    upto = pair.next_seq - 1
+    room = _room(draft, member)
+    if after >= upto or room <= 0:
+        return
+    draft.change_courier(member, is_loading=True)
+    draft.ask(LoadOwed(member, after, upto, min(room, LOAD_LIMIT)))
+
+
+def take_loaded(
+    draft: Draft, member: MemberId, frames: tuple[OwedFrame, ...], *, upto: int
+) -> None:
+    """Hand over what the vault gave, all of it sealed under the present session.
+
+    Args:
+        upto: everything up to it has been looked at, even where nothing was owed any more.
+    """
+    draft.change_courier(member, is_loading=False)
+    for owed in frames:
+        if _room(draft, member) <= 0:
+            break
+        if is_acked(draft, member, owed.seq) or _lies_at_relay(draft, member, owed):
+            _move_cursor(draft, member, owed.seq)
+        else:
+            _hand_over(draft, member, owed.seq, Frame(owed.frame))
+    else:
+        _move_cursor(draft, member, upto)
+    pump(draft, member)
+
+
+def start_over(draft: Draft, member: MemberId, *, ignore_marks: bool = False) -> None:
+    """Go back to what is acknowledged and hand the rest over again."""
+    draft.change_courier(
+        member,
+        cursor=draft.pair(member).acked_through,
+        is_ignoring_marks=ignore_marks,
+        resend_at=None,
+    )
+    pump(draft, member)
+
+
+def take_ack(
+    draft: Draft, member: MemberId, *, through: int, ranges: tuple[tuple[int, int], ...] | None
+) -> None:
+    """Note what the peer's device has stored.
+
+    Args:
+        through: every seq up to it. One we never gave out is ignored.
+        ranges: what else, or None when the note did not say.
+    """
+    pair = draft.pair(member)
+    if through >= pair.next_seq:
+        return
+    through = max(through, pair.acked_through)
+    beyond = {seq for seq in pair.acked_beyond if seq > through}
+    fresh: set[int] = set()
+    for first, last in ranges or ():
+        last = min(last, pair.next_seq - 1)
+        if last - first <= LINK_WINDOW * 16:
+            fresh.update(seq for seq in range(max(first, through + 1), last + 1))
+    fresh -= beyond
+    beyond |= fresh
+    while through + 1 in beyond:
+        through += 1
+        beyond.discard(through)
+    if through == pair.acked_through and not fresh:
+        return
+    draft.set_pair(member, evolve(pair, acked_through=through, acked_beyond=frozenset(beyond)))
+    draft.write(DropOwed(draft.cold.id, member, through, tuple(sorted(fresh))))
+    courier = draft.courier(member)
+    is_all = through == pair.next_seq - 1
+    draft.change_courier(
+        member,
+        cursor=max(courier.cursor, through),
+        resend_wait=0.0,
+        resend_at=None if is_all else _resend_instant(draft, courier, 0.0),
+    )
+    pump(draft, member)
+
+
+def take_deposit_answer(draft: Draft, number: int, *, retry_after: float | None) -> None:
+    """Note that the relay took a deposit (`retry_after` None), or when to try again."""
+    ticket = draft.live.tickets.get(number)
+    if ticket is None:
+        return
+    draft.set_live(tickets={k: v for k, v in draft.live.tickets.items() if k != number})
+    if ticket.member is None or ticket.member not in draft.cold.peers:
+        return
+    if ticket.seq == 0:
+        return
+    courier = draft.change_courier(
+        ticket.member, deposits=max(0, draft.courier(ticket.member).deposits - 1)
+    )
+    if retry_after is None:
+        draft.write(MarkAtRelay(draft.cold.id, ticket.member, (ticket.seq,), ticket.boot))
+        pump(draft, ticket.member)
+        return
+    wait = retry_after or DEPOSIT_RETRY
+    draft.change_courier(
+        ticket.member,
+        cursor=min(courier.cursor, ticket.seq - 1),
+        resend_at=_earlier(courier.resend_at, Instant(draft.now + wait)),
+    )
+
+
+def resend_if_due(draft: Draft, member: MemberId) -> None:
+    """Start over when the peer is there and has been silent about our frames for too long."""
+    courier = draft.courier(member)
+    if courier.resend_at is None or courier.resend_at > draft.now:
+        return
+    wait = min(RESEND_LONGEST, 2 * (courier.resend_wait or _first_wait(courier)))
+    start_over(draft, member, ignore_marks=courier.is_here)
+    if draft.pair(member).acked_through < draft.pair(member).next_seq - 1:
+        draft.change_courier(
+            member, resend_wait=wait, resend_at=_resend_instant(draft, courier, wait)
+        )
+
+
+def is_acked(draft: Draft, member: MemberId, seq: int) -> bool:
+    """Say whether the peer's device has stored this one."""
+    pair = draft.pair(member)
+    return seq <= pair.acked_through or seq in pair.acked_beyond
+
+
+def _room(draft: Draft, member: MemberId) -> int:
+    """Return how many frames the present route would take now; 0 without a route."""
+    courier, pair = draft.courier(member), draft.pair(member)
+    if courier.is_linked:
+        return LINK_WINDOW - (courier.cursor - pair.acked_through)
+    if choose_grant(draft, member, MAIL) is None:
+        return 0
+    return DEPOSIT_WINDOW - courier.deposits
+
+
+def _lies_at_relay(draft: Draft, member: MemberId, owed: OwedFrame) -> bool:
+    courier = draft.courier(member)
+    if courier.is_linked or courier.is_ignoring_marks or not owed.boot:
+        return False
+    return owed.boot in draft.live.boots.values()
+
+
+def _hand_over(draft: Draft, member: MemberId, seq: int, frame: Frame) -> None:
+    if draft.courier(member).is_linked:
+        draft.ask(SendFrames(member, (frame,)))
+    else:
+        deposit(draft, member, frame, seq=seq, kind=MAIL)
+    _move_cursor(draft, member, seq)
+    courier = draft.courier(member)
+    if courier.resend_at is None and (courier.is_linked or courier.is_here):
+        draft.change_courier(member, resend_at=_resend_instant(draft, courier, courier.resend_wait))
+
+
+def deposit(draft: Draft, member: MemberId, frame: Frame, *, seq: int, kind: int) -> bool:
+    """Put a frame into a mailbox of the peer's; False when none can be reached now."""
+    grant = choose_grant(draft, member, kind)
+    if grant is None:
+        return False
+    number = draft.live.next_ticket
+    ticket = Ticket(member, seq, draft.live.boots[grant.relay])
+    draft.set_live(next_ticket=number + 1, tickets={**draft.live.tickets, number: ticket})
+    if seq:
+        draft.change_courier(member, deposits=draft.courier(member).deposits + 1)
+    sealed = seal_deposit(grant.seal_key, frame, draft.entropy)
+    draft.ask(Deposit(number, grant.relay, grant.address, grant.token, sealed))
+    return True
+
+
+def _move_cursor(draft: Draft, member: MemberId, seq: int) -> None:
+    courier = draft.courier(member)
+    if seq > courier.cursor:
+        draft.change_courier(member, cursor=seq)
+
+
+def _resend_instant(draft: Draft, courier: Courier, wait: float) -> Instant | None:
+    if not (courier.is_linked or courier.is_here):
+        return None
+    return Instant(draft.now + (wait or _first_wait(courier)))
+
+
+def _first_wait(courier: Courier) -> float:
+    return LINK_RESEND if courier.is_linked else RELAY_RESEND
+
+
+def _earlier(one: Instant | None, other: Instant) -> Instant:
+    return other if one is None else min(one, other)

@@ -1,0 +1,142 @@
+"""A decision while it is being made.
+
+A step touches several parts of a circle. Inside the step they are gathered here; outside it is
+still a plain function from one frozen state to the next. `attempt` takes everything back when a
+frame turns out to break the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from attrs import evolve, frozen
+
+from toheal_protocol.crypto import Entropy
+from toheal_protocol.errors import LocalError, RemoteError
+from toheal_protocol.machines.events import Effect, WakeAt
+from toheal_protocol.machines.records import PutCircle, PutLog, PutPair, Write
+from toheal_protocol.machines.state import Circle, Cold, Courier, Log, Pair, Peer
+from toheal_protocol.machines.storing import encode_cold, encode_log, encode_pair
+from toheal_protocol.model import Instant, MemberId, WallTime
+
+
+@frozen
+class Decision:
+    """What a step decided: the next state, what to write first, and what to do then."""
+
+    circle: Circle
+    writes: tuple[Write, ...]
+    effects: tuple[Effect, ...]
+
+
+class Draft:
+    """The state of one step between its event and its decision."""
+
+    def __init__(
+        self, circle: Circle, *, now: Instant, wall_now: WallTime, entropy: Entropy
+    ) -> None:
+        self.before = circle
+        self.cold: Cold = circle.cold
+        self.log: Log = circle.log
+        self.pairs: Mapping[MemberId, Pair] = circle.pairs
+        self.live = circle.live
+        self.now = now
+        self.wall_now = wall_now
+        self.entropy = entropy
+        self.writes: list[Write] = []
+        self.effects: list[Effect] = []
+
+    # -- reading
+
+    @property
+    def our_id(self) -> MemberId:
+        """Our own member id in this circle."""
+        return self.cold.persona.keys.member_id
+
+    def peer(self, member: MemberId) -> Peer:
+        """Return the cold part of a peer; asking for one that is not there is a bug."""
+        try:
+            return self.cold.peers[member]
+        except KeyError:
+            raise LocalError("no such peer in this circle") from None
+
+    def pair(self, member: MemberId) -> Pair:
+        """Return the pair, an empty one at first."""
+        return self.pairs.get(member) or Pair()
+
+    def courier(self, member: MemberId) -> Courier:
+        """Return the courier, an idle one at first."""
+        return self.live.couriers.get(member) or Courier()
+
+    # -- changing
+
+    def set_cold(self, **changes: Any) -> None:  # attrs.evolve checks the names, not the types
+        """Change the cold part."""
+        self.cold = evolve(self.cold, **changes)
+
+    def set_live(self, **changes: Any) -> None:
+        """Change the live part."""
+        self.live = evolve(self.live, **changes)
+
+    def set_peer(self, member: MemberId, peer: Peer) -> None:
+        """Put one peer in place."""
+        self.cold = evolve(self.cold, peers={**self.cold.peers, member: peer})
+
+    def change_peer(self, member: MemberId, **changes: Any) -> Peer:
+        """Change fields of one peer and return it."""
+        peer = evolve(self.peer(member), **changes)
+        self.set_peer(member, peer)
+        return peer
+
+    def set_pair(self, member: MemberId, pair: Pair) -> None:
+        """Put one pair in place."""
+        self.pairs = {**self.pairs, member: pair}
+
+    def set_courier(self, member: MemberId, courier: Courier) -> None:
+        """Put one courier in place."""
+        self.live = evolve(self.live, couriers={**self.live.couriers, member: courier})
+
+    def change_courier(self, member: MemberId, **changes: Any) -> Courier:
+        """Change fields of one courier and return it."""
+        courier = evolve(self.courier(member), **changes)
+        self.set_courier(member, courier)
+        return courier
+
+    def write(self, record: Write) -> None:
+        """Ask for a record to be written."""
+        self.writes.append(record)
+
+    def ask(self, effect: Effect) -> None:
+        """Ask for something to be done once everything written is on disk."""
+        self.effects.append(effect)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Take back everything done inside when it ends in a `RemoteError`."""
+        before = (self.cold, self.log, self.pairs, self.live, len(self.writes), len(self.effects))
+        try:
+            yield
+        except RemoteError:
+            self.cold, self.log, self.pairs, self.live, writes, effects = before
+            del self.writes[writes:]
+            del self.effects[effects:]
+            raise
+
+    # -- ending
+
+    def decide(self, *, wake_at: Instant | None) -> Decision:
+        """Return the decision: states that changed are written in full."""
+        circle_id, before = self.cold.id, self.before
+        states: list[Write] = []
+        for member, pair in self.pairs.items():
+            if before.pairs.get(member) is not pair:
+                states.append(PutPair(circle_id, member, encode_pair(pair)))
+        if self.log is not before.log:
+            states.append(PutLog(circle_id, encode_log(self.log)))
+        if self.cold is not before.cold:
+            states.append(PutCircle(circle_id, encode_cold(self.cold)))
+        self.effects.append(WakeAt(wake_at))
+        circle = Circle(self.cold, self.log, self.pairs, self.live)
+        return Decision(circle, (*self.writes, *states), tuple(self.effects))

@@ -1,0 +1,268 @@
+"""The circle's log: messages in an order that respects what each author had read.
+
+A message names its author's previous one, and the newest ones the author knew. It is accepted
+once all of these are here; until then it is held. What does not come within `GAP_SHOWN_AFTER` is
+shown as a gap, and the held message after it: a gap is never hidden and never blocks for ever.
+
+Spec: docs/protocol/circle.md, section 7.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import evolve
+
+from toheal_protocol.envelope import (
+    Content,
+    ContentKey,
+    decode_content,
+    encode_content,
+    message_id,
+    open_content,
+    seal_content,
+)
+from toheal_protocol.errors import MalformedFrame, TooFarAhead
+from toheal_protocol.machines.draft import Draft
+from toheal_protocol.machines.events import Show, Tell
+from toheal_protocol.machines.membership import member_view, members, take_operation
+from toheal_protocol.machines.pair import owe_message
+from toheal_protocol.machines.records import DropHeld, PutEntry, PutHeld
+from toheal_protocol.machines.state import MAX_RECENT, Held, Position, Standing
+from toheal_protocol.machines.storing import encode_held
+from toheal_protocol.messages.bodies import ContentKind, decode_text
+from toheal_protocol.messages.operations import decode_operation
+from toheal_protocol.model import Instant, MemberId, MessageId, WallTime
+
+GAP_SHOWN_AFTER: Final = 20.0
+"""Seconds a message waits for its parents before it is shown after a gap."""
+
+MAX_HELD: Final = 512
+"""Messages held at once in a circle; one more is refused and has to come again."""
+
+MAX_PARENTS: Final = 32
+"""Parents a message names."""
+
+LAMPORT_STEP: Final = 1 << 16
+"""How far one message may move our counter: nobody can carry it to its end."""
+
+LAMPORT_LIMIT: Final = (1 << 32) - 1
+
+DEFAULT_TTL: Final = 7 * 24 * 3600
+"""Seconds after which a message is to disappear. Carried now, acted upon from a later version."""
+
+
+def write_message(
+    draft: Draft,
+    kind: ContentKind,
+    body: bytes,
+    *,
+    text: str = "",
+    notes: tuple[str, ...] = (),
+    leave_out: MemberId | None = None,
+) -> MessageId:
+    """Write a message of ours: seal it once, wrap it for every member, owe it to each."""
+    log, our_id = draft.log, draft.our_id
+    head = log.heads.get(our_id)
+    lamport = min(log.lamport + 1, LAMPORT_LIMIT)
+    content = Content(
+        circle_id=draft.cold.id,
+        author_seq=head.seq + 1 if head else 1,
+        prev_own=head.mid if head else None,
+        parents=log.frontier[-MAX_PARENTS:],
+        member_view=member_view(draft),
+        lamport=lamport,
+        ttl=DEFAULT_TTL,
+        type=kind,
+        reply=None,
+        body=body,
+    )
+    key = ContentKey(draft.entropy.draw(32))
+    common = seal_content(encode_content(content), key)
+    mid = message_id(common)
+    recipients = tuple(member for member in members(draft) if member not in (our_id, leave_out))
+    _enter(draft, our_id, content, mid, key, common, text=text, notes=notes, recipients=recipients)
+    for member in recipients:
+        owe_message(draft, member, mid=mid, key=key, common=common)
+    return mid
+
+
+def take_message(
+    draft: Draft, author: MemberId, *, mid: MessageId, key: ContentKey, common: bytes
+) -> None:
+    """Take a message whose author wrapped it for us: accept it, hold it, or pass over a repeat.
+
+    Raises:
+        ForgedMessage, MalformedFrame: the common part does not open, or is not of this circle.
+        TooFarAhead: too many messages are held already.
+    """
+    content = decode_content(open_content(common, key))
+    if content.circle_id != draft.cold.id:
+        raise MalformedFrame("a message of another circle")
+    if _is_known(draft, mid) or mid in draft.log.held:
+        return
+    head = draft.log.heads.get(author)
+    if content.author_seq <= (head.seq if head else 0):
+        _show_fork(draft, author)
+        return
+    if _misses_something(draft, author, content):
+        _hold(draft, author, mid, key, common)
+        return
+    _accept(draft, author, content, mid, key, common)
+    release_held(draft)
+
+
+def release_held(draft: Draft) -> None:
+    """Accept what was held and now has its parents, or has waited long enough."""
+    again = True
+    while again:
+        again = False
+        for mid, held in draft.log.held.items():
+            content = decode_content(open_content(held.common, ContentKey(held.key)))
+            is_late = held.show_at is not None and held.show_at <= draft.now
+            if is_late or not _misses_something(draft, held.author, content):
+                _drop_held(draft, mid)
+                _accept(draft, held.author, content, mid, ContentKey(held.key), held.common)
+                again = True
+                break
+
+
+def next_gap_instant(draft: Draft) -> Instant | None:
+    """Return when the next held message is shown after a gap."""
+    return min(
+        (held.show_at for held in draft.log.held.values() if held.show_at is not None),
+        default=None,
+    )
+
+
+def restart_gaps(draft: Draft) -> None:
+    """Let everything held wait anew: instants of an earlier run mean nothing."""
+    show_at = Instant(draft.now + GAP_SHOWN_AFTER)
+    held = {mid: evolve(one, show_at=show_at) for mid, one in draft.log.held.items()}
+    draft.log = evolve(draft.log, held=held)
+
+
+def is_member(draft: Draft, member: MemberId) -> bool:
+    """Say whether this peer may speak in the circle."""
+    peer = draft.cold.peers.get(member)
+    return peer is not None and peer.standing in (Standing.MEMBER, Standing.GONE)
+
+
+def _accept(
+    draft: Draft,
+    author: MemberId,
+    content: Content,
+    mid: MessageId,
+    key: ContentKey,
+    common: bytes,
+) -> None:
+    head = draft.log.heads.get(author)
+    if head is not None and content.author_seq <= head.seq:
+        _show_fork(draft, author)
+        return
+    if head is not None and content.author_seq == head.seq + 1 and content.prev_own != head.mid:
+        _show_fork(draft, author)
+    _enter(draft, author, content, mid, key, common, recipients=())
+
+
+def _enter(
+    draft: Draft,
+    author: MemberId,
+    content: Content,
+    mid: MessageId,
+    key: ContentKey,
+    common: bytes,
+    *,
+    recipients: tuple[MemberId, ...],
+    text: str = "",
+    notes: tuple[str, ...] = (),
+) -> None:
+    is_mine = author == draft.our_id
+    kind, sent_at = "unknown", draft.wall_now
+    if content.type == ContentKind.TEXT:
+        kind = "text"
+        if not is_mine:
+            body = decode_text(content.body)
+            text, notes, sent_at = body.text, body.notes, WallTime(body.sent_at)
+    elif content.type == ContentKind.OPERATION:
+        operation = decode_operation(content.body)
+        kind, about = take_operation(draft, operation, author=author)
+        text = about.hex()
+    entry = PutEntry(
+        circle=draft.cold.id,
+        mid=mid,
+        author=author,
+        author_seq=content.author_seq,
+        kind=kind,
+        text=text,
+        sent_at=sent_at,
+        received_at=draft.wall_now,
+        is_mine=is_mine,
+        notes=notes,
+        key=key,
+        common=common,
+        recipients=recipients,
+        passed_on_by=None,
+        parents=content.parents,
+    )
+    _move_heads(draft, author, content, mid)
+    draft.write(entry)
+    draft.ask(Show(entry))
+
+
+def _move_heads(draft: Draft, author: MemberId, content: Content, mid: MessageId) -> None:
+    log = draft.log
+    behind = {*content.parents, content.prev_own}
+    frontier = (*(parent for parent in log.frontier if parent not in behind), mid)
+    lamport = max(log.lamport, min(content.lamport, log.lamport + LAMPORT_STEP))
+    young, old = log.recent_young | {mid}, log.recent_old
+    if len(young) > _YOUNG:
+        young, old = frozenset(), (young | old if len(old) < MAX_RECENT else young)
+    draft.log = evolve(
+        log,
+        heads={**log.heads, author: Position(content.author_seq, mid)},
+        frontier=frontier[-MAX_PARENTS:],
+        lamport=lamport,
+        recent_young=young,
+        recent_old=old,
+    )
+
+
+_YOUNG: Final = 64
+"""Messages in the young generation, which is copied with every message."""
+
+
+def _misses_something(draft: Draft, author: MemberId, content: Content) -> bool:
+    head = draft.log.heads.get(author)
+    if content.author_seq != (head.seq if head else 0) + 1:
+        return True
+    return any(not _is_known(draft, parent) for parent in content.parents)
+
+
+def _is_known(draft: Draft, mid: MessageId) -> bool:
+    log = draft.log
+    if mid in log.recent_young or mid in log.recent_old or mid in log.frontier:
+        return True
+    return any(position.mid == mid for position in log.heads.values())
+
+
+def _hold(draft: Draft, author: MemberId, mid: MessageId, key: ContentKey, common: bytes) -> None:
+    if len(draft.log.held) >= MAX_HELD:
+        raise TooFarAhead("too many messages wait for their parents")
+    held = Held(author, key, common, draft.wall_now, Instant(draft.now + GAP_SHOWN_AFTER))
+    draft.log = evolve(draft.log, held={**draft.log.held, mid: held})
+    draft.write(PutHeld(draft.cold.id, mid, encode_held(held)))
+
+
+def _drop_held(draft: Draft, mid: MessageId) -> None:
+    held = {known: value for known, value in draft.log.held.items() if known != mid}
+    draft.log = evolve(draft.log, held=held)
+    draft.write(DropHeld(draft.cold.id, mid))
+
+
+def _show_fork(draft: Draft, author: MemberId) -> None:
+    """Two messages with one number: another copy of the author runs, or it told two stories."""
+    peer = draft.cold.peers.get(author)
+    if peer is not None and not peer.is_forked:
+        draft.change_peer(author, is_forked=True)
+        draft.ask(Tell("fork_seen", author))

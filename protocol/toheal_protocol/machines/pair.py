@@ -1,0 +1,268 @@
+"""A pair: what one peer and we seal for each other, counted and acknowledged.
+
+Sealing turns an item (a message's key, or a lasting note) into an owed frame with the next
+number. Opening turns a frame into what it says, once.
+
+Spec: docs/protocol/circle.md, sections 2 and 3.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import evolve, field, frozen
+
+from toheal_protocol.envelope import ContentKey, message_id
+from toheal_protocol.errors import (
+    LocalError,
+    MalformedFrame,
+    ReplayedMessage,
+    TooFarAhead,
+    UnknownSession,
+)
+from toheal_protocol.machines import courier
+from toheal_protocol.machines.addressing import choose_grant
+from toheal_protocol.machines.draft import Draft
+from toheal_protocol.machines.events import OwedFrame, SendFrames
+from toheal_protocol.machines.records import PutOwed
+from toheal_protocol.machines.state import Pair
+from toheal_protocol.messages.frames import Envelope, Note, decode_frame, encode_frame
+from toheal_protocol.messages.grants import MAIL, SIGNAL
+from toheal_protocol.messages.notes import (
+    MAX_RANGES,
+    Ack,
+    AnyNote,
+    Here,
+    Lasting,
+    LinkAnswer,
+    LinkOffer,
+    Passing,
+    decode_item,
+    decode_note,
+    encode_item,
+    encode_note,
+)
+from toheal_protocol.model import Frame, Instant, MemberId, MessageId
+from toheal_protocol.ratchet import open_message, seal_message
+from toheal_protocol.wire.codec import Reader, u8, u32, u64
+
+MAX_BEYOND: Final = 1024
+"""Items that may arrive ahead of a gap; what lies further ahead has to come again."""
+
+MAIL_ACK_DELAY: Final = 0.1
+"""Seconds an acknowledgement through a mailbox waits, so that a pile of mail gets one."""
+
+_NOTE_AD: Final = b"note"
+
+_ITEM_NOTE: Final = 1
+_ITEM_KEY: Final = 2
+
+
+@frozen
+class OpenedNote:
+    """A note, and its number (0: passing)."""
+
+    seq: int
+    note: AnyNote
+
+
+@frozen
+class OpenedEnvelope:
+    """A circle message's key and common part, by the peer who wrapped it."""
+
+    seq: int
+    mid: MessageId
+    key: ContentKey = field(repr=False)
+    common: bytes = field(repr=False)
+
+
+# ---- giving
+
+
+def owe_note(draft: Draft, member: MemberId, note: Lasting) -> None:
+    """Owe a lasting note to a peer and hand it over when there is a way."""
+    _owe(draft, member, mid=None, body=u8(_ITEM_NOTE) + encode_item(note), common=b"")
+
+
+def owe_message(
+    draft: Draft, member: MemberId, *, mid: MessageId, key: ContentKey, common: bytes
+) -> None:
+    """Owe a circle message to a peer and hand it over when there is a way."""
+    _owe(draft, member, mid=mid, body=u8(_ITEM_KEY) + key, common=common)
+
+
+def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
+    """Send a note worth nothing later. False: there is no way to the peer just now."""
+    pair = draft.pair(member)
+    if pair.session is None or not pair.session.can_send:
+        return False
+    linked = draft.courier(member).is_linked
+    kind = SIGNAL if isinstance(note, Here | LinkOffer | LinkAnswer) else MAIL
+    if not linked and choose_grant(draft, member, kind) is None:
+        return False
+    plain = encode_note(note, seq=0, through=pair.received_through)
+    session, sealed = seal_message(
+        pair.session, plain, _NOTE_AD, entropy=draft.entropy, now=draft.wall_now
+    )
+    draft.set_pair(member, evolve(pair, session=session))
+    frame = encode_frame(Note(sealed))
+    if linked:
+        draft.ask(SendFrames(member, (frame,)))
+    else:
+        courier.deposit(draft, member, frame, seq=0, kind=kind)
+    return True
+
+
+def acknowledge_if_due(draft: Draft, member: MemberId) -> None:
+    """Tell the peer what we have stored, if that is due and there is a way."""
+    due = draft.courier(member).ack_at
+    if due is None or due > draft.now:
+        return
+    pair = draft.pair(member)
+    if pass_note(draft, member, Ack(_ranges(pair.received_beyond))):
+        draft.change_courier(member, ack_at=None)
+
+
+def seal_again(draft: Draft, member: MemberId, owed: OwedFrame) -> OwedFrame:
+    """Return an owed frame sealed under the present session, sealing it anew if it was not."""
+    pair = draft.pair(member)
+    reader = Reader(owed.item)
+    generation = reader.u32()
+    if generation == pair.generation and owed.frame:
+        return owed
+    body = reader.rest()
+    common = b""
+    if owed.mid is not None:
+        old = decode_frame(owed.frame)
+        if not isinstance(old, Envelope):
+            raise LocalError("an owed message without its common part")
+        common = old.common
+    frame = _seal(draft, member, owed.seq, body=body, common=common)
+    item = u32(pair.generation) + body
+    draft.write(PutOwed(draft.cold.id, member, owed.seq, owed.mid, item, frame))
+    return evolve(owed, item=item, frame=frame, boot=b"")
+
+
+def _owe(
+    draft: Draft, member: MemberId, *, mid: MessageId | None, body: bytes, common: bytes
+) -> None:
+    pair = draft.pair(member)
+    seq = pair.next_seq
+    draft.set_pair(member, evolve(pair, next_seq=seq + 1))
+    if pair.session is None or not pair.session.can_send:
+        unsealed = encode_frame(Envelope(b"", common)) if mid else Frame(b"")
+        never = u32(0) + body
+        draft.write(PutOwed(draft.cold.id, member, seq, mid, never, unsealed))
+        return
+    frame = _seal(draft, member, seq, body=body, common=common)
+    item = u32(pair.generation) + body
+    draft.write(PutOwed(draft.cold.id, member, seq, mid, item, frame))
+    courier.push(draft, member, seq, frame)
+
+
+def _seal(draft: Draft, member: MemberId, seq: int, *, body: bytes, common: bytes) -> Frame:
+    pair = draft.pair(member)
+    if pair.session is None:
+        raise LocalError("sealing without a session")
+    if body[0] == _ITEM_KEY:
+        plain, associated = u64(seq) + body[1:], bytes(message_id(common))
+    else:
+        note = decode_item(body[1:])
+        plain, associated = encode_note(note, seq=seq, through=pair.received_through), _NOTE_AD
+    session, sealed = seal_message(
+        pair.session, plain, associated, entropy=draft.entropy, now=draft.wall_now
+    )
+    draft.set_pair(member, evolve(pair, session=session))
+    if body[0] == _ITEM_KEY:
+        return encode_frame(Envelope(sealed, common))
+    return encode_frame(Note(sealed))
+
+
+# ---- taking
+
+
+def open_frame(
+    draft: Draft, member: MemberId, frame: Note | Envelope
+) -> OpenedNote | OpenedEnvelope:
+    """Open a frame and count it. The caller undoes everything on a `RemoteError`.
+
+    Raises:
+        UnknownSession: no session with this peer.
+        ReplayedMessage: opened before. An acknowledgement is due: perhaps ours was lost.
+        TooFarAhead: further ahead than we keep keys or numbers for.
+        ForkedSession: another copy of the peer is running.
+        ForgedMessage, MalformedFrame: not of this peer, or not the layout.
+    """
+    pair = draft.pair(member)
+    if pair.session is None:
+        raise UnknownSession("no session with this peer")
+    mid = message_id(frame.common) if isinstance(frame, Envelope) else None
+    sealed = frame.wrap if isinstance(frame, Envelope) else frame.sealed
+    session, plain = open_message(
+        pair.session,
+        sealed,
+        _NOTE_AD if mid is None else mid,
+        entropy=draft.entropy,
+        now=draft.wall_now,
+    )
+    draft.set_pair(member, evolve(pair, session=session))
+    if isinstance(frame, Envelope) and mid is not None:
+        reader = Reader(plain)
+        seq, key = reader.u64(), ContentKey(reader.take(32))
+        reader.end()
+        if seq == 0:
+            raise MalformedFrame("a message without a number")
+        count_received(draft, member, seq)
+        return OpenedEnvelope(seq, mid, key, frame.common)
+    seq, through, note = decode_note(plain)
+    if seq:
+        count_received(draft, member, seq)
+    ranges = note.beyond if isinstance(note, Ack) else None
+    courier.take_ack(draft, member, through=through, ranges=ranges)
+    return OpenedNote(seq, note)
+
+
+def count_received(draft: Draft, member: MemberId, seq: int) -> None:
+    """Note that this item is here.
+
+    Raises:
+        ReplayedMessage: it was here before, under this session or an earlier one.
+        TooFarAhead: it leaves a gap larger than we keep count of.
+    """
+    pair = draft.pair(member)
+    through, beyond = pair.received_through, pair.received_beyond
+    if seq <= through or seq in beyond:
+        raise ReplayedMessage("an item we have")
+    if seq == through + 1 and not beyond:
+        draft.set_pair(member, evolve(pair, received_through=seq))
+        return
+    if seq > through + MAX_BEYOND:
+        raise TooFarAhead("an item too far ahead of the last one without a gap")
+    more = set(beyond) | {seq}
+    while through + 1 in more:
+        through += 1
+        more.discard(through)
+    draft.set_pair(member, evolve(pair, received_through=through, received_beyond=frozenset(more)))
+
+
+def ack_soon(draft: Draft, member: MemberId, *, over_link: bool) -> None:
+    """Let an acknowledgement fall due: at once over a link, a moment later through a mailbox."""
+    at = draft.now if over_link else Instant(draft.now + MAIL_ACK_DELAY)
+    present = draft.courier(member).ack_at
+    if present is None or at < present:
+        draft.change_courier(member, ack_at=at)
+
+
+def fresh_pair(pair: Pair) -> Pair:
+    """Return the pair ready for a new session: counts stay, the session goes."""
+    return evolve(pair, session=None, generation=pair.generation + 1)
+
+
+def _ranges(numbers: frozenset[int]) -> tuple[tuple[int, int], ...]:
+    ranges: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return tuple(ranges[:MAX_RANGES])

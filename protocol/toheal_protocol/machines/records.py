@@ -1,0 +1,186 @@
+"""What a machine asks to have written: every decision ends in a tuple of these.
+
+Every record is a plain put or drop, and each can be applied twice without harm. So the shell may
+group the writes of many decisions into one transaction, and of several `PutCircle`, `PutLog` or
+`PutPair` with one key only the last has to reach the disk.
+
+The core does not know what a vault is: a `blob` is the encoding of some state, made and read
+again by the machine that owns it.
+
+Spec: docs/vault.md, section 4.
+"""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
+
+
+@frozen
+class PutCircle:
+    """The cold state of a circle: personas, membership, settings. The last one wins."""
+
+    circle: CircleId
+    blob: bytes = field(repr=False)
+
+
+@frozen
+class PutLog:
+    """The small hot state of a circle's log: frontier, counters. The last one wins."""
+
+    circle: CircleId
+    blob: bytes = field(repr=False)
+
+
+@frozen
+class PutPair:
+    """Our session with one member and what belongs to it. The last one wins."""
+
+    circle: CircleId
+    member: MemberId
+    blob: bytes = field(repr=False)
+
+
+@frozen
+class PutOwed:
+    """A frame we owe to a member until their device acknowledges it.
+
+    A second one with the same `seq` replaces the first (sealed again under another session) and
+    lies at no relay.
+
+    Attributes:
+        seq: place in the order of what we owe to this member; 0 to 2**63 - 1.
+        mid: the message it carries, or None for what is no message (an operation, a request).
+        item: what is needed to seal it again under another session.
+        frame: what goes over a link or into a mailbox.
+    """
+
+    circle: CircleId
+    member: MemberId
+    seq: int
+    mid: MessageId | None
+    item: bytes = field(repr=False)
+    frame: Frame = field(repr=False)
+
+
+@frozen
+class MarkAtRelay:
+    """Note that these owed frames lie at a relay since the start named by `boot`.
+
+    `boot` names one run of one relay, which forgets everything when it ends; empty bytes say
+    that the frames lie nowhere any more. A `seq` that is owed no longer is passed over.
+    """
+
+    circle: CircleId
+    member: MemberId
+    seqs: tuple[int, ...]
+    boot: bytes
+
+
+@frozen
+class DropOwed:
+    """A member's device has acknowledged: drop every `seq <= through`, and those in `beyond`."""
+
+    circle: CircleId
+    member: MemberId
+    through: int
+    beyond: tuple[int, ...] = ()
+
+
+@frozen
+class GiveUpOwed:
+    """Forget every frame owed to a member who will never fetch it (removed, or left).
+
+    Unlike `DropOwed` it does not claim that anything arrived: the messages they carried are
+    from now on shown as undelivered to this member.
+    """
+
+    circle: CircleId
+    member: MemberId
+
+
+@frozen
+class PutEntry:
+    """One accepted message of a circle. A second one with the same `mid` replaces the first.
+
+    The place of an entry in the order of acceptance stays that of its first put.
+
+    Attributes:
+        author_seq: the author's own count.
+        kind: what sort of message, a short word of the message layer.
+        text: what a person reads and searches; empty for what is shown otherwise.
+        sent_at: what the author's clock said; may be wrong by years.
+        received_at: what our clock said at acceptance.
+        notes: content notes the author chose.
+        key: the content key K (32 bytes), needed to wrap the message for somebody else.
+        common: the sealed common part as it was received.
+        recipients: whom the author wrapped it for; of our own messages, who still may owe an ack.
+        passed_on_by: who wrapped it again for us, if it was not the author.
+        parents: the messages it refers to as its predecessors.
+    """
+
+    circle: CircleId
+    mid: MessageId
+    author: MemberId
+    author_seq: int
+    kind: str
+    text: str = field(repr=False)
+    sent_at: WallTime
+    received_at: WallTime
+    is_mine: bool
+    notes: tuple[str, ...] = field(repr=False)
+    key: bytes = field(repr=False)
+    common: bytes = field(repr=False)
+    recipients: tuple[MemberId, ...]
+    passed_on_by: MemberId | None
+    parents: tuple[MessageId, ...]
+
+
+@frozen
+class PutHeld:
+    """A message that waits for its parents."""
+
+    circle: CircleId
+    mid: MessageId
+    blob: bytes = field(repr=False)
+
+
+@frozen
+class DropHeld:
+    """Its parents have come, or we gave up: it waits no longer."""
+
+    circle: CircleId
+    mid: MessageId
+
+
+@frozen
+class DropCircle:
+    """Forget a circle with everything in it."""
+
+    circle: CircleId
+
+
+@frozen
+class PutSetting:
+    """A setting of the whole profile. The last one wins; empty bytes are a value too."""
+
+    name: str
+    value: bytes = field(repr=False)
+
+
+Write = (
+    PutCircle
+    | PutLog
+    | PutPair
+    | PutOwed
+    | MarkAtRelay
+    | DropOwed
+    | GiveUpOwed
+    | PutEntry
+    | PutHeld
+    | DropHeld
+    | DropCircle
+    | PutSetting
+)
+"""Anything that can be written. Writes are applied in the order they were decided."""

@@ -1,0 +1,328 @@
+"""What one circle is on this device: its cold part, its log, its pairs, and what lives only now.
+
+| part | class | written when | kept in |
+|---|---|---|---|
+| cold | `Cold` | membership, names, mailboxes or invitations change | `PutCircle` |
+| log | `Log` | a message is accepted | `PutLog` |
+| pairs | `Pair`, one per peer | a frame is sealed or opened | `PutPair` |
+| live | `Live` | never: it means nothing after a restart | |
+
+Everything is frozen; a step returns the next one.
+
+Spec: docs/protocol/circle.md, section 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from attrs import field, frozen
+
+from toheal_protocol.crypto import SealKey, SigningSeed
+from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
+from toheal_protocol.messages.grants import Grant
+from toheal_protocol.model import (
+    Address,
+    CircleId,
+    DepositToken,
+    Instant,
+    MemberId,
+    MessageId,
+    WallTime,
+)
+from toheal_protocol.ratchet import Session
+from toheal_protocol.wire.relay_address import RelayAddress
+
+
+class Stage(StrEnum):
+    """Where we stand with this circle."""
+
+    KNOCKING = "knocking"
+    ACTIVE = "active"
+    DECLINED = "declined"
+    LEFT = "left"
+
+
+class Standing(StrEnum):
+    """Where a peer stands in this circle, as we see it."""
+
+    HOST = "host"
+    """Who let us an invitation; not yet a member to us, because we are not in."""
+    AT_DOOR = "at_door"
+    """Opened our invitation; the handshake is not confirmed yet."""
+    WAITING = "waiting"
+    """Stands at our door, confirmed, with a name."""
+    MEMBER = "member"
+    DECLINED = "declined"
+    GONE = "gone"
+
+
+class Role(StrEnum):
+    """What a member does in the circle."""
+
+    FACILITATOR = "facilitator"
+    MEMBER = "member"
+
+
+@frozen
+class OurMailbox:
+    """A mailbox we read; one sender knows it."""
+
+    number: int
+    kind: int
+    relay: RelayAddress
+    address: Address
+    read_seed: SigningSeed = field(repr=False)
+    token: DepositToken = field(repr=False)
+    seal_key: SealKey = field(repr=False)
+
+
+@frozen
+class Calling:
+    """We started a handshake and wait for its second flight."""
+
+    purpose: bytes
+    secret: bytes = field(repr=False)
+    started: bytes = field(repr=False)
+    opening: bytes = field(repr=False)
+
+
+@frozen
+class Listening:
+    """We wait for a handshake's first flight in the reply mailbox of this secret."""
+
+    purpose: bytes
+    secret: bytes = field(repr=False)
+    prekey_id: int
+
+
+@frozen
+class Peer:
+    """One peer of this circle: what changes seldom.
+
+    Attributes:
+        card: their encoded card as we got it last; handed on in a welcome.
+        invitation: id of the invitation they came by, empty otherwise.
+        grants: where we may deposit for them.
+        using: number of the grants we deposit into now, since `using_since`.
+        mailboxes: where they may deposit for us.
+        opened: ephemeral key and our second flight, to answer a repeated first flight.
+        continuity: 32 bytes only the two of us know, for a reset.
+    """
+
+    keys: PersonaKeys
+    card: bytes = field(repr=False)
+    name: str = field(repr=False)
+    standing: Standing
+    role: Role
+    since: WallTime
+    invitation: bytes = b""
+    grants: tuple[Grant, ...] = field(default=(), repr=False)
+    using: int = 1
+    using_since: WallTime = WallTime(0)
+    mailboxes: tuple[OurMailbox, ...] = field(default=(), repr=False)
+    calling: Calling | None = None
+    listening: Listening | None = None
+    opened: tuple[bytes, bytes] | None = field(default=None, repr=False)
+    continuity: bytes = field(default=b"", repr=False)
+    is_forked: bool = False
+
+
+class Seat(StrEnum):
+    """What became of an invitation."""
+
+    OPEN = "open"
+    USED = "used"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+@frozen
+class Invitation:
+    """A seat we offered: one use, with an end."""
+
+    id: bytes
+    secret: bytes = field(repr=False)
+    relay: RelayAddress
+    expires: WallTime
+    prekey_id: int
+    digest: bytes
+    """16 bytes of the content's hash, as the link carries it."""
+    sealed: bytes = field(repr=False)
+    seat: Seat = Seat.OPEN
+
+
+@frozen
+class Cold:
+    """Everything of a circle that changes seldom."""
+
+    id: CircleId
+    stage: Stage
+    persona: PersonaSecrets = field(repr=False)
+    prekeys: tuple[PrekeySecrets, ...] = field(repr=False)
+    name: str = field(repr=False)
+    my_name: str = field(repr=False)
+    my_role: Role
+    charter: str = field(repr=False)
+    relays: tuple[RelayAddress, ...]
+    is_direct: bool
+    operations: tuple[bytes, ...] = field(default=(), repr=False)
+    peers: Mapping[MemberId, Peer] = field(factory=dict)
+    invitations: tuple[Invitation, ...] = ()
+
+
+@frozen
+class Position:
+    """The newest message of one author that we have without a gap below."""
+
+    seq: int
+    mid: MessageId
+
+
+@frozen
+class Log:
+    """What the next message must refer to.
+
+    `recent_young` and `recent_old` remember which messages we know, the newest some thousand;
+    they are filled again from the vault at start.
+    """
+
+    heads: Mapping[MemberId, Position] = field(factory=dict)
+    frontier: tuple[MessageId, ...] = ()
+    lamport: int = 0
+    recent_young: frozenset[MessageId] = field(default=frozenset(), repr=False)
+    recent_old: frozenset[MessageId] = field(default=frozenset(), repr=False)
+    held: Mapping[MessageId, Held] = field(factory=dict)
+
+
+@frozen
+class Held:
+    """A message whose parents have not come."""
+
+    author: MemberId
+    key: bytes = field(repr=False)
+    common: bytes = field(repr=False)
+    since: WallTime
+    show_at: Instant | None = None
+    """When it is shown with a gap before it. Set anew after a restart."""
+
+
+@frozen
+class Pair:
+    """Our session with one peer and the count of what we owe each other.
+
+    Attributes:
+        generation: counts sessions with this peer; what was sealed under an earlier one is
+            sealed again.
+        next_seq: number of the next item we will owe them.
+        acked_through, acked_beyond: what their device has stored.
+        received_through, received_beyond: what ours has.
+    """
+
+    session: Session | None = None
+    generation: int = 0
+    next_seq: int = 1
+    acked_through: int = 0
+    acked_beyond: frozenset[int] = frozenset()
+    received_through: int = 0
+    received_beyond: frozenset[int] = frozenset()
+
+
+class LinkStep(StrEnum):
+    """How far an attempt to open a link has come."""
+
+    PREPARING = "preparing"
+    OFFERED = "offered"
+    CONNECTING = "connecting"
+
+
+@frozen
+class LinkAttempt:
+    """One attempt to open a data channel to a peer."""
+
+    attempt: bytes
+    is_ours: bool
+    step: LinkStep
+    our_secret: bytes = field(repr=False)
+    their_secret: bytes = field(default=b"", repr=False)
+    their_blob: bytes = field(default=b"", repr=False)
+    give_up_at: Instant = Instant(0)
+
+
+@frozen
+class Courier:
+    """How we deliver to one peer just now.
+
+    Attributes:
+        is_linked: a data channel is open.
+        is_here: we heard from them since we started: they will answer.
+        cursor: the last seq handed over on the present route.
+        is_loading: owed frames are on their way from the vault.
+        deposits: deposits the relay has not answered yet.
+        resend_at: when what is not acknowledged goes out again.
+        resend_wait: seconds of the next such wait.
+        ack_at: when our acknowledgement is due.
+        is_ignoring_marks: what lies at the relay is deposited again as well.
+    """
+
+    is_linked: bool = False
+    is_here: bool = False
+    cursor: int = 0
+    is_loading: bool = False
+    deposits: int = 0
+    resend_at: Instant | None = None
+    resend_wait: float = 0.0
+    ack_at: Instant | None = None
+    is_ignoring_marks: bool = False
+    attempt: LinkAttempt | None = None
+    link_after: Instant = Instant(0)
+    link_failures: int = 0
+
+
+@frozen
+class Ticket:
+    """A deposit that the relay has not answered yet."""
+
+    member: MemberId | None
+    seq: int
+    boot: bytes
+
+
+@frozen
+class Source:
+    """Whose mailbox an address is: a peer's, or the reply mailbox of an invitation."""
+
+    member: MemberId | None
+    invitation: bytes
+    seal_key: SealKey = field(repr=False)
+    read_seed: SigningSeed = field(repr=False)
+    number: int = 0
+
+
+@frozen
+class Live:
+    """What means nothing after a restart."""
+
+    boots: Mapping[RelayAddress, bytes] = field(factory=dict)
+    couriers: Mapping[MemberId, Courier] = field(factory=dict)
+    tickets: Mapping[int, Ticket] = field(factory=dict)
+    next_ticket: int = 1
+    sources: Mapping[Address, Source] = field(factory=dict)
+    watched: Mapping[Address, RelayAddress] = field(factory=dict)
+    repeat_at: Instant | None = None
+
+
+@frozen
+class Circle:
+    """One circle on this device."""
+
+    cold: Cold
+    log: Log = Log()
+    pairs: Mapping[MemberId, Pair] = field(factory=dict)
+    live: Live = Live()
+
+
+MAX_RECENT: Final = 2048
+"""Messages one generation of `Log` remembers; two generations stand."""

@@ -1,0 +1,134 @@
+"""How the stored parts of a circle are encoded for the vault.
+
+The hot parts have a fixed layout, because they are written with every message. The cold part is
+msgpack. Nothing here is hashed or sent; the vault's seal protects it. A blob that does not decode
+means a damaged vault.
+
+Spec: docs/vault.md, section 4.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from toheal_protocol.errors import MalformedFrame
+from toheal_protocol.machines.state import Cold, Held, Log, Pair, Position
+from toheal_protocol.model import ID_SIZE, MemberId, MessageId, WallTime
+from toheal_protocol.ratchet import decode_session, encode_session
+from toheal_protocol.wire.codec import Reader, prefixed, u8, u16, u32, u64
+
+_VERSION: Final = 1
+
+_cold_encoder = msgspec.msgpack.Encoder()
+_cold_decoder = msgspec.msgpack.Decoder(Cold)
+
+
+def encode_cold(cold: Cold) -> bytes:
+    """Write the cold part."""
+    return u8(_VERSION) + _cold_encoder.encode(cold)
+
+
+def decode_cold(blob: bytes) -> Cold:
+    """Read the cold part."""
+    if blob[:1] != bytes([_VERSION]):
+        raise MalformedFrame("a circle of another version")
+    try:
+        return _cold_decoder.decode(blob[1:])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise MalformedFrame("not a circle") from None
+
+
+def encode_log(log: Log) -> bytes:
+    """Write the log's heads, frontier and clock."""
+    heads = b"".join(
+        author + u32(position.seq) + position.mid for author, position in log.heads.items()
+    )
+    return (
+        u8(_VERSION)
+        + u16(len(log.heads))
+        + heads
+        + u16(len(log.frontier))
+        + b"".join(log.frontier)
+        + u32(log.lamport)
+    )
+
+
+def decode_log(blob: bytes) -> Log:
+    """Read what `encode_log` wrote; what is known and held is filled in by the shell."""
+    reader = _reader(blob)
+    heads = {
+        MemberId(reader.take(ID_SIZE)): Position(reader.u32(), MessageId(reader.take(ID_SIZE)))
+        for _ in range(reader.u16())
+    }
+    frontier = tuple(MessageId(reader.take(ID_SIZE)) for _ in range(reader.u16()))
+    lamport = reader.u32()
+    reader.end()
+    return Log(heads=heads, frontier=frontier, lamport=lamport)
+
+
+def encode_pair(pair: Pair) -> bytes:
+    """Write a pair with its session."""
+    session = b"" if pair.session is None else encode_session(pair.session)
+    return b"".join(
+        (
+            u8(_VERSION),
+            u32(pair.generation),
+            u64(pair.next_seq),
+            u64(pair.acked_through),
+            u64(pair.received_through),
+            _numbers(pair.acked_beyond),
+            _numbers(pair.received_beyond),
+            session,
+        )
+    )
+
+
+def decode_pair(blob: bytes) -> Pair:
+    """Read what `encode_pair` wrote."""
+    reader = _reader(blob)
+    generation, next_seq = reader.u32(), reader.u64()
+    acked_through, received_through = reader.u64(), reader.u64()
+    acked_beyond, received_beyond = _take_numbers(reader), _take_numbers(reader)
+    session = reader.rest()
+    return Pair(
+        session=decode_session(session) if session else None,
+        generation=generation,
+        next_seq=next_seq,
+        acked_through=acked_through,
+        acked_beyond=acked_beyond,
+        received_through=received_through,
+        received_beyond=received_beyond,
+    )
+
+
+def encode_held(held: Held) -> bytes:
+    """Write a held message."""
+    return u8(_VERSION) + held.author + held.key + u64(held.since) + prefixed(held.common)
+
+
+def decode_held(blob: bytes) -> Held:
+    """Read what `encode_held` wrote."""
+    reader = _reader(blob)
+    author, key = MemberId(reader.take(ID_SIZE)), reader.take(32)
+    since, common = WallTime(reader.u64()), reader.prefixed(1 << 20)
+    reader.end()
+    return Held(author=author, key=key, common=common, since=since)
+
+
+def _reader(blob: bytes) -> Reader:
+    reader = Reader(blob)
+    if reader.u8() != _VERSION:
+        raise MalformedFrame("a record of another version")
+    return reader
+
+
+def _numbers(numbers: frozenset[int]) -> bytes:
+    if not numbers:
+        return u16(0)
+    return u16(len(numbers)) + b"".join(u64(number) for number in sorted(numbers))
+
+
+def _take_numbers(reader: Reader) -> frozenset[int]:
+    return frozenset(reader.u64() for _ in range(reader.u16()))

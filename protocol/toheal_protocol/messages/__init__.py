@@ -1,0 +1,1 @@
+"""What peers tell each other: frames, notes, operations, bodies and invitations."""

@@ -1,0 +1,308 @@
+"""Notes: what two peers tell each other inside their session, apart from circle messages.
+
+```
+note = seq[8] || through[8] || kind[1] || body, padded to a bucket, then sealed by the ratchet
+```
+`seq` 0 means "worth nothing later": it is never repeated. Any other `seq` counts the items one
+peer owes the other from 1, circle messages included, and is acknowledged by `through` (everything
+up to it has been stored) and by the ranges of `Ack`.
+
+Spec: docs/protocol/circle.md, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, assert_never
+
+from attrs import field, frozen
+
+from toheal_protocol.errors import MalformedFrame
+from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
+from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, MemberId, MessageId
+from toheal_protocol.wire.codec import Reader, prefixed16, u8, u16, u32, u64
+from toheal_protocol.wire.padding import pad_to_bucket, unpad
+
+NOTE_BUCKETS: Final = (128, 384, 1024, 4096, 16384, 65536)
+"""Sizes in bytes that a note can have inside its seal."""
+
+MAX_RANGES: Final = 64
+"""Ranges in one acknowledgement; what does not fit is acknowledged by the next one."""
+
+MAX_BLOB_SIZE: Final = 512
+"""Bytes of a connection blob."""
+
+MAX_CARD_SIZE: Final = 4096
+"""Bytes of a card."""
+
+MAX_NAME_SIZE: Final = 200
+"""UTF-8 bytes of a name of 48 characters at most, before it is cleaned."""
+
+MAX_OPERATION_SIZE: Final = 4096
+"""Bytes of one membership operation."""
+
+MAX_OPERATIONS: Final = 64
+"""Operations in one welcome."""
+
+ATTEMPT_SIZE: Final = 16
+"""Bytes that name one attempt to open a link."""
+
+
+@frozen
+class Ack:
+    """What else arrived beyond `through`: inclusive ranges, rising."""
+
+    beyond: tuple[tuple[int, int], ...] = ()
+
+
+@frozen
+class Head:
+    """How far we have read one author without a gap."""
+
+    author: MemberId
+    seq: int
+    mid: MessageId
+
+
+@frozen
+class Here:
+    """We are here now, and this is what we have. Answered once by the other side."""
+
+    is_reply: bool
+    heads: tuple[Head, ...] = ()
+
+
+@frozen
+class LinkOffer:
+    """Please connect to us: a blob for the data channel, and our half of the link's secret."""
+
+    attempt: bytes
+    secret: bytes = field(repr=False)
+    blob: bytes = field(repr=False)
+
+
+@frozen
+class LinkAnswer:
+    """The same from the other side."""
+
+    attempt: bytes
+    secret: bytes = field(repr=False)
+    blob: bytes = field(repr=False)
+
+
+@frozen
+class ForkSeen:
+    """Two different messages with one number came from you: another copy of you is running."""
+
+
+@frozen
+class Granted:
+    """More mailboxes for you."""
+
+    grants: tuple[Grant, ...]
+
+
+@frozen
+class Knock:
+    """Standing at the door: what to call us, and which charter we said yes to."""
+
+    name: str = field(repr=False)
+    charter_hash: bytes
+
+
+@frozen
+class Acquaintance:
+    """A member as the welcome tells the newcomer: card, name, and a fresh secret for that pair."""
+
+    card: bytes = field(repr=False)
+    name: str = field(repr=False)
+    secret: bytes = field(repr=False)
+
+
+@frozen
+class Welcome:
+    """Come in: the operations so far, who is here, and from where on absence is a gap."""
+
+    operations: tuple[bytes, ...] = field(repr=False)
+    members: tuple[Acquaintance, ...]
+    heads: tuple[Head, ...]
+
+
+@frozen
+class Introduction:
+    """A newcomer will call: its card and name, and a fresh secret for the two of you."""
+
+    newcomer: Acquaintance
+
+
+@frozen
+class Declined:
+    """Not this time."""
+
+
+Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen
+"""Notes worth nothing later: `seq` 0."""
+
+Lasting = Granted | Knock | Welcome | Introduction | Declined
+"""Notes that are repeated until they are acknowledged."""
+
+AnyNote = Passing | Lasting
+
+_KINDS: Final[dict[type[AnyNote], int]] = {
+    Ack: 1,
+    Here: 2,
+    LinkOffer: 3,
+    LinkAnswer: 4,
+    ForkSeen: 5,
+    Granted: 16,
+    Knock: 17,
+    Welcome: 18,
+    Introduction: 19,
+    Declined: 20,
+}
+
+
+def encode_note(note: AnyNote, *, seq: int, through: int) -> bytes:
+    """Write a padded note."""
+    plain = u64(seq) + u64(through) + encode_item(note)
+    return pad_to_bucket(plain, buckets=NOTE_BUCKETS)
+
+
+def decode_note(padded: bytes) -> tuple[int, int, AnyNote]:
+    """Read a padded note: its seq, what it acknowledges, and what it says.
+
+    Raises:
+        MalformedFrame: not the layout, or a lasting note without a seq, or the reverse.
+    """
+    reader = Reader(unpad(padded))
+    seq, through = reader.u64(), reader.u64()
+    note = decode_item(reader.rest())
+    if isinstance(note, Lasting) != (seq > 0):
+        raise MalformedFrame("a seq where none belongs, or none where one does")
+    return seq, through, note
+
+
+def encode_item(note: AnyNote) -> bytes:
+    """Write `kind[1] || body`: what is kept of an owed note, to seal it again if need be."""
+    return u8(_KINDS[type(note)]) + _encode_body(note)
+
+
+def decode_item(item: bytes) -> AnyNote:
+    """Read what `encode_item` wrote."""
+    reader = Reader(item)
+    kind = reader.u8()
+    take = _TAKERS.get(kind)
+    if take is None:
+        raise MalformedFrame("a note of no kind we know")
+    note = take(reader)
+    reader.end()
+    return note
+
+
+def _encode_body(note: AnyNote) -> bytes:
+    match note:
+        case Ack(beyond):
+            return u16(len(beyond)) + b"".join(u64(first) + u64(last) for first, last in beyond)
+        case Here(is_reply, heads):
+            return u8(is_reply) + _encode_heads(heads)
+        case LinkOffer(attempt, secret, blob) | LinkAnswer(attempt, secret, blob):
+            return attempt + secret + prefixed16(blob)
+        case ForkSeen() | Declined():
+            return b""
+        case Granted(grants):
+            return encode_grants(grants)
+        case Knock(name, charter_hash):
+            return prefixed16(name.encode()) + charter_hash
+        case Welcome(operations, members, heads):
+            return (
+                u8(len(operations))
+                + b"".join(prefixed16(operation) for operation in operations)
+                + u8(len(members))
+                + b"".join(_encode_acquaintance(member) for member in members)
+                + _encode_heads(heads)
+            )
+        case Introduction(newcomer):
+            return _encode_acquaintance(newcomer)
+        case _:
+            assert_never(note)
+
+
+def _encode_heads(heads: tuple[Head, ...]) -> bytes:
+    return u8(len(heads)) + b"".join(head.author + u32(head.seq) + head.mid for head in heads)
+
+
+def _encode_acquaintance(member: Acquaintance) -> bytes:
+    return prefixed16(member.card) + prefixed16(member.name.encode()) + member.secret
+
+
+def _take_heads(reader: Reader) -> tuple[Head, ...]:
+    count = _counted(reader.u8(), 4 * MAX_MEMBERS)
+    return tuple(
+        Head(MemberId(reader.take(ID_SIZE)), reader.u32(), MessageId(reader.take(ID_SIZE)))
+        for _ in range(count)
+    )
+
+
+def _take_acquaintance(reader: Reader) -> Acquaintance:
+    return Acquaintance(
+        card=reader.prefixed16(MAX_CARD_SIZE),
+        name=take_text(reader, MAX_NAME_SIZE),
+        secret=reader.take(32),
+    )
+
+
+def _take_ack(reader: Reader) -> Ack:
+    count = _counted(reader.u16(), MAX_RANGES)
+    beyond = tuple((reader.u64(), reader.u64()) for _ in range(count))
+    before = 0
+    for first, last in beyond:
+        if not before < first <= last:
+            raise MalformedFrame("ranges that do not rise")
+        before = last
+    return Ack(beyond)
+
+
+def _take_here(reader: Reader) -> Here:
+    return Here(_flag(reader.u8()), _take_heads(reader))
+
+
+def _take_offer(reader: Reader) -> LinkOffer:
+    return LinkOffer(reader.take(ATTEMPT_SIZE), reader.take(32), reader.prefixed16(MAX_BLOB_SIZE))
+
+
+def _take_answer(reader: Reader) -> LinkAnswer:
+    return LinkAnswer(reader.take(ATTEMPT_SIZE), reader.take(32), reader.prefixed16(MAX_BLOB_SIZE))
+
+
+def _take_welcome(reader: Reader) -> Welcome:
+    operations = tuple(
+        reader.prefixed16(MAX_OPERATION_SIZE) for _ in range(_counted(reader.u8(), MAX_OPERATIONS))
+    )
+    members = tuple(_take_acquaintance(reader) for _ in range(_counted(reader.u8(), MAX_MEMBERS)))
+    return Welcome(operations, members, _take_heads(reader))
+
+
+def _counted(count: int, most: int) -> int:
+    if count > most:
+        raise MalformedFrame("more parts than the limit")
+    return count
+
+
+def _flag(value: int) -> bool:
+    if value > 1:
+        raise MalformedFrame("neither yes nor no")
+    return bool(value)
+
+
+_TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
+    1: _take_ack,
+    2: _take_here,
+    3: _take_offer,
+    4: _take_answer,
+    5: lambda _reader: ForkSeen(),
+    16: lambda reader: Granted(take_grants(reader)),
+    17: lambda reader: Knock(take_text(reader, MAX_NAME_SIZE), reader.take(32)),
+    18: _take_welcome,
+    19: lambda reader: Introduction(_take_acquaintance(reader)),
+    20: lambda _reader: Declined(),
+}

@@ -1,0 +1,136 @@
+"""Every brake of a relay in one place, each with its reason.
+
+Tests and benchmarks evolve a `Limits`; operators get what `limits_for` finds for their machine.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import evolve, frozen
+
+KILOBYTE: Final = 1024
+MEGABYTE: Final = 1024 * 1024
+
+HOUR: Final = 3600.0
+DAY: Final = 86400.0
+
+ITEM_COST: Final = 600
+"""Bytes an item is charged on top of its frame: what its objects take (measured), so that a flood
+of tiny frames fills the budget before it fills the machine."""
+
+CONNECTION_COST: Final = 48 * KILOBYTE
+"""Bytes of memory we expect a connection to take when busy (idle: about 27 kB, measured)."""
+
+RETRY_FULL: Final = 60
+"""Seconds after which somebody who met a full relay may try again: long enough to mean it, short
+enough that a message is not a minute late for nothing."""
+
+
+@frozen
+class Limits:
+    """What a relay gives, in total and to one source (one IP address or IPv6 /64, as a hash)."""
+
+    # Connections.
+    connections: int = 8_000
+    """At once. Beyond it newcomers are closed at once; those who are in stay."""
+    connections_per_source: int = 1_000
+    """At once from one source: a mobile operator or a Tor exit hides many people behind one."""
+    arrivals_per_second: float = 50.0
+    """New connections from one source per second: a TLS handshake costs us about a millisecond."""
+    arrivals_burst: float = 500.0
+    """New connections from one source at once: everybody comes back after a restart."""
+    half_open: float = 5.0
+    """Seconds from TCP to the end of the WebSocket handshake: ten round trips of a bad line."""
+    idle_ping: float = 60.0
+    """Seconds of silence after which we ping: below what NATs and mobile networks forget."""
+    idle_cut: float = 120.0
+    """Seconds of silence after which nobody is there."""
+    write_deadline: float = 30.0
+    """Seconds in which a batch of at most 64 kB has to be taken: 2 kB/s is slow but somebody."""
+    reply_queue: int = 256 * KILOBYTE
+    """Bytes of replies that may wait for a client who sends and does not read."""
+
+    # Mailboxes.
+    mailboxes: int = 200_000
+    """Registered at once, about 1 kB each."""
+    mailboxes_per_source: int = 20_000
+    """Registered from one source: forty people with sixty senders and eight epochs each."""
+    registration_signal: float = 36 * HOUR
+    """Seconds a signal mailbox is kept after it was last watched: four epochs of six hours, and half."""
+    registration_mail: float = 42 * DAY
+    """Seconds a mail mailbox is kept after it was last watched: four epochs of a week, and two."""
+
+    # What lies in them.
+    bytes_total: int = 256 * MEGABYTE
+    """All frames in registered mailboxes with their cost."""
+    bytes_per_source: int = 64 * MEGABYTE
+    """Frames from one source: a quarter, so that four fillers are needed before anybody is evicted."""
+    bytes_per_mailbox: int = 8 * MEGABYTE
+    """Frames in one mailbox (one sender, one week): four thousand ordinary messages."""
+    items_per_mailbox: int = 4_096
+    """The same as a count, for the time a reader needs to take them."""
+
+    # Deposits for mailboxes that nobody registered.
+    stray_bytes_total: int = 32 * MEGABYTE
+    """An eighth beside the others: strangers can fill this and nothing else."""
+    stray_bytes_per_source: int = 4 * MEGABYTE
+    """From one source: an eighth of it."""
+    strays_per_address: int = 64
+    """Frames that may wait for one reader to come after a restart of ours."""
+    stray_life: float = 24 * HOUR
+    """Seconds they wait."""
+
+    # Pace. A connection that is too fast is not read for a while; a source that is too fast is
+    # refused.
+    commands_per_second: float = 200.0
+    """Per connection: ten times what a lively circle of twenty-four needs."""
+    commands_burst: float = 2_000.0
+    """Per connection at once: a morning's deposits of somebody who was offline."""
+    bytes_per_second: float = 2.0 * MEGABYTE
+    """Per connection, of commands."""
+    bytes_burst: float = 16.0 * MEGABYTE
+    """Per connection at once."""
+    source_factor: float = 16.0
+    """A source may be as fast as so many connections."""
+
+    # STUN.
+    short_stun_per_second: float = 5.0
+    """Answers per source to Binding requests shorter than their answer (at most 1.36 times on the
+    wire): enough for people, nothing for an attack on the source."""
+    short_stun_burst: float = 50.0
+    """Of these at once: a household behind one address that starts."""
+    stun_per_second: float = 100.0
+    """Answers per source in all."""
+    stun_burst: float = 500.0
+    """Answers per source at once."""
+
+    # What we keep about sources.
+    sources: int = 50_000
+    """Sources we keep paces for at once, about 500 bytes each; beyond it the slate is wiped."""
+
+
+def limits_for(*, memory: int, descriptors: int, base: Limits | None = None) -> Limits:
+    """Fit the limits to a machine: a quarter of its memory for mail, a quarter for connections.
+
+    Args:
+        memory: bytes this process may use.
+        descriptors: files and sockets this process may have open.
+        base: what to start from.
+    """
+    limits = base or Limits()
+    share = memory // 4
+    connections = min(share // CONNECTION_COST, descriptors - 64)
+    mail = min(share, 8 * 1024 * MEGABYTE)
+    return evolve(
+        limits,
+        connections=max(connections, 16),
+        connections_per_source=max(connections // 8, 16),
+        mailboxes=max(mail // 4096, 1_000),
+        mailboxes_per_source=max(mail // 40_960, 500),
+        bytes_total=mail,
+        bytes_per_source=mail // 4,
+        bytes_per_mailbox=min(limits.bytes_per_mailbox, mail // 8),
+        stray_bytes_total=mail // 8,
+        stray_bytes_per_source=mail // 64,
+    )

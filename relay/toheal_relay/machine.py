@@ -1,0 +1,64 @@
+"""What this machine lets us use: memory and file descriptors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+if sys.platform != "win32":
+    import resource
+
+_CGROUP_LIMITS: Final = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+"""Where a container's ceiling is told, version 2 and 1."""
+
+_UNKNOWN_MEMORY: Final = 1024 * 1024 * 1024
+"""Bytes we assume where the machine does not say."""
+
+_UNKNOWN_DESCRIPTORS: Final = 512
+"""Descriptors we assume where the machine does not say (Windows)."""
+
+MOST_DESCRIPTORS: Final = 65_536
+"""Descriptors we ask for at most: some machines allow a thousand million."""
+
+
+def memory_ceiling() -> int:
+    """Return how many bytes this process may use: the machine's, its container's or its own limit."""
+    ceilings = [_physical_memory(), *(_read_number(path) for path in _CGROUP_LIMITS)]
+    if sys.platform != "win32":
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        ceilings.append(None if soft == resource.RLIM_INFINITY else soft)
+    return min((ceiling for ceiling in ceilings if ceiling), default=_UNKNOWN_MEMORY)
+
+
+def raise_descriptors() -> int:
+    """Ask for as many file descriptors as we may have, and return how many that is."""
+    if sys.platform == "win32":
+        return _UNKNOWN_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft == resource.RLIM_INFINITY or soft >= allowed:
+        return MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else min(soft, MOST_DESCRIPTORS)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    except (OSError, ValueError):
+        return soft
+    return allowed
+
+
+def _physical_memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _read_number(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # absent, or the word "max"
+        return None

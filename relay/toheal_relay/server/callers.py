@@ -1,0 +1,116 @@
+"""Everybody who is connected: let in, looked after, told goodbye."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from typing import Final
+
+import trio
+from toheal_protocol.model import Instant
+from wsproto.frame_protocol import CloseReason
+
+from toheal_relay.desk import Desk, Visitor
+from toheal_relay.server.connection import Connection
+from toheal_relay.server.stream import BrokenStream, TlsStream
+
+SWEEP_EVERY: Final = 5.0
+"""Seconds between two looks at what is over."""
+
+ACCEPT_AT_ONCE: Final = 64
+"""Connections accepted per wake-up, before those who are in have their turn."""
+
+APOLOGIES: Final = 64
+"""Newcomers we tell at once that there is no place; any more are just not let in."""
+
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What `accept` says when it makes no sense to call it again at once."""
+
+
+class Callers:
+    """All connections of one relay. `nursery` outlives none of them."""
+
+    def __init__(self, desk: Desk, context: ssl.SSLContext, nursery: trio.Nursery) -> None:
+        self._desk = desk
+        self._context = context
+        self._nursery = nursery
+        self._connections: dict[Visitor, Connection] = {}
+        self._apologies = 0
+        self._is_dismissed = False
+
+    async def accept(self, listener: socket.socket) -> None:
+        """Let people in until `listener` is closed."""
+        while True:
+            try:
+                await trio.lowlevel.wait_readable(listener)
+            except trio.ClosedResourceError:
+                return
+            try:
+                for _ in range(ACCEPT_AT_ONCE):
+                    self._welcome(*listener.accept())
+            except BlockingIOError:
+                pass
+            except OSError as problem:  # the caller is gone already, or we have no room at all
+                if problem.errno in _EXHAUSTED:
+                    await trio.sleep(0.1)
+
+    async def sweep(self) -> None:
+        """Look every few seconds at what is over and who is silent."""
+        while True:
+            await trio.sleep(SWEEP_EVERY)
+            now = trio.current_time()
+            self._desk.sweep(now=Instant(now))
+            for connection in list(self._connections.values()):
+                connection.look_after(now)
+
+    def flush_stirred(self) -> None:
+        """Write to everybody for whom there is something new."""
+        for visitor in self._desk.take_stirred():
+            connection = self._connections.get(visitor)
+            if connection is not None:
+                connection.flush()
+
+    def dismiss(self) -> None:
+        """Tell everybody that this relay goes away."""
+        self._is_dismissed = True
+        for connection in self._connections.values():
+            connection.end(CloseReason.GOING_AWAY)
+
+    def _welcome(self, accepted: socket.socket, peer: tuple[object, ...]) -> None:
+        accepted.setblocking(False)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        visitor = self._desk.enter(str(peer[0]), now=Instant(trio.current_time()))
+        if visitor is None and self._apologies >= APOLOGIES:
+            accepted.close()
+        elif visitor is None:
+            self._nursery.start_soon(self._apologise, accepted)
+        else:
+            self._nursery.start_soon(self._serve, accepted, visitor)
+
+    async def _serve(self, accepted: socket.socket, visitor: Visitor) -> None:
+        try:
+            connection = self._connect(accepted, visitor)
+            self._connections[visitor] = connection
+            if not self._is_dismissed:
+                await connection.run()
+        except BrokenStream:
+            pass
+        except Exception:  # noqa: BLE001 - the border of one client: its bytes, if they found a bug of ours, must not end everybody's relay; counted, never logged
+            self._desk.note_fault()
+        finally:
+            self._connections.pop(visitor, None)
+            self._desk.leave(visitor, now=Instant(trio.current_time()))
+
+    async def _apologise(self, accepted: socket.socket) -> None:
+        self._apologies += 1
+        try:
+            await self._connect(accepted, None).run()
+        except BrokenStream:
+            pass
+        finally:
+            self._apologies -= 1
+
+    def _connect(self, accepted: socket.socket, visitor: Visitor | None) -> Connection:
+        stream = TlsStream(accepted, self._context)
+        return Connection(stream, visitor, self._desk, self._nursery, self.flush_stirred)

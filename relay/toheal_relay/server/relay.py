@@ -1,0 +1,99 @@
+"""One relay, put together: sockets, desk, callers, and an end that loses nothing.
+
+serve_relay
+  ├── callers  ──> one task per connection ──> a second one only while its client is slow
+  ├── sweep    (what is over, who is silent)
+  ├── stun
+  └── control  (the operator's question)
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Final
+
+import trio
+from attrs import define, field, frozen
+from toheal_protocol.errors import LocalError
+from toheal_protocol.wire.relay_address import RelayAddress
+
+from toheal_relay.desk import Desk
+from toheal_relay.limits import Limits
+from toheal_relay.server.callers import Callers
+from toheal_relay.server.control import open_control, serve_control
+from toheal_relay.server.sockets import CannotListen, host_for_others, listen
+from toheal_relay.server.stun import serve_stun
+from toheal_relay.tls import fingerprint_of, load_or_make_key, server_context
+
+GOODBYE: Final = 8.0
+"""Seconds that everybody has to take their last words, after which we leave anyway."""
+
+
+@frozen
+class RelayConfig:
+    """How one relay is run. `public_*` is what others reach it at, where that is something else."""
+
+    state: Path
+    host: str | None = None
+    port: int = 0
+    public_host: str | None = None
+    public_port: int | None = None
+    limits: Limits = field(factory=Limits)
+
+
+@define(eq=False)
+class RunningRelay:
+    """What a started relay is to whoever started it."""
+
+    address: RelayAddress
+    desk: Desk
+    _stopping: trio.Event = field(factory=trio.Event)
+
+    def stop(self) -> None:
+        """Accept nobody any more, finish what is being said, and end within ten seconds."""
+        self._stopping.set()
+
+    async def wait_stopping(self) -> None:
+        """Wait until somebody wants it to stop."""
+        await self._stopping.wait()
+
+
+async def serve_relay(
+    config: RelayConfig,
+    *,
+    task_status: trio.TaskStatus[RunningRelay] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run a relay until it is stopped. Start it with `nursery.start(serve_relay, config)`.
+
+    Raises:
+        UnusableKey, CannotListen, AlreadyRunning: before it started.
+    """
+    key = load_or_make_key(config.state)
+    context, fingerprint = server_context(key), fingerprint_of(key)
+    with open_control(config.state) as control, listen(config.host, config.port) as listening:
+        address = _address(config, listening.port, fingerprint)
+        desk = Desk(config.limits, fingerprint=fingerprint, draw=secrets.token_bytes)
+        running = RunningRelay(address, desk)
+        async with trio.open_nursery() as services:
+            services.start_soon(serve_stun, listening.udp, desk.admission)
+            if control is not None:
+                services.start_soon(serve_control, control, str(address), desk.holdings)
+            async with trio.open_nursery() as nursery:
+                callers = Callers(desk, context, nursery)
+                services.start_soon(callers.sweep)
+                nursery.start_soon(callers.accept, listening.tcp)
+                task_status.started(running)
+                await running.wait_stopping()
+                listening.stop_accepting()
+                callers.dismiss()
+                nursery.cancel_scope.deadline = trio.current_time() + GOODBYE
+            services.cancel_scope.cancel()
+
+
+def _address(config: RelayConfig, port: int, fingerprint: bytes) -> RelayAddress:
+    host = config.public_host or host_for_others(config.host)
+    try:
+        return RelayAddress(host, config.public_port or port, fingerprint)
+    except LocalError:
+        raise CannotListen(f"{host!r} is no host that others could use") from None

@@ -1,0 +1,99 @@
+"""What holds for every test: which parts of the world it may need, and how hard hypothesis tries.
+
+`TOHEAL_REQUIRE=browser,netns,redis,coturn` names parts that must be there: then a test that needs
+one of them fails instead of being skipped, and no test at all may be skipped for another reason.
+
+`TOHEAL_SOAK=20` gives every hypothesis test twenty times its examples, drawn freshly.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+from tests.support import parts, wycheproof
+
+settings.register_profile(
+    "ci",
+    derandomize=True,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "soak",
+    settings.get_profile("ci"),
+    derandomize=False,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+)
+settings.load_profile("soak" if os.environ.get("TOHEAL_SOAK") else "ci")
+
+collect_ignore = [] if wycheproof.folder() else ["vectors/test_wycheproof.py"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a word in `TOHEAL_REQUIRE` that names no part: it would require nothing."""
+    unknown = parts.required() - set(parts.PARTS) - {"wycheproof"}
+    if unknown:
+        raise pytest.UsageError(f"TOHEAL_REQUIRE names no part of ours: {sorted(unknown)}")
+    if "wycheproof" in parts.required() and not wycheproof.folder():
+        raise pytest.UsageError("the Wycheproof files are missing: tests/vectors/wycheproof")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what is here, so that nobody reads a short run as a whole one."""
+    missing = [name for name in parts.PARTS if parts.why_missing(name)]
+    files = "present" if wycheproof.folder() else "absent: test_wycheproof.py is not collected"
+    return [
+        f"parts missing here: {', '.join(missing) or 'none'}",
+        f"parts required: {', '.join(sorted(parts.required())) or 'none'}",
+        f"Wycheproof files: {files}",
+    ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In a soak, let hypothesis try more; the number in the test is for the ordinary run."""
+    factor = int(os.environ.get("TOHEAL_SOAK", "1"))
+    if factor > 1:
+        for item in items:
+            parts.try_harder(item, factor)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose part is missing; `_no_skip` turns that into a failure where required."""
+    for name in parts.PARTS:
+        if item.get_closest_marker(name) and (reason := parts.why_missing(name)):
+            pytest.skip(f"{parts.SKIP_PREFIX}{name}: {reason}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip that `TOHEAL_REQUIRE` forbids into a failure."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _no_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips itself while it is collected."""
+    report = yield
+    if report.skipped:
+        _no_skip(report)
+    return report
+
+
+def _no_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if parts.may_skip(reason):
+        return
+    report.outcome = "failed"
+    report.longrepr = f"TOHEAL_REQUIRE={','.join(sorted(parts.required()))} forbids: {reason}"

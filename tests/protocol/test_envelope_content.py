@@ -1,0 +1,170 @@
+"""What a message says inside its seal: one layout, one reading."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toheal_protocol.envelope import (
+    MAX_CONTENT_SIZE,
+    MAX_PARENTS,
+    Content,
+    ContentKey,
+    decode_content,
+    encode_content,
+    max_body_size,
+    open_content,
+    seal_content,
+)
+from toheal_protocol.errors import LocalError, MalformedFrame
+from toheal_protocol.model import MAX_TEXT_SIZE, CircleId, MessageId
+
+ids = st.binary(min_size=32, max_size=32).filter(any).map(MessageId)
+u32s = st.integers(0, 2**32 - 1)
+
+contents = st.builds(
+    Content,
+    circle_id=ids.map(lambda mid: CircleId(bytes(mid))),
+    author_seq=u32s,
+    prev_own=st.none() | ids,
+    parents=st.lists(ids, max_size=MAX_PARENTS, unique=True).map(tuple),
+    member_view=ids,
+    lamport=u32s,
+    ttl=u32s,
+    type=st.integers(0, 255),
+    reply=st.none() | ids,
+    body=st.binary(max_size=500),
+)
+
+PLAIN = Content(
+    circle_id=CircleId(b"c" * 32),
+    author_seq=7,
+    prev_own=None,
+    parents=(),
+    member_view=b"v" * 32,
+    lamport=9,
+    ttl=0,
+    type=1,
+    reply=None,
+    body=b"",
+)
+
+
+def some_ids(count: int) -> tuple[MessageId, ...]:
+    return tuple(MessageId(bytes([1 + i]) * 32) for i in range(count))
+
+
+@given(contents)
+@settings(max_examples=100)
+def test_content_comes_back_as_it_was(content: Content) -> None:
+    assert decode_content(encode_content(content)) == content
+
+
+@given(contents, st.binary(min_size=32, max_size=32))
+@settings(max_examples=50)
+def test_content_comes_back_through_the_seal(content: Content, key: bytes) -> None:
+    common = seal_content(encode_content(content), ContentKey(key))
+    assert decode_content(open_content(common, ContentKey(key))) == content
+
+
+@given(st.binary(max_size=400))
+@settings(max_examples=100)
+def test_any_bytes_are_content_or_malformed(plain: bytes) -> None:
+    for frame in (plain, bytes(100) + plain, b"c" * 68 + b"\x01" + plain):
+        try:
+            content = decode_content(frame)
+        except MalformedFrame:
+            continue
+        assert encode_content(content) == frame
+
+
+def test_content_cut_before_its_body_is_malformed() -> None:
+    encoded = encode_content(evolve(PLAIN, parents=some_ids(2), reply=some_ids(1)[0]))
+    for size in range(len(encoded)):
+        with pytest.raises(MalformedFrame):
+            decode_content(encoded[:size])
+
+
+def test_32_parents_fit_and_33_do_not() -> None:
+    most = evolve(PLAIN, parents=some_ids(MAX_PARENTS))
+    assert decode_content(encode_content(most)) == most
+    with pytest.raises(LocalError):
+        encode_content(evolve(PLAIN, parents=some_ids(MAX_PARENTS + 1)))
+    encoded = bytearray(encode_content(most) + b"x" * 40)
+    encoded[68] = MAX_PARENTS + 1
+    with pytest.raises(MalformedFrame):
+        decode_content(bytes(encoded))
+
+
+def test_a_parent_named_twice_is_refused_on_both_sides() -> None:
+    parent = some_ids(1)[0]
+    with pytest.raises(LocalError):
+        encode_content(evolve(PLAIN, parents=(parent, parent)))
+    encoded = encode_content(evolve(PLAIN, parents=some_ids(2)))
+    doubled = encoded[:69] + parent + parent + encoded[133:]
+    with pytest.raises(MalformedFrame):
+        decode_content(doubled)
+
+
+def test_a_reply_is_there_or_not_and_nothing_between() -> None:
+    encoded = bytearray(encode_content(PLAIN))
+    assert encoded[-1] == 0
+    for mark in range(2, 256):
+        encoded[-1] = mark
+        with pytest.raises(MalformedFrame):
+            decode_content(bytes(encoded) + bytes(40))
+
+
+def test_a_first_message_has_32_zero_bytes_where_the_one_before_would_be() -> None:
+    assert encode_content(PLAIN)[36:68] == bytes(32)
+    with pytest.raises(LocalError):
+        encode_content(evolve(PLAIN, prev_own=MessageId(bytes(32))))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"circle_id": b"c" * 31},
+        {"prev_own": b"p" * 33},
+        {"parents": (b"q" * 16,)},
+        {"member_view": b""},
+        {"reply": b"r"},
+        {"author_seq": 2**32},
+        {"author_seq": -1},
+        {"lamport": 2**32},
+        {"ttl": 2**32},
+        {"type": 256},
+    ],
+    ids=str,
+)
+def test_a_field_of_the_wrong_size_is_our_bug(wrong: dict[str, Any]) -> None:
+    with pytest.raises(LocalError):
+        encode_content(evolve(PLAIN, **wrong))
+
+
+@pytest.mark.parametrize("parents", [0, 1, MAX_PARENTS])
+@pytest.mark.parametrize("is_reply", [False, True])
+def test_the_largest_body_fits_and_one_byte_more_does_not(parents: int, *, is_reply: bool) -> None:
+    size = max_body_size(parents=parents, is_reply=is_reply)
+    content = evolve(
+        PLAIN,
+        parents=some_ids(parents),
+        reply=some_ids(1)[0] if is_reply else None,
+        body=bytes(size),
+    )
+    assert len(encode_content(content)) == MAX_CONTENT_SIZE
+    with pytest.raises(LocalError):
+        encode_content(evolve(content, body=bytes(size + 1)))
+    with pytest.raises(MalformedFrame):
+        decode_content(encode_content(content) + b"\x00")
+
+
+def test_the_longest_text_fits_beside_all_references() -> None:
+    assert max_body_size(parents=MAX_PARENTS, is_reply=True) > MAX_TEXT_SIZE
+
+
+def test_a_repr_shows_no_body() -> None:
+    assert "secret" not in repr(evolve(PLAIN, body=b"secret"))

@@ -1,0 +1,115 @@
+"""The session as bytes in the vault."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toheal_protocol.errors import MalformedFrame, RemoteError
+from toheal_protocol.model import WallTime
+from toheal_protocol.ratchet import (
+    Session,
+    decode_session,
+    encode_session,
+    forget_expired_keys,
+    offer_kem_next,
+)
+from toheal_protocol.ratchet.past import PastChains
+from toheal_protocol.ratchet.skipped import RECORD_SIZE, SkippedKeys
+
+from tests.support.parsers_ratchet import PARSERS, SEEDS
+from tests.support.ratchet_pair import START, make_pair, make_talking_pair
+
+
+def many_sessions() -> list[Session]:
+    """Return a session in every state it can be in."""
+    found = []
+    ours, theirs = make_pair(5)
+    theirs.session = offer_kem_next(theirs.session)
+    found += [ours.session, theirs.session]
+    ours.seal()
+    theirs.open(ours.seal())
+    found += [ours.session, theirs.session]
+    ours.open(theirs.seal())
+    found += [ours.session, theirs.session]
+    for i in range(12):
+        ours.seal()
+        theirs.open(ours.seal())
+        ours.open(theirs.seal())
+        if i % 5 == 0:
+            found += [ours.session, theirs.session]
+    dead = WallTime(START + 10**7)
+    found.append(forget_expired_keys(theirs.session, now=dead))
+    return found
+
+
+@pytest.mark.parametrize("session", many_sessions())
+def test_a_session_comes_back_as_it_was(session: Session) -> None:
+    assert decode_session(encode_session(session)) == session
+
+
+@pytest.mark.parametrize("session", many_sessions())
+def test_a_session_cut_or_lengthened_is_refused(session: Session) -> None:
+    encoded = encode_session(session)
+    step = max(1, len(encoded) // 300)
+    for size in range(0, len(encoded), step):
+        with pytest.raises(MalformedFrame):
+            decode_session(encoded[:size])
+    with pytest.raises(MalformedFrame):
+        decode_session(encoded + b"\x00")
+
+
+@given(st.binary(max_size=3000))
+@settings(max_examples=100)
+def test_any_bytes_are_a_session_or_malformed(encoded: bytes) -> None:
+    for front in (b"", b"\x01\x00\x00", b"\x01\x01\x01", b"\x01\x02\x01", b"\x01\x02\x0f"):
+        try:
+            session = decode_session(front + encoded)
+        except MalformedFrame:
+            continue
+        assert encode_session(session) == front + encoded
+
+
+@pytest.mark.parametrize(("name", "parse"), PARSERS)
+@given(noise=st.binary(max_size=300), seed=st.sampled_from(SEEDS), cut=st.integers(0, 2000))
+@settings(max_examples=40)
+def test_every_parser_takes_any_bytes(
+    name: str, parse: object, noise: bytes, seed: bytes, cut: int
+) -> None:
+    assert callable(parse), name
+    for frame in (noise, seed[:cut] + noise, noise + seed[cut:], seed):
+        try:
+            parse(frame)
+        except RemoteError:
+            pass
+
+
+def test_a_session_in_ordinary_talk_is_small() -> None:
+    ours, theirs = make_talking_pair(turns=70)
+    assert len(encode_session(ours.session)) < 2100
+    assert len(encode_session(theirs.session)) < 2100
+
+
+def test_skipped_keys_out_of_order_or_of_an_unknown_chain_are_refused() -> None:
+    ours, theirs = make_talking_pair()
+    for _ in range(3):
+        ours.seal()
+    theirs.open(ours.seal())
+    session = theirs.session
+    rows = session.skipped.records
+    swapped = rows[RECORD_SIZE : 2 * RECORD_SIZE] + rows[:RECORD_SIZE]
+    for records in (swapped, rows[:RECORD_SIZE] * 2, b"\x00\x00\x00\x09" + rows[4:RECORD_SIZE]):
+        with pytest.raises(MalformedFrame):
+            decode_session(encode_session(evolve(session, skipped=SkippedKeys(records))))
+    forgotten = SkippedKeys(rows, forgotten=b"\xff" * 8)
+    with pytest.raises(MalformedFrame):
+        decode_session(encode_session(evolve(session, skipped=forgotten)))
+
+
+def test_past_chains_out_of_order_are_refused() -> None:
+    _, theirs = make_talking_pair(turns=4)
+    session = theirs.session
+    doubled = PastChains(session.past + session.past[:72])
+    with pytest.raises(MalformedFrame):
+        decode_session(encode_session(evolve(session, past=doubled)))

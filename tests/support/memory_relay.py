@@ -1,0 +1,168 @@
+"""A relay in memory: the real desk and mailboxes, and no network.
+
+For tests of services and whole networks in virtual time. `dial` fulfils `ports.relays.Dial`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+from toheal_p2p.ports.relays import Reason, RelayLost
+from toheal_protocol.errors import RemoteError
+from toheal_protocol.model import Instant
+from toheal_protocol.wire.relay_address import RelayAddress
+from toheal_relay.desk import Desk, Visitor
+from toheal_relay.limits import Limits
+from toheal_relay.metrics import Holdings
+
+from tests.support.entropy import SeededEntropy
+
+BATCH = 64
+"""Messages a channel gives at once: what a read of a real one may hold."""
+
+
+class MemoryRelay:
+    """One relay that can be restarted, cut off, or made to refuse."""
+
+    def __init__(
+        self,
+        *,
+        host: str = "relay.example",
+        port: int = 3478,
+        seed: int = 0,
+        limits: Limits | None = None,
+    ) -> None:
+        self.address = RelayAddress(host, port, SeededEntropy(seed + 7_000).draw(32))
+        self.is_up = True
+        self.answers_as: Reason | None = None
+        """A reason that every attempt to dial meets, if not None."""
+        self.is_mute = False
+        """Whether it swallows everything and says nothing, as behind a dead network."""
+        self.heard: list[bytes] = []
+        """Every message that any client sent, in order."""
+        self.dials = 0
+        self._entropy = SeededEntropy(seed)
+        self._limits = limits or Limits()
+        self._channels: dict[Visitor, MemoryRelayChannel] = {}
+        self.desk = self._new_desk()
+
+    @property
+    def boot(self) -> bytes:
+        return self.desk.boot
+
+    def holdings(self) -> Holdings:
+        return self.desk.holdings()
+
+    async def dial(self, address: RelayAddress) -> MemoryRelayChannel:
+        await trio.lowlevel.checkpoint()
+        self.dials += 1
+        if self.answers_as is not None:
+            raise RelayLost(self.answers_as)
+        if not self.is_up:
+            raise RelayLost("unreachable")
+        if address.fingerprint != self.address.fingerprint:
+            raise RelayLost("wrong_fingerprint")
+        visitor = self.desk.enter("192.0.2.1", now=_now())
+        if visitor is None:
+            raise RelayLost("full")
+        channel = self._channels[visitor] = MemoryRelayChannel(self, visitor)
+        return channel
+
+    def restart(self) -> None:
+        """Forget everything and everybody, as a restarted process does."""
+        self.cut()
+        self.desk = self._new_desk()
+
+    def stop(self) -> None:
+        """Go away until `start`."""
+        self.is_up = False
+        self.restart()
+
+    def start(self) -> None:
+        self.is_up = True
+
+    def cut(self, reason: Reason = "closed") -> None:
+        """End all connections; the mailboxes stay."""
+        for channel in list(self._channels.values()):
+            channel.lose(reason)
+
+    def wake(self) -> None:
+        """Let everybody for whom there is something new look at it."""
+        for visitor in self.desk.take_stirred():
+            channel = self._channels.get(visitor)
+            if channel is not None:
+                if visitor.is_cut:
+                    channel.lose("full")
+                channel.news.set()
+
+    def leave(self, visitor: Visitor) -> None:
+        if self._channels.pop(visitor, None) is not None:
+            self.desk.leave(visitor, now=_now())
+
+    def _new_desk(self) -> Desk:
+        return Desk(
+            self._limits, fingerprint=self.address.fingerprint, draw=self._entropy.draw
+        )
+
+
+class MemoryRelayChannel:
+    """One connection to a `MemoryRelay`. Fulfils `ports.relays.RelayChannel`."""
+
+    def __init__(self, relay: MemoryRelay, visitor: Visitor) -> None:
+        self.news = trio.Event()
+        self._relay = relay
+        self._visitor = visitor
+        self._lost: Reason | None = None
+
+    async def send(self, messages: Sequence[bytes]) -> None:
+        await trio.lowlevel.checkpoint()
+        relay = self._relay
+        for message in messages:
+            if self._lost is not None:
+                raise RelayLost(self._lost)
+            relay.heard.append(message)
+            if relay.is_mute:
+                continue
+            try:
+                pause = relay.desk.receive(self._visitor, message, now=_now())
+            except RemoteError:
+                self.lose("refused")
+                return
+            relay.wake()
+            if pause:
+                await trio.sleep(pause)
+
+    async def receive(self) -> Sequence[bytes]:
+        await trio.lowlevel.checkpoint()
+        while True:
+            if self._lost is not None:
+                raise RelayLost(self._lost)
+            self.news = trio.Event()
+            messages = self._next_messages()
+            if messages:
+                return messages
+            await self.news.wait()
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.lose("closed")
+
+    def lose(self, reason: Reason) -> None:
+        if self._lost is None:
+            self._lost = reason
+            self._relay.leave(self._visitor)
+            self.news.set()
+
+    def _next_messages(self) -> list[bytes]:
+        messages: list[bytes] = []
+        while len(messages) < BATCH and not self._relay.is_mute:
+            message = self._relay.desk.next_message(self._visitor, now=_now())
+            if message is None:
+                break
+            messages.append(message)
+        return messages
+
+
+def _now() -> Instant:
+    return Instant(trio.current_time())

@@ -1,0 +1,332 @@
+"""A vault in memory, made-up ids and entries, and cheap real vaults.
+
+`MemoryVault` keeps the contract of `ports.vault.Vault` (tests/adapters/test_vault_contract.py
+runs against both) except that it forgets. It never leaves trio's thread, so it can be used in
+virtual time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+from attrs import define, evolve, field
+from toheal_protocol.machines.records import (
+    DropCircle,
+    DropHeld,
+    DropOwed,
+    GiveUpOwed,
+    MarkAtRelay,
+    PutCircle,
+    PutEntry,
+    PutHeld,
+    PutLog,
+    PutOwed,
+    PutPair,
+    PutSetting,
+    Write,
+)
+from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
+
+from tests.support.entropy import SeededEntropy
+from toheal_p2p.adapters.search_text import asked_words, normalise_text
+from toheal_p2p.adapters.vault import PassphraseCost, SqliteVault, create_vault, open_vault
+from toheal_p2p.ports.vault import (
+    DeliveryRow,
+    EntryRow,
+    OwedRow,
+    Stored,
+    StoredCircle,
+    StoredEntry,
+    VaultClosed,
+    VaultError,
+)
+
+CHEAP = PassphraseCost(memory=8 * 1024 * 1024, passes=1)
+PASSPHRASE = "كلمة سر correct horse"
+
+
+def made_up_id(kind: str, number: int) -> bytes:
+    """Return 32 bytes that look like an id and are the same in every run."""
+    return hashlib.blake2b(f"{kind} {number}".encode(), digest_size=32).digest()
+
+
+def circle_id(number: int) -> CircleId:
+    return CircleId(made_up_id("circle", number))
+
+
+def member_id(number: int) -> MemberId:
+    return MemberId(made_up_id("member", number))
+
+
+def message_id(number: int) -> MessageId:
+    return MessageId(made_up_id("message", number))
+
+
+def an_entry(number: int = 1, **changes: Any) -> PutEntry:
+    """Return an ordinary message of somebody else; `changes` say what is special."""
+    ordinary = PutEntry(
+        circle=circle_id(1),
+        mid=message_id(number),
+        author=member_id(1),
+        author_seq=number,
+        kind="text",
+        text=f"message {number}",
+        sent_at=WallTime(1_700_000_000 + number),
+        received_at=WallTime(1_700_000_001 + number),
+        is_mine=False,
+        notes=(),
+        key=made_up_id("key", number),
+        common=made_up_id("common", number) * 8,
+        recipients=(),
+        passed_on_by=None,
+        parents=(),
+    )
+    return evolve(ordinary, **changes)
+
+
+def an_owed(seq: int, *, member: int = 2, mid: int | None = None, **changes: Any) -> PutOwed:
+    """Return a frame owed to a member."""
+    ordinary = PutOwed(
+        circle=circle_id(1),
+        member=member_id(member),
+        seq=seq,
+        mid=None if mid is None else message_id(mid),
+        item=b"item %d" % seq,
+        frame=Frame(b"frame %d" % seq),
+    )
+    return evolve(ordinary, **changes)
+
+
+@asynccontextmanager
+async def real_vault(home: Path, *, seed: int = 1) -> AsyncIterator[SqliteVault]:
+    """Make the vault if it is not there, open it, and close it in the end."""
+    entropy = SeededEntropy(seed)
+    if not (home / "keyring").exists():
+        create_vault(home, PASSPHRASE, entropy=entropy, cost=CHEAP)
+    vault = await open_vault(home, PASSPHRASE, entropy=entropy)
+    try:
+        yield vault
+    finally:
+        await vault.aclose()
+
+
+@define(eq=False)
+class MemoryVault:
+    """A vault that keeps everything in dictionaries.
+
+    Attributes:
+        was_put_back: set it to play a vault that was put back.
+        fail_with: raised by the next commit, and the vault is broken from then on.
+        commits: what each commit wrote, for tests that look at groups.
+        before_commit: awaited inside the shield, for tests that hold a commit up.
+    """
+
+    was_put_back: bool = False
+    fail_with: VaultError | None = None
+    commits: list[tuple[Write, ...]] = field(factory=list)
+    before_commit: Callable[[], Any] = field(default=trio.lowlevel.checkpoint)
+    _circles: dict[CircleId, bytes] = field(factory=dict, init=False)
+    _logs: dict[CircleId, bytes] = field(factory=dict, init=False)
+    _pairs: dict[tuple[CircleId, MemberId], bytes] = field(factory=dict, init=False)
+    _owed: dict[tuple[CircleId, MemberId], dict[int, OwedRow]] = field(factory=dict, init=False)
+    _undelivered: set[tuple[CircleId, MemberId, MessageId]] = field(factory=set, init=False)
+    _entries: dict[tuple[CircleId, MessageId], StoredEntry] = field(factory=dict, init=False)
+    _held: dict[CircleId, dict[MessageId, bytes]] = field(factory=dict, init=False)
+    _settings: dict[str, bytes] = field(factory=dict, init=False)
+    _last_position: int = field(default=0, init=False)
+    _is_closed: bool = field(default=False, init=False)
+    _is_broken: bool = field(default=False, init=False)
+
+    async def accept_put_back(self) -> None:
+        self.was_put_back = False
+
+    async def commit(self, writes: Sequence[Write]) -> None:
+        with trio.CancelScope(shield=True):
+            await self.before_commit()
+        self._require_open()
+        if self._is_broken:
+            raise VaultClosed("the vault broke earlier")
+        if self.fail_with is not None:
+            self._is_broken = True
+            raise self.fail_with
+        for write in writes:
+            self._apply(write)
+        self.commits.append(tuple(writes))
+
+    async def load(self) -> Stored:
+        await self._look()
+        circles = tuple(
+            StoredCircle(
+                circle=circle,
+                blob=blob,
+                log_blob=self._logs.get(circle),
+                pairs={m: pair for (c, m), pair in self._pairs.items() if c == circle},
+                held=dict(self._held.get(circle, {})),
+            )
+            for circle, blob in self._circles.items()
+        )
+        return Stored(circles=circles, settings=dict(self._settings))
+
+    async def owed(
+        self, circle: CircleId, member: MemberId, *, after: int, limit: int
+    ) -> tuple[OwedRow, ...]:
+        await self._look()
+        rows = self._owed.get((circle, member), {})
+        return tuple(rows[seq] for seq in sorted(rows) if seq > after)[:limit]
+
+    async def entries(
+        self,
+        circle: CircleId,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int,
+        newest: bool = False,
+    ) -> tuple[EntryRow, ...]:
+        await self._look()
+        rows = [
+            row
+            for row in self._rows(circle)
+            if row.position > after and (before is None or row.position < before)
+        ]
+        return tuple(rows[max(0, len(rows) - limit) :] if newest else rows[:limit])
+
+    async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:
+        await self._look()
+        return self._entries.get((circle, mid))
+
+    async def ids_by_author(
+        self, circle: CircleId, author: MemberId, *, after: int, limit: int
+    ) -> tuple[tuple[int, MessageId], ...]:
+        await self._look()
+        found = [
+            (row.author_seq, row.position, row.mid)
+            for row in self._rows(circle)
+            if row.author == author and row.author_seq > after
+        ]
+        return tuple((seq, mid) for seq, _position, mid in sorted(found))[:limit]
+
+    async def deliveries(
+        self, circle: CircleId, mid: MessageId | None, *, limit: int
+    ) -> tuple[DeliveryRow, ...]:
+        await self._look()
+        ours = [
+            stored
+            for (of, key), stored in self._entries.items()
+            if of == circle and stored.row.is_mine and mid in (None, key)
+        ]
+        ours.sort(key=lambda stored: stored.row.position)
+        return tuple(
+            self._delivery(circle, stored.row.mid, member)
+            for stored in ours[max(0, len(ours) - limit) :]
+            for member in stored.recipients
+        )
+
+    async def search(
+        self, circle: CircleId | None, query: str, *, limit: int
+    ) -> tuple[EntryRow, ...]:
+        await self._look()
+        groups = asked_words(query)
+        found = [row for row in self._rows(circle) if groups and _answers(row.text, groups)]
+        return tuple(reversed(found))[:limit]
+
+    async def aclose(self) -> None:
+        self._is_closed = True
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise VaultClosed("the vault is closed")
+
+    async def _look(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self._require_open()
+
+    def _rows(self, circle: CircleId | None) -> list[EntryRow]:
+        rows = [stored.row for (of, _mid), stored in self._entries.items() if circle in (None, of)]
+        return sorted(rows, key=lambda row: row.position)
+
+    def _delivery(self, circle: CircleId, mid: MessageId, member: MemberId) -> DeliveryRow:
+        owed = [row for row in self._owed.get((circle, member), {}).values() if row.mid == mid]
+        if owed:
+            return DeliveryRow(mid, member, "at_relay" if owed[-1].boot else "sealed")
+        given_up = (circle, member, mid) in self._undelivered
+        return DeliveryRow(mid, member, "undelivered" if given_up else "delivered")
+
+    def _apply(self, write: Write) -> None:
+        match write:
+            case PutCircle(circle, blob):
+                self._circles[circle] = blob
+            case PutLog(circle, blob):
+                self._logs[circle] = blob
+            case PutPair(circle, member, blob):
+                self._pairs[circle, member] = blob
+            case PutHeld(circle, mid, blob):
+                self._held.setdefault(circle, {})[mid] = blob
+            case DropHeld(circle, mid):
+                self._held.get(circle, {}).pop(mid, None)
+            case PutSetting(name, value):
+                self._settings[name] = value
+            case PutEntry():
+                self._put_entry(write)
+            case DropCircle(circle):
+                self._drop_circle(circle)
+            case _:
+                self._apply_owed(write)
+
+    def _apply_owed(self, write: PutOwed | MarkAtRelay | DropOwed | GiveUpOwed) -> None:
+        rows = self._owed.setdefault((write.circle, write.member), {})
+        match write:
+            case PutOwed(circle, member, seq, mid, item, frame):
+                rows[seq] = OwedRow(seq, mid, item, frame, b"")
+                if mid is not None:
+                    self._undelivered.discard((circle, member, mid))
+            case MarkAtRelay(seqs=seqs, boot=boot):
+                rows.update({seq: evolve(rows[seq], boot=boot) for seq in seqs if seq in rows})
+            case DropOwed(through=through, beyond=beyond):
+                for seq in [seq for seq in rows if seq <= through or seq in beyond]:
+                    del rows[seq]
+            case GiveUpOwed(circle, member):
+                for row in rows.values():
+                    if row.mid is not None:
+                        self._undelivered.add((circle, member, row.mid))
+                rows.clear()
+
+    def _put_entry(self, write: PutEntry) -> None:
+        before = self._entries.get((write.circle, write.mid))
+        if before is None:
+            self._last_position += 1
+        row = EntryRow(
+            position=self._last_position if before is None else before.row.position,
+            mid=write.mid,
+            author=write.author,
+            author_seq=write.author_seq,
+            kind=write.kind,
+            text=write.text,
+            sent_at=write.sent_at,
+            received_at=write.received_at,
+            is_mine=write.is_mine,
+            notes=write.notes,
+            passed_on_by=write.passed_on_by,
+        )
+        self._entries[write.circle, write.mid] = StoredEntry(
+            row, write.key, write.common, write.recipients, write.parents
+        )
+
+    def _drop_circle(self, circle: CircleId) -> None:
+        self._circles.pop(circle, None)
+        self._logs.pop(circle, None)
+        self._held.pop(circle, None)
+        self._pairs = {key: pair for key, pair in self._pairs.items() if key[0] != circle}
+        self._owed = {key: rows for key, rows in self._owed.items() if key[0] != circle}
+        self._entries = {key: one for key, one in self._entries.items() if key[0] != circle}
+        self._undelivered = {key for key in self._undelivered if key[0] != circle}
+
+
+def _answers(text: str, groups: tuple[tuple[str, ...], ...]) -> bool:
+    words = normalise_text(text).split()
+    return all(any(word.startswith(group) for word in words) for group in groups)

@@ -1,0 +1,544 @@
+"""A whole world in one process and in virtual time: people, a relay, links, and bad luck.
+
+Every person runs the real core. The disk, the relay and the links are small models that can lose,
+repeat, delay and reorder, crash between decide, commit and act, forget, and be cut off. All
+randomness comes from one seed, so every failure replays.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable
+from itertools import count
+
+from attrs import define, evolve, field
+from toheal_protocol.machines import door
+from toheal_protocol.machines import events as m
+from toheal_protocol.machines.circle import step
+from toheal_protocol.machines.draft import Decision
+from toheal_protocol.machines.records import (
+    DropCircle,
+    DropHeld,
+    DropOwed,
+    MarkAtRelay,
+    PutCircle,
+    PutEntry,
+    PutHeld,
+    PutLog,
+    PutOwed,
+    PutPair,
+    PutSetting,
+    Write,
+)
+from toheal_protocol.machines.state import Circle, Stage, Standing
+from toheal_protocol.machines.storing import (
+    decode_cold,
+    decode_held,
+    decode_log,
+    decode_pair,
+    encode_cold,
+)
+from toheal_protocol.messages.invitation import open_invitation
+from toheal_protocol.model import Address, Instant, MemberId, MessageId, WallTime
+from toheal_protocol.wire.invitation_link import InvitationLink, parse_invitation_link
+from toheal_protocol.wire.relay_address import RelayAddress
+
+from tests.support.entropy import SeededEntropy
+
+WALL_START = 1_800_000_000
+
+
+@define
+class Disk:
+    """What survives a crash: everything committed."""
+
+    blobs: dict[str, bytes] = field(factory=dict)
+    pairs: dict[MemberId, bytes] = field(factory=dict)
+    owed: dict[MemberId, dict[int, m.OwedFrame]] = field(factory=dict)
+    entries: dict[MessageId, PutEntry] = field(factory=dict)
+    held: dict[MessageId, bytes] = field(factory=dict)
+
+    def apply(self, writes: tuple[Write, ...]) -> None:
+        for write in writes:
+            self._apply(write)
+
+    def _apply(self, write: Write) -> None:
+        match write:
+            case PutCircle(_, blob):
+                self.blobs["cold"] = blob
+            case PutLog(_, blob):
+                self.blobs["log"] = blob
+            case PutPair(_, member, blob):
+                self.pairs[member] = blob
+            case PutOwed(_, member, seq, mid, item, frame):
+                self.owed.setdefault(member, {})[seq] = m.OwedFrame(seq, mid, item, frame, b"")
+            case MarkAtRelay(_, member, seqs, boot):
+                rows = self.owed.get(member, {})
+                for seq in seqs:
+                    if seq in rows:
+                        rows[seq] = evolve(rows[seq], boot=boot)
+            case DropOwed(_, member, through, beyond):
+                rows = self.owed.get(member, {})
+                for seq in [s for s in rows if s <= through or s in beyond]:
+                    del rows[seq]
+            case PutEntry():
+                self.entries.setdefault(write.mid, write)
+            case PutHeld(_, mid, blob):
+                self.held[mid] = blob
+            case DropHeld(_, mid):
+                self.held.pop(mid, None)
+            case DropCircle() | PutSetting():
+                raise AssertionError("not written by a circle's machine")
+
+    def load(self) -> Circle:
+        log = decode_log(self.blobs["log"]) if "log" in self.blobs else Circle(None).log  # type: ignore[arg-type]
+        known = frozenset(self.entries)
+        held = {mid: decode_held(blob) for mid, blob in self.held.items()}
+        return Circle(
+            cold=decode_cold(self.blobs["cold"]),
+            log=evolve(log, recent_old=known, held=held),
+            pairs={member: decode_pair(blob) for member, blob in self.pairs.items()},
+        )
+
+    def copy(self) -> Disk:
+        return Disk(
+            dict(self.blobs),
+            dict(self.pairs),
+            {member: dict(rows) for member, rows in self.owed.items()},
+            dict(self.entries),
+            dict(self.held),
+        )
+
+
+@define(eq=False)
+class RelayModel:
+    """A relay that keeps and pushes, and forgets when it is restarted."""
+
+    address: RelayAddress
+    boot: bytes
+    is_up: bool = True
+    boxes: dict[Address, dict[int, bytes]] = field(factory=dict)
+    watchers: dict[Address, Person] = field(factory=dict)
+    numbers: count = field(factory=lambda: count(1))  # type: ignore[type-arg]
+    seen: list[bytes] = field(factory=list)
+
+
+class Crashed(Exception):
+    """The process died here."""
+
+
+@define(eq=False)
+class Person:
+    """Somebody with one circle, a disk, and a process that may be down."""
+
+    name: str
+    world: World
+    entropy: SeededEntropy
+    disk: Disk = field(factory=Disk)
+    circle: Circle | None = None
+    is_running: bool = False
+    is_online: bool = False
+    alarm: Instant | None = None
+    run: int = 0
+    clock_error: int = 0
+    shown: list[PutEntry] = field(factory=list)
+    told: list[m.Tell] = field(factory=list)
+    said: list[tuple[MessageId, str]] = field(factory=list)
+    crash_at: tuple[str, int] | None = None
+    steps: int = 0
+    links: dict[MemberId, bytes] = field(factory=dict)
+
+    @property
+    def wall(self) -> WallTime:
+        return WallTime(int(WALL_START + self.world.now + self.clock_error))
+
+    @property
+    def id(self) -> MemberId:
+        assert self.circle is not None
+        return self.circle.cold.persona.keys.member_id
+
+    def feed(self, event: m.Event) -> Decision | None:
+        """Decide, commit, act; dies where `crash_at` says."""
+        if not self.is_running or self.circle is None:
+            return None
+        self.steps += 1
+        try:
+            self._die_if("decide")
+            decision = step(
+                self.circle,
+                event,
+                now=Instant(self.world.now),
+                wall_now=self.wall,
+                entropy=self.entropy,
+            )
+            self._die_if("commit")
+            self.disk.apply(decision.writes)
+            self.circle = decision.circle
+            self._die_if("act")
+            for place, effect in enumerate(decision.effects):
+                if place == 1:
+                    self._die_if("mid-act")
+                self.world.perform(self, effect)
+        except Crashed:
+            self.world.kill(self)
+            return None
+        return decision
+
+    def _die_if(self, point: str) -> None:
+        if self.crash_at is not None and self.crash_at[0] == point and self.steps >= self.crash_at[1]:
+            self.crash_at = None
+            raise Crashed
+
+    # ---- what a person does
+
+    def say(self, text: str) -> MessageId | None:
+        decision = self.feed(m.Submitted(text))
+        if decision is None:
+            return None
+        mine = [e.entry for e in decision.effects if isinstance(e, m.Show) and e.entry.is_mine]
+        self.said.append((mine[-1].mid, text))
+        return mine[-1].mid
+
+    def texts(self) -> list[tuple[MemberId, str]]:
+        """Everything on disk in the order it was accepted."""
+        return [(e.author, e.text) for e in self.disk.entries.values() if e.kind == "text"]
+
+    def delivered_to(self, member: MemberId) -> set[MessageId]:
+        owed = {row.mid for row in self.disk.owed.get(member, {}).values()}
+        return {mid for mid, _ in self.said if mid not in owed}
+
+
+@define(eq=False)
+class World:
+    """Everybody, and what lies between them."""
+
+    seed: int
+    now: float = 0.0
+    chance: random.Random = field(init=False)
+    drop: float = 0.0
+    repeat: float = 0.0
+    delay: tuple[float, float] = (0.001, 0.05)
+    people: list[Person] = field(factory=list)
+    relay: RelayModel = field(init=False)
+    _queue: list[tuple[float, int, Callable[[], None]]] = field(factory=list)
+    _order: count = field(factory=count)  # type: ignore[type-arg]
+    _meeting: dict[bytes, list[tuple[Person, MemberId]]] = field(factory=dict)
+    links_allowed: bool = True
+
+    def __attrs_post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        address = RelayAddress("relay.example", 443, bytes(32))
+        self.relay = RelayModel(address, self._boot())
+
+    def _boot(self) -> bytes:
+        return self.chance.randbytes(16)
+
+    # ---- people
+
+    def person(self, name: str) -> Person:
+        made = Person(name, self, SeededEntropy(self.chance.randrange(1 << 30)))
+        self.people.append(made)
+        return made
+
+    def found(self, person: Person, *, is_direct: bool = True) -> None:
+        circle = door.found_circle(
+            name="حلقة",
+            my_name=person.name,
+            charter="",
+            relays=(self.relay.address,),
+            is_direct=is_direct,
+            entropy=person.entropy,
+            wall_now=person.wall,
+        )
+        self._begin(person, circle)
+
+    def invite(self, person: Person, lifetime: int = 48 * 3600) -> InvitationLink:
+        decision = person.feed(m.Invited(lifetime, self.relay.address))
+        assert decision is not None
+        texts = [e.text for e in decision.effects if isinstance(e, m.Tell) and e.text]
+        return parse_invitation_link(texts[-1])
+
+    def knock(self, person: Person, link: InvitationLink, inviter: Person) -> None:
+        assert inviter.circle is not None
+        sealed = next(
+            one.sealed for one in inviter.circle.cold.invitations if one.secret == link.secret
+        )
+        content = open_invitation(sealed, link=link)
+        circle = door.knock_at(
+            link, content, my_name=person.name, entropy=person.entropy, wall_now=person.wall
+        )
+        self._begin(person, circle)
+
+    def bring_together(self, *, is_direct: bool = True) -> tuple[Person, Person]:
+        """Two people in one circle, the ordinary way."""
+        ours, theirs = self.person("نورس"), self.person("Salma")
+        self.found(ours, is_direct=is_direct)
+        self.join(ours, theirs)
+        return ours, theirs
+
+    def join(self, inviter: Person, newcomer: Person) -> None:
+        link = self.invite(inviter)
+        self.knock(newcomer, link, inviter)
+        self.run_until(lambda: bool(self.waiting(inviter)), within=120)
+        inviter.feed(m.Admitted(newcomer.id))
+        self.run_until(
+            lambda: newcomer.circle is not None and newcomer.circle.cold.stage is Stage.ACTIVE,
+            within=120,
+        )
+
+    def waiting(self, person: Person) -> list[MemberId]:
+        assert person.circle is not None
+        peers = person.circle.cold.peers.items()
+        return [member for member, peer in peers if peer.standing is Standing.WAITING]
+
+    def _begin(self, person: Person, circle: Circle) -> None:
+        person.disk.apply((PutCircle(circle.cold.id, encode_cold(circle.cold)),))
+        self.start(person)
+
+    def start(self, person: Person) -> None:
+        if person.is_running:
+            return
+        person.circle = person.disk.load()
+        person.is_running = True
+        person.run += 1
+        person.feed(m.Started())
+        self._later(self._latency(), lambda run=person.run: self._connect(person, run))
+
+    def kill(self, person: Person) -> None:
+        """The process is gone, with everything in its memory."""
+        person.is_running = person.is_online = False
+        person.alarm = None
+        self.relay.watchers = {a: p for a, p in self.relay.watchers.items() if p is not person}
+        for member in list(person.links):
+            self.cut_link(person, member)
+
+    def _connect(self, person: Person, run: int) -> None:
+        if person.is_running and person.run == run and self.relay.is_up and not person.is_online:
+            person.is_online = True
+            person.feed(m.RelayUp(self.relay.address, self.relay.boot))
+            for address, watcher in list(self.relay.watchers.items()):
+                if watcher is person:
+                    self._push_all(address)
+
+    def disconnect(self, person: Person) -> None:
+        if person.is_online:
+            person.is_online = False
+            person.feed(m.RelayDown(self.relay.address))
+            if person.circle is not None:
+                for ticket in list(person.circle.live.tickets):
+                    person.feed(m.DepositRefused(ticket, 0.0))
+
+    def reconnect(self, person: Person) -> None:
+        self._later(self._latency(), lambda run=person.run: self._connect(person, run))
+
+    # ---- the relay
+
+    def restart_relay(self) -> None:
+        """Its memory is gone; everybody reconnects."""
+        self.relay.boot = self._boot()
+        self.relay.boxes = {}
+        for person in self.people:
+            self.disconnect(person)
+            self.reconnect(person)
+
+    def _deposit(self, person: Person, run: int, effect: m.Deposit, boot: bytes) -> None:
+        if not person.is_online or person.run != run or self.relay.boot != boot:
+            return
+        box = self.relay.boxes.setdefault(effect.address, {})
+        self.relay.seen.append(effect.frame)
+        if effect.frame not in box.values():
+            number = next(self.relay.numbers)
+            box[number] = effect.frame
+            self._push(effect.address, number)
+        if not self._is_lost():
+            answer = m.Deposited(effect.ticket)
+            self._later(self._latency(), lambda: self._answer(person, run, answer))
+
+    def _answer(self, person: Person, run: int, event: m.Event) -> None:
+        if person.run == run:
+            person.feed(event)
+
+    def _push_all(self, address: Address) -> None:
+        for number in list(self.relay.boxes.get(address, {})):
+            self._push(address, number)
+
+    def _push(self, address: Address, number: int) -> None:
+        for _ in range(1 + (self.chance.random() < self.repeat)):
+            self._later(self._latency(), lambda: self._arrive(address, number))
+
+    def _arrive(self, address: Address, number: int) -> None:
+        person = self.relay.watchers.get(address)
+        frame = self.relay.boxes.get(address, {}).get(number)
+        if person is None or frame is None or not person.is_online:
+            return
+        if self._is_lost():  # the push is lost; it still lies there and is pushed again
+            self._later(1.0, lambda: self._arrive(address, number))
+            return
+        mail = (m.Mail(address, number, frame),)
+        person.feed(m.MailArrived(self.relay.address, mail))
+
+    # ---- effects
+
+    def perform(self, person: Person, effect: m.Effect) -> None:  # noqa: C901 - one list
+        run = person.run
+        match effect:
+            case m.WakeAt(instant):
+                person.alarm = instant
+            case m.Show(entry):
+                person.shown.append(entry)
+            case m.Tell():
+                person.told.append(effect)
+            case m.Watch(_, mailboxes):
+                for box in mailboxes:
+                    if box.is_watched:
+                        self.relay.watchers[box.address] = person
+                        if person.is_online:
+                            self._push_all(box.address)
+            case m.Unwatch(_, addresses):
+                for address in addresses:
+                    self.relay.watchers.pop(address, None)
+            case m.Deposit():
+                boot = self.relay.boot
+                if not self._is_lost():
+                    self._later(
+                        self._latency(), lambda: self._deposit(person, run, effect, boot)
+                    )
+                else:
+                    refused = m.DepositRefused(effect.ticket, 0.5)
+                    self._later(2.0, lambda: self._answer(person, run, refused))
+            case m.DeleteMail(_, _, items):
+                for box in self.relay.boxes.values():
+                    for item in items:
+                        box.pop(item, None)
+            case m.LoadOwed():
+                self._load_owed(person, run, effect)
+            case m.SendFrames(member, frames):
+                self._send(person, member, frames)
+            case m.PrepareLink(member, attempt):
+                self._prepare(person, run, member, attempt)
+            case m.ConnectLink(member, attempt):
+                self._connect_link(person, member, attempt)
+            case m.CloseLink(member, attempt):
+                if person.links.get(member) == attempt:
+                    self.cut_link(person, member)
+
+    def _load_owed(self, person: Person, run: int, effect: m.LoadOwed) -> None:
+        rows = sorted(person.disk.owed.get(effect.member, {}).values(), key=lambda r: r.seq)
+        wanted = [row for row in rows if effect.after < row.seq <= effect.upto]
+        some = tuple(wanted[: effect.limit])
+        event = m.OwedLoaded(effect.member, effect.upto, len(some) == len(wanted), some)
+        self._later(0.0, lambda: self._answer(person, run, event))
+
+    # ---- links
+
+    def _other(self, person: Person, member: MemberId) -> Person | None:
+        for other in self.people:
+            if other is not person and other.circle is not None and other.id == member:
+                return other
+        return None
+
+    def _prepare(self, person: Person, run: int, member: MemberId, attempt: bytes) -> None:
+        if not self.links_allowed:
+            event: m.Event = m.LinkClosed(member, attempt)
+        else:
+            event = m.LinkPrepared(member, attempt, b"blob")
+        self._later(self._latency(), lambda: self._answer(person, run, event))
+
+    def _connect_link(self, person: Person, member: MemberId, attempt: bytes) -> None:
+        there = self._meeting.setdefault(attempt, [])
+        there.append((person, member))
+        if len(there) == 2:
+            self._later(self._latency(), lambda: self._open_link(attempt))
+
+    def _open_link(self, attempt: bytes) -> None:
+        there = self._meeting.pop(attempt, [])
+        if not all(p.is_running for p, _ in there) or not self.links_allowed:
+            for person, member in there:
+                person.feed(m.LinkClosed(member, attempt))
+            return
+        for person, member in there:
+            person.links[member] = attempt
+        for person, member in there:
+            person.feed(m.LinkOpened(member, attempt))
+
+    def _send(self, person: Person, member: MemberId, frames: tuple[bytes, ...]) -> None:
+        attempt, other = person.links.get(member), self._other(person, member)
+        if attempt is None or other is None:
+            return
+
+        def arrive() -> None:
+            if other.links.get(person.id) == attempt and other.is_running:
+                other.feed(m.FramesArrived(person.id, frames))
+
+        self._later(0.01, arrive)  # a channel keeps its order
+
+    def cut_link(self, person: Person, member: MemberId) -> None:
+        """The channel breaks; what was on its way is gone, both sides notice."""
+        attempt, other = person.links.pop(member, None), self._other(person, member)
+        if attempt is None:
+            return
+        if other is not None and other.links.get(person.id) == attempt:
+            del other.links[person.id]
+            self._later(
+                self.chance.uniform(0, 15), lambda: other.feed(m.LinkClosed(person.id, attempt))
+            )
+        if person.is_running:
+            person.feed(m.LinkClosed(member, attempt))
+
+    # ---- time
+
+    def _is_lost(self) -> bool:
+        return self.chance.random() < self.drop
+
+    def _latency(self) -> float:
+        return self.chance.uniform(*self.delay)
+
+    def _later(self, wait: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self._queue, (self.now + wait, next(self._order), act))
+
+    def _next_alarm(self) -> tuple[float, Person] | None:
+        ringing = [(p.alarm, p) for p in self.people if p.is_running and p.alarm is not None]
+        return min(ringing, key=lambda one: one[0], default=None)
+
+    def tick(self, *, until: float) -> bool:
+        """Do the next thing that happens before `until`; False when there is none."""
+        alarm = self._next_alarm()
+        first = self._queue[0][0] if self._queue else float("inf")
+        if alarm is not None and alarm[0] < first:
+            if alarm[0] > until:
+                return False
+            self.now = max(self.now, alarm[0])
+            alarm[1].alarm = None
+            alarm[1].feed(m.Woke())
+            return True
+        if first > until:
+            return False
+        self.now, _, act = heapq.heappop(self._queue)
+        act()
+        return True
+
+    def run_for(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        until = self.now + seconds
+        while self.tick(until=until):
+            pass
+        self.now = until
+
+    def run_until(self, condition: Callable[[], bool], *, within: float) -> None:
+        """Let virtual time pass until something is true."""
+        until = self.now + within
+        while not condition():
+            if not self.tick(until=until):
+                raise AssertionError(f"not within {within} virtual seconds")
+
+    def heal(self) -> None:
+        """No more bad luck: everybody runs, is online, and links may open."""
+        self.drop = self.repeat = 0.0
+        self.links_allowed = True
+        for person in self.people:
+            person.crash_at = None
+            if not person.is_running:
+                self.start(person)
+            elif not person.is_online:
+                self.reconnect(person)

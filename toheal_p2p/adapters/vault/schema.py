@@ -1,0 +1,109 @@
+"""The tables of the store.
+
+Circles and members get small numbers, so that a row does not carry 64 bytes of ids. What is
+rewritten often (`logs`, `pairs`) lies apart from what is large and rests (`circles`, `envelopes`):
+SQLite writes a changed row anew as a whole. `words` is an index without its text.
+
+Spec: docs/vault.md, section 6.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCHEMA_VERSION: Final = 1
+"""Kept in `PRAGMA user_version`. Raise it with every change here or in `normalise_text`."""
+
+TABLES: Final = """
+CREATE TABLE profile (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    generation INTEGER NOT NULL,
+    was_put_back INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE settings (
+    name TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE circles (
+    number INTEGER PRIMARY KEY,
+    circle BLOB NOT NULL UNIQUE,
+    blob BLOB
+) STRICT;
+
+CREATE TABLE logs (
+    circle INTEGER PRIMARY KEY,
+    blob BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE peers (
+    number INTEGER PRIMARY KEY,
+    circle INTEGER NOT NULL,
+    member BLOB NOT NULL,
+    UNIQUE (circle, member)
+) STRICT;
+
+CREATE TABLE pairs (
+    peer INTEGER PRIMARY KEY,
+    blob BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE owed (
+    peer INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    mid BLOB,
+    boot BLOB NOT NULL,
+    item BLOB NOT NULL,
+    frame BLOB NOT NULL,
+    PRIMARY KEY (peer, seq)
+) STRICT;
+CREATE INDEX owed_by_message ON owed (mid) WHERE mid IS NOT NULL;
+
+CREATE TABLE undelivered (
+    mid BLOB NOT NULL,
+    peer INTEGER NOT NULL,
+    PRIMARY KEY (mid, peer)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE held (
+    circle INTEGER NOT NULL,
+    mid BLOB NOT NULL,
+    blob BLOB NOT NULL,
+    PRIMARY KEY (circle, mid)
+) STRICT;
+
+CREATE TABLE entries (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    circle INTEGER NOT NULL,
+    mid BLOB NOT NULL,
+    author INTEGER NOT NULL,
+    author_seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    sent_at INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    is_mine INTEGER NOT NULL,
+    passed_on_by INTEGER,
+    notes BLOB NOT NULL,
+    text TEXT NOT NULL,
+    UNIQUE (circle, mid)
+) STRICT;
+CREATE INDEX entries_by_circle ON entries (circle);
+CREATE INDEX entries_by_author ON entries (author, author_seq);
+CREATE INDEX entries_of_ours ON entries (circle) WHERE is_mine;
+
+CREATE TABLE envelopes (
+    position INTEGER PRIMARY KEY,
+    key BLOB NOT NULL,
+    recipients BLOB NOT NULL,
+    parents BLOB NOT NULL,
+    common BLOB NOT NULL
+) STRICT;
+
+CREATE VIRTUAL TABLE words USING fts5 (
+    text, content='', detail='none', columnsize=0, tokenize='ascii'
+);
+INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
+"""
+"""`words` gets text from `normalise_text`: every word between spaces, so the tokenizer `ascii`,
+which takes all letters beyond ASCII as they are, cuts where we cut."""

@@ -1,0 +1,207 @@
+"""How each record of the core becomes rows. One synchronous call is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, cast
+
+import apsw
+from toheal_protocol.machines.records import (
+    DropCircle,
+    DropHeld,
+    DropOwed,
+    GiveUpOwed,
+    MarkAtRelay,
+    PutCircle,
+    PutEntry,
+    PutHeld,
+    PutLog,
+    PutOwed,
+    PutPair,
+    PutSetting,
+    Write,
+)
+
+from toheal_p2p.adapters.search_text import normalise_text
+from toheal_p2p.adapters.vault.database import transaction
+from toheal_p2p.adapters.vault.numbers import Numbers
+from toheal_p2p.adapters.vault.rows import join_ids, join_texts
+
+
+def apply_writes(db: apsw.Connection, numbers: Numbers, writes: Sequence[Write]) -> None:
+    """Write everything in one transaction, in order, or nothing. Durable on return."""
+    try:
+        with transaction(db):
+            for write in writes:
+                WRITERS[type(write)](db, numbers, write)
+    except BaseException:  # whatever it was: numbers given in this transaction are gone
+        numbers.forget()
+        raise
+
+
+def _put_circle(db: apsw.Connection, numbers: Numbers, write: PutCircle) -> None:
+    db.execute(
+        "UPDATE circles SET blob = ? WHERE number = ?", (write.blob, numbers.circle(write.circle))
+    )
+
+
+def _put_log(db: apsw.Connection, numbers: Numbers, write: PutLog) -> None:
+    db.execute("REPLACE INTO logs VALUES (?, ?)", (numbers.circle(write.circle), write.blob))
+
+
+def _put_pair(db: apsw.Connection, numbers: Numbers, write: PutPair) -> None:
+    peer = numbers.peer(write.circle, write.member)
+    db.execute("REPLACE INTO pairs VALUES (?, ?)", (peer, write.blob))
+
+
+def _put_owed(db: apsw.Connection, numbers: Numbers, write: PutOwed) -> None:
+    peer = numbers.peer(write.circle, write.member)
+    db.execute(
+        "REPLACE INTO owed (peer, seq, mid, boot, item, frame) VALUES (?, ?, ?, x'', ?, ?)",
+        (peer, write.seq, write.mid, write.item, write.frame),
+    )
+    if write.mid is not None:  # given up once, and owed again since the member came back
+        db.execute("DELETE FROM undelivered WHERE mid = ? AND peer = ?", (write.mid, peer))
+
+
+def _mark_at_relay(db: apsw.Connection, numbers: Numbers, write: MarkAtRelay) -> None:
+    peer = numbers.find_peer(write.circle, write.member)
+    for seq in write.seqs:
+        db.execute("UPDATE owed SET boot = ? WHERE peer = ? AND seq = ?", (write.boot, peer, seq))
+
+
+def _drop_owed(db: apsw.Connection, numbers: Numbers, write: DropOwed) -> None:
+    peer = numbers.find_peer(write.circle, write.member)
+    db.execute("DELETE FROM owed WHERE peer = ? AND seq <= ?", (peer, write.through))
+    for seq in write.beyond:
+        db.execute("DELETE FROM owed WHERE peer = ? AND seq = ?", (peer, seq))
+
+
+def _give_up_owed(db: apsw.Connection, numbers: Numbers, write: GiveUpOwed) -> None:
+    peer = numbers.find_peer(write.circle, write.member)
+    db.execute(
+        "INSERT OR IGNORE INTO undelivered (mid, peer)"
+        " SELECT mid, peer FROM owed WHERE peer = ? AND mid IS NOT NULL",
+        (peer,),
+    )
+    db.execute("DELETE FROM owed WHERE peer = ?", (peer,))
+
+
+def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
+    circle = numbers.circle(write.circle)
+    passed_on_by = write.passed_on_by
+    shown = (
+        numbers.peer(write.circle, write.author),
+        write.author_seq,
+        write.kind,
+        write.sent_at,
+        write.received_at,
+        int(write.is_mine),
+        None if passed_on_by is None else numbers.peer(write.circle, passed_on_by),
+        join_texts(write.notes),
+        write.text,
+    )
+    position = _replace_entry(db, circle, write, shown)
+    db.execute(
+        "REPLACE INTO envelopes (position, key, recipients, parents, common)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (position, write.key, join_ids(write.recipients), join_ids(write.parents), write.common),
+    )
+    if words := normalise_text(write.text):
+        db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (position, words))
+
+
+def _replace_entry(
+    db: apsw.Connection, circle: int, write: PutEntry, shown: tuple[apsw.SQLiteValue, ...]
+) -> int:
+    """Insert or update the row in `entries` and return its position; its words are not indexed."""
+    db.execute(
+        "INSERT INTO entries (author, author_seq, kind, sent_at, received_at, is_mine,"
+        " passed_on_by, notes, text, circle, mid) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (circle, mid) DO NOTHING",
+        (*shown, circle, write.mid),
+    )
+    if db.changes():
+        return db.last_insert_rowid()
+    row = db.execute(
+        "SELECT position, text FROM entries WHERE circle = ? AND mid = ?", (circle, write.mid)
+    ).fetchone()
+    position, old_text = cast("tuple[int, str]", row)
+    _forget_words(db, position, old_text)
+    db.execute(
+        "UPDATE entries SET author = ?, author_seq = ?, kind = ?, sent_at = ?, received_at = ?,"
+        " is_mine = ?, passed_on_by = ?, notes = ?, text = ? WHERE position = ?",
+        (*shown, position),
+    )
+    return position
+
+
+def _put_held(db: apsw.Connection, numbers: Numbers, write: PutHeld) -> None:
+    db.execute(
+        "REPLACE INTO held (circle, mid, blob) VALUES (?, ?, ?)",
+        (numbers.circle(write.circle), write.mid, write.blob),
+    )
+
+
+def _drop_held(db: apsw.Connection, numbers: Numbers, write: DropHeld) -> None:
+    db.execute(
+        "DELETE FROM held WHERE circle = ? AND mid = ?", (numbers.circle(write.circle), write.mid)
+    )
+
+
+def _drop_circle(db: apsw.Connection, numbers: Numbers, write: DropCircle) -> None:
+    circle = numbers.find_circle(write.circle)
+    if circle is None:
+        return
+    for position, text in db.execute(
+        "SELECT position, text FROM entries WHERE circle = ?", (circle,)
+    ).fetchall():
+        _forget_words(db, cast(int, position), cast(str, text))
+    for statement in _OF_A_CIRCLE:
+        db.execute(statement, (circle,))
+    numbers.forget()
+
+
+def _put_setting(db: apsw.Connection, _numbers: Numbers, write: PutSetting) -> None:
+    db.execute("REPLACE INTO settings (name, value) VALUES (?, ?)", (write.name, write.value))
+
+
+def _forget_words(db: apsw.Connection, position: int, text: str) -> None:
+    # An index without its text must be told what to take out, word for word as it went in.
+    if words := normalise_text(text):
+        db.execute(
+            "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", (position, words)
+        )
+
+
+_PEERS: Final = "IN (SELECT number FROM peers WHERE circle = ?)"
+
+_OF_A_CIRCLE: Final = (
+    "DELETE FROM envelopes WHERE position IN (SELECT position FROM entries WHERE circle = ?)",
+    "DELETE FROM entries WHERE circle = ?",
+    "DELETE FROM held WHERE circle = ?",
+    f"DELETE FROM undelivered WHERE peer {_PEERS}",
+    f"DELETE FROM owed WHERE peer {_PEERS}",
+    f"DELETE FROM pairs WHERE peer {_PEERS}",
+    "DELETE FROM peers WHERE circle = ?",
+    "DELETE FROM logs WHERE circle = ?",
+    "DELETE FROM circles WHERE number = ?",
+)
+
+# Any: each function takes its own kind of record, and the key says which. A test compares the
+# keys with the union.
+WRITERS: Final[Mapping[type, Callable[[apsw.Connection, Numbers, Any], None]]] = {
+    PutCircle: _put_circle,
+    PutLog: _put_log,
+    PutPair: _put_pair,
+    PutOwed: _put_owed,
+    MarkAtRelay: _mark_at_relay,
+    DropOwed: _drop_owed,
+    GiveUpOwed: _give_up_owed,
+    PutEntry: _put_entry,
+    PutHeld: _put_held,
+    DropHeld: _drop_held,
+    DropCircle: _drop_circle,
+    PutSetting: _put_setting,
+}
+"""What writes each record. A table and not a `match`: this runs hundreds of times a commit."""

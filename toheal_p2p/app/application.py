@@ -1,0 +1,497 @@
+"""The application: what the command line (and later the page) can ask for, in one place.
+
+It owns the circles' services and the top nursery. Every method answers after what it did is
+durable, and refuses with a code that the doors put into words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+import trio
+from attrs import define, field
+
+from toheal_p2p.app import interface as views
+from toheal_p2p.app import showing
+from toheal_p2p.app.doctor import examine
+from toheal_p2p.app.invitations import fetch_content, read_link
+from toheal_p2p.app.names import find
+from toheal_p2p.app.profile import (
+    MAX_OWN_RELAYS,
+    nickname_of,
+    put_relays,
+    read_relay,
+    relays_of,
+    restore_circle,
+    usable_name,
+)
+from toheal_p2p.app.refusals import RefusalCode, Refused
+from toheal_p2p.app.relays import RelayPair
+from toheal_p2p.ports.channels import Channels
+from toheal_p2p.ports.vault import EntryRow, Vault
+from toheal_p2p.services.circle import CircleService
+from toheal_p2p.services.committer import Committer
+from toheal_p2p.services.relay_connection import RelayConnection
+from toheal_protocol.crypto import Entropy
+from toheal_protocol.errors import RemoteError
+from toheal_protocol.identity import safety_words
+from toheal_protocol.machines import door
+from toheal_protocol.machines import events as machine
+from toheal_protocol.machines.addressing import MAX_RELAYS
+from toheal_protocol.machines.records import PutCircle
+from toheal_protocol.machines.state import Circle, Role, Seat, Stage, Standing
+from toheal_protocol.machines.storing import encode_cold
+from toheal_protocol.messages.bodies import CONTENT_NOTES
+from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE, InvitationContent
+from toheal_protocol.model import (
+    MAX_MEMBERS,
+    MAX_TEXT_SIZE,
+    CircleId,
+    MemberId,
+    MessageId,
+    WallTime,
+)
+from toheal_protocol.wire.relay_address import RelayAddress
+
+PAGE: Final = 200
+"""Entries a follower reads at once."""
+
+NEWEST_DELIVERIES: Final = 100
+"""Rows of `deliveries` when no message is named."""
+
+SEARCH_MOST: Final = 200
+"""Entries a search returns."""
+
+_STAGE_REFUSALS: Final[dict[Stage, RefusalCode]] = {
+    Stage.KNOCKING: "not_admitted_yet",
+    Stage.LEFT: "left_circle",
+    Stage.DECLINED: "declined_at_door",
+}
+
+
+@define(eq=False)
+class RunningCircle:
+    """One circle with its service and its connections."""
+
+    service: CircleService
+    relays: dict[RelayAddress, RelayPair]
+    changed: trio.Event = field(factory=trio.Event)
+    """Replaced and set whenever something is shown: followers wait for it."""
+
+
+@define(eq=False)
+class Application:
+    """One opened profile. Fulfils `AppInterface`.
+
+    Attributes:
+        connect: makes a connection to a relay (not running yet).
+        end: ends the process's work; called by `lock` and `wipe`.
+        destroy: erases the profile's folder; called after everything is closed.
+    """
+
+    home: Path
+    vault: Vault
+    committer: Committer
+    entropy: Entropy
+    wall_clock: Callable[[], WallTime]
+    channels: Channels | None
+    connect: Callable[[RelayAddress], RelayConnection]
+    end: Callable[[], None]
+    ask_to_wipe: Callable[[], None]
+    _nickname: str = field(default="", init=False, repr=False)
+    _relays: tuple[RelayAddress, ...] = field(default=(), init=False)
+    _running: dict[CircleId, RunningCircle] = field(factory=dict, init=False)
+    _nursery: trio.Nursery | None = field(default=None, init=False)
+    _looked_at: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Start every circle and serve until cancelled."""
+        stored = await self.vault.load()
+        self._nickname = nickname_of(stored.settings)
+        self._relays = relays_of(stored.settings)
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            for one in stored.circles:
+                await self._start(await restore_circle(one, self.vault))
+            task_status.started()
+            await trio.sleep_forever()
+
+    async def drain(self) -> None:
+        """Let open links finish. Put a deadline around it."""
+        async with trio.open_nursery() as nursery:
+            for running in self._running.values():
+                nursery.start_soon(running.service.drain_links)
+
+    # ---- circles
+
+    async def circle_create(
+        self,
+        name: str,
+        *,
+        relays: Sequence[str],
+        direct: bool,
+        charter: str,
+        nickname: str | None,
+    ) -> views.CircleView:
+        """Begin a circle."""
+        chosen = tuple(read_relay(address) for address in relays) or self._relays[:MAX_RELAYS]
+        if len(chosen) > MAX_RELAYS:
+            raise Refused("too_many_relays", limit=MAX_RELAYS)
+        if not chosen:
+            raise Refused("no_relay")
+        _check_charter(charter)
+        circle = door.found_circle(
+            name=usable_name(name),
+            my_name=usable_name(nickname or self._nickname),
+            charter=charter,
+            relays=chosen,
+            is_direct=direct,
+            entropy=self.entropy,
+            wall_now=self.wall_clock(),
+        )
+        await self._begin(circle)
+        return showing.circle_view(circle.cold)
+
+    async def circle_list(self) -> Sequence[views.CircleView]:
+        """Return every circle, oldest first."""
+        return [showing.circle_view(one.service.circle.cold) for one in self._running.values()]
+
+    async def circle_members(self, circle: str) -> Sequence[views.MemberView]:
+        """Return the members, ourselves included."""
+        return showing.member_views(self._find(circle).service.circle.cold)
+
+    async def circle_leave(self, circle: str) -> None:
+        """Leave."""
+        running = self._find(circle)
+        if running.service.circle.cold.stage is Stage.LEFT:
+            raise Refused("left_circle")
+        await self._decide(running, machine.Left())
+
+    # ---- invitations and the door
+
+    async def invite(self, circle: str, *, expires_in: int) -> views.InvitationView:
+        """Offer one seat."""
+        running = self._facilitated(circle)
+        cold = running.service.circle.cold
+        if len(showing.others(cold)) + 1 >= MAX_MEMBERS:
+            raise Refused("circle_full", limit=MAX_MEMBERS)
+        if not cold.relays:
+            raise Refused("no_relay")
+        relay = next((one for one in cold.relays if self._is_up(running, one)), cold.relays[0])
+        await self._decide(running, machine.Invited(expires_in, relay))
+        return showing.invitation_view(running.service.circle.cold.invitations[-1])
+
+    async def invitations(self, circle: str) -> Sequence[views.InvitationView]:
+        """Return the seats on offer."""
+        cold, now = self._find(circle).service.circle.cold, self.wall_clock()
+        return [
+            showing.invitation_view(one)
+            for one in cold.invitations
+            if one.seat is Seat.OPEN and one.expires > now
+        ]
+
+    async def withdraw_invitation(self, circle: str, invitation: str) -> None:
+        """Take an offered seat back."""
+        running = self._find(circle)
+        open_ones = [
+            one for one in running.service.circle.cold.invitations if one.seat is Seat.OPEN
+        ]
+        candidates = [(one.id, one.id.hex(), one) for one in open_ones]
+        wanted = find(invitation, candidates, missing="no_such_invitation")
+        await self._decide(running, machine.InvitationWithdrawn(wanted.id))
+
+    async def look_at_invitation(self, link: str) -> views.InvitationContentView:
+        """Fetch what the invitation says."""
+        read = read_link(link, wall_now=self.wall_clock())
+        content = await fetch_content(read, connect=self.connect)
+        self._looked_at = {str(read): content}
+        return views.InvitationContentView(
+            content.circle_name, content.inviter_name, content.charter, read.expires
+        )
+
+    async def join(self, link: str, *, nickname: str) -> views.CircleView:
+        """Knock at the door that the invitation opens."""
+        name = usable_name(nickname or self._nickname)
+        read = read_link(link, wall_now=self.wall_clock())
+        content = self._looked_at.get(str(read))
+        if content is None:
+            content = await fetch_content(read, connect=self.connect)
+        if content.circle_id in self._running:
+            raise Refused("already_a_member")
+        try:
+            circle = door.knock_at(
+                read,
+                content,
+                my_name=name,
+                entropy=self.entropy,
+                wall_now=self.wall_clock(),
+            )
+        except RemoteError:
+            raise Refused("invitation_malformed") from None
+        await self._begin(circle)
+        return showing.circle_view(circle.cold)
+
+    async def waiting(self, circle: str) -> Sequence[views.WaitingView]:
+        """Return who stands at the door."""
+        return showing.waiting_views(self._find(circle).service.circle.cold)
+
+    async def admit(self, circle: str, who: str) -> None:
+        """Let somebody in."""
+        running = self._facilitated(circle)
+        if len(showing.others(running.service.circle.cold)) + 1 >= MAX_MEMBERS:
+            raise Refused("circle_full", limit=MAX_MEMBERS)
+        await self._decide(running, machine.Admitted(self._at_door(running, who)))
+
+    async def decline(self, circle: str, who: str) -> None:
+        """Keep the door closed to somebody."""
+        running = self._facilitated(circle)
+        await self._decide(running, machine.Refused(self._at_door(running, who)))
+
+    # ---- relays
+
+    async def relay_add(self, address: str) -> None:
+        """Add a relay to the profile's own."""
+        relay = read_relay(address)
+        if relay in self._relays:
+            return
+        if len(self._relays) >= MAX_OWN_RELAYS:
+            raise Refused("too_many_relays", limit=MAX_OWN_RELAYS)
+        await self._keep_relays((*self._relays, relay))
+
+    async def relay_list(self) -> Sequence[views.RelayView]:
+        """Return the profile's own relays, and those its circles use."""
+        used = [relay for one in self._running.values() for relay in one.relays]
+        return [self._relay_view(relay) for relay in dict.fromkeys((*self._relays, *used))]
+
+    async def relay_remove(self, address: str) -> None:
+        """Remove one of the profile's relays."""
+        relay = read_relay(address)
+        if relay not in self._relays:
+            raise Refused("no_such_relay", address=address[:200])
+        await self._keep_relays(tuple(one for one in self._relays if one != relay))
+
+    # ---- words
+
+    async def say(
+        self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
+    ) -> str:
+        """Say something; returns the message's id once it is durable."""
+        running = self._active(circle)
+        if not text.strip():
+            raise Refused("text_empty")
+        if len(text.encode(errors="replace")) > MAX_TEXT_SIZE:
+            raise Refused("text_too_long", limit=MAX_TEXT_SIZE)
+        known = tuple(dict.fromkeys(note for note in notes if note in CONTENT_NOTES))
+        decision = await self._decide(running, machine.Submitted(text, known))
+        mine = [e.entry.mid for e in decision if isinstance(e, machine.Show) and e.entry.is_mine]
+        return mine[-1].hex()
+
+    async def read(
+        self, circle: str, *, after: int = 0, limit: int
+    ) -> Sequence[views.EntryView]:
+        """Return entries above `after`, oldest first."""
+        running = self._find(circle)
+        cold = running.service.circle.cold
+        rows = await self.vault.entries(cold.id, after=after, limit=limit)
+        return self._entries(running, rows)
+
+    async def follow(self, circle: str, *, after: int) -> AsyncIterator[views.EntryView]:
+        """Give every entry above `after`, and then each new one."""
+        running = self._find(circle)
+        while True:
+            changed = running.changed
+            rows = await self.vault.entries(
+                running.service.circle.cold.id, after=after, limit=PAGE
+            )
+            for view in self._entries(running, rows):
+                after = view.position
+                yield view
+            if not rows:
+                await changed.wait()
+
+    async def deliveries(
+        self, circle: str, message: str | None
+    ) -> Sequence[views.DeliveryView]:
+        """Return where our message is per member."""
+        running = self._find(circle)
+        cold = running.service.circle.cold
+        mid = None if message is None else await self._message(cold.id, message)
+        rows = await self.vault.deliveries(cold.id, mid, limit=NEWEST_DELIVERIES)
+        return [
+            views.DeliveryView(
+                row.mid.hex(), row.member.hex(), showing.name_of(cold, row.member), row.state
+            )
+            for row in rows
+        ]
+
+    async def search(self, circle: str, query: str) -> Sequence[views.EntryView]:
+        """Return entries that hold every word of the query, newest first."""
+        running = self._find(circle)
+        rows = await self.vault.search(
+            running.service.circle.cold.id, query, limit=SEARCH_MOST
+        )
+        return self._entries(running, rows)
+
+    # ---- members and links
+
+    async def links(self, circle: str) -> Sequence[views.LinkView]:
+        """Return how each other member is reached now."""
+        return showing.link_views(self._find(circle).service)
+
+    async def safety_words(
+        self, circle: str, who: str, *, language: Literal["ar", "en"]
+    ) -> Sequence[str]:
+        """Return the eight words we and this member compare aloud."""
+        cold = self._find(circle).service.circle.cold
+        known = [(m, cold.peers[m].name, m) for m in cold.peers]
+        member = find(who, known, missing="no_such_member")
+        ours = cold.persona.keys.member_id
+        return await trio.to_thread.run_sync(
+            partial(safety_words, ours, member, language=language)
+        )
+
+    async def doctor(self) -> Sequence[views.CheckView]:
+        """Look at everything that could be wrong."""
+        return examine(
+            home=self.home,
+            was_put_back=self.vault.was_put_back,
+            wall_now=self.wall_clock(),
+            relays=await self.relay_list(),
+            circles=[one.service for one in self._running.values()],
+        )
+
+    # ---- ending
+
+    async def lock(self) -> None:
+        """Forget every key and end the process."""
+        await self.committer.flushed()
+        self.end()
+
+    async def wipe(self) -> None:
+        """Destroy this profile on this device, and end the process."""
+        self.ask_to_wipe()
+        self.end()
+
+    # ---- inside
+
+    async def _begin(self, circle: Circle) -> None:
+        done = trio.Event()
+        blob = encode_cold(circle.cold)
+        self.committer.submit([PutCircle(circle.cold.id, blob)], done=done)
+        await done.wait()
+        await self._start(circle)
+
+    async def _start(self, circle: Circle) -> None:
+        if self._nursery is None:
+            raise RuntimeError("the application is not running")
+        relays = {
+            address: RelayPair(address, self.connect(address), self.connect(address))
+            for address in circle.cold.relays
+        }
+        running: RunningCircle
+
+        def tell(_happened: machine.Show | machine.Tell) -> None:
+            running.changed.set()
+            running.changed = trio.Event()
+
+        service = CircleService(
+            circle=circle,
+            vault=self.vault,
+            committer=self.committer,
+            entropy=self.entropy,
+            wall_clock=self.wall_clock,
+            relays=relays,
+            channels=self.channels,
+            tell=tell,
+            stun_servers=tuple((one.host, one.port) for one in circle.cold.relays[:1]),
+        )
+        running = RunningCircle(service, relays)
+        self._running[circle.cold.id] = running
+        await self._nursery.start(service.run)
+        for pair in relays.values():
+            self._nursery.start_soon(pair.run, service)
+
+    async def _decide(
+        self, running: RunningCircle, event: machine.Event
+    ) -> tuple[machine.Effect, ...]:
+        done = trio.Event()
+        decision = running.service.take(event, done=done)
+        await done.wait()
+        return decision.effects
+
+    async def _keep_relays(self, relays: tuple[RelayAddress, ...]) -> None:
+        done = trio.Event()
+        self._relays = relays
+        self.committer.submit([put_relays(relays)], done=done)
+        await done.wait()
+
+    def _find(self, circle: str) -> RunningCircle:
+        known = [
+            (key, running.service.circle.cold.name, running)
+            for key, running in self._running.items()
+        ]
+        return find(circle, known, missing="no_such_circle")
+
+    def _active(self, circle: str) -> RunningCircle:
+        running = self._find(circle)
+        stage = running.service.circle.cold.stage
+        if stage is not Stage.ACTIVE:
+            raise Refused(_STAGE_REFUSALS[stage])
+        return running
+
+    def _facilitated(self, circle: str) -> RunningCircle:
+        running = self._active(circle)
+        if running.service.circle.cold.my_role is not Role.FACILITATOR:
+            raise Refused("not_a_facilitator")
+        return running
+
+    def _at_door(self, running: RunningCircle, who: str) -> MemberId:
+        peers = running.service.circle.cold.peers
+        waiting = [
+            (member, peer.name, member)
+            for member, peer in peers.items()
+            if peer.standing is Standing.WAITING
+        ]
+        return find(who, waiting, missing="nobody_waiting")
+
+    async def _message(self, circle: CircleId, message: str) -> MessageId:
+        try:
+            mid = MessageId(bytes.fromhex(message))
+        except ValueError:
+            raise Refused("no_such_message", name=message[:64]) from None
+        if len(mid) != 32 or await self.vault.entry(circle, mid) is None:
+            raise Refused("no_such_message", name=message[:64])
+        return mid
+
+    def _entries(
+        self, running: RunningCircle, rows: Sequence[EntryRow]
+    ) -> list[views.EntryView]:
+        cold = running.service.circle.cold
+        return [showing.entry_view(cold, row) for row in rows]
+
+    def _is_up(self, running: RunningCircle, relay: RelayAddress) -> bool:
+        return relay in running.service.circle.live.boots
+
+    def _relay_view(self, relay: RelayAddress) -> views.RelayView:
+        pairs = [one.relays[relay] for one in self._running.values() if relay in one.relays]
+        if any(pair.problem is None for pair in pairs):
+            return views.RelayView(str(relay), "connected", None)
+        problem = next((pair.problem for pair in pairs if pair.problem is not None), None)
+        if problem is None:
+            return views.RelayView(str(relay), "trying", None)
+        code: RefusalCode = "relay_unreachable"
+        if problem == "wrong_fingerprint":
+            code = "relay_wrong_fingerprint"
+        elif problem == "full":
+            code = "relay_full"
+        return views.RelayView(str(relay), "unreachable", code)
+
+
+def _check_charter(charter: str) -> None:
+    if not charter.strip():
+        raise Refused("charter_empty")
+    if len(charter.encode()) > MAX_CHARTER_SIZE:
+        raise Refused("charter_too_long", limit=MAX_CHARTER_SIZE)

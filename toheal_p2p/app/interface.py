@@ -1,0 +1,304 @@
+"""The application as its doors see it: what can be asked, and the values that come back.
+
+Everything is plain: `str` for ids, `int` for times, tuples for many. An id is lower-case hex.
+Where a method takes a circle, a member, a message or an invitation, it takes what a person types:
+an id, the beginning of one, or a name exactly as it is shown. Two that fit are `ambiguous_name`.
+
+Every method may raise `Refused`; nothing else is meant for a person. Cancelling one stops the
+waiting and never half of a change: what was decided is committed.
+
+Times are whole seconds since 1970-01-01 UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+import trio
+from attrs import field, frozen
+
+from toheal_p2p.app.refusals import Fact, RefusalCode
+from toheal_p2p.app.vocabulary import (
+    CheckCode,
+    CircleState,
+    DeliveryState,
+    LinkKind,
+    RelayState,
+    Role,
+)
+
+
+@frozen
+class CircleView:
+    """One circle, as it stands with us. `relays` empty: nothing but the same network reaches it."""
+
+    id: str
+    name: str = field(repr=False)
+    my_name: str = field(repr=False)
+    state: CircleState
+    members: int
+    relays: tuple[str, ...] = field(repr=False)
+    direct: bool
+
+
+@frozen
+class MemberView:
+    """One member of a circle. `fork_seen`: two copies of this member are at work."""
+
+    id: str
+    name: str = field(repr=False)
+    role: Role
+    is_me: bool
+    fork_seen: bool
+
+
+@frozen
+class InvitationView:
+    """One seat that was offered. `link` admits whoever holds it to the door."""
+
+    id: str
+    link: str = field(repr=False)
+    expires_at: int
+
+
+@frozen
+class InvitationContentView:
+    """What an invitation says before anything is answered."""
+
+    circle_name: str = field(repr=False)
+    inviter_name: str = field(repr=False)
+    charter: str = field(repr=False)
+    expires_at: int
+
+
+@frozen
+class WaitingView:
+    """Somebody at the door."""
+
+    id: str
+    name: str = field(repr=False)
+    since: int
+
+
+@frozen
+class RelayView:
+    """One relay. `reason` is None unless it is out of reach."""
+
+    address: str
+    state: RelayState
+    reason: RefusalCode | None
+
+
+@frozen
+class EntryView:
+    """One entry of a circle's log.
+
+    Attributes:
+        position: grows with the order of acceptance on this device, over all circles.
+        kind: one of `vocabulary.ENTRY_KINDS`, or a word of a later version.
+        text: what was said. For `joined` and `left`: the name of the member it is about.
+        passed_on_by: the name of who passed it on, where its author has not confirmed it yet.
+    """
+
+    position: int
+    id: str
+    circle: str
+    author: str
+    author_name: str = field(repr=False)
+    mine: bool
+    kind: str
+    text: str = field(repr=False)
+    sent_at: int
+    received_at: int
+    notes: tuple[str, ...] = field(repr=False)
+    passed_on_by: str | None = field(repr=False)
+
+
+@frozen
+class DeliveryView:
+    """Where one message of ours is, for one member."""
+
+    id: str
+    member: str
+    member_name: str = field(repr=False)
+    state: DeliveryState
+
+
+@frozen
+class LinkView:
+    """How one member is reached now. `round_trip_ms` is None where nothing was measured."""
+
+    member: str
+    member_name: str = field(repr=False)
+    link: LinkKind
+    round_trip_ms: float | None
+
+
+@frozen
+class CheckView:
+    """One thing `doctor` looked at; its sentence is `check.<code>` with these facts."""
+
+    name: str
+    ok: bool
+    code: CheckCode
+    facts: Mapping[str, Fact] = field(factory=dict, repr=False)
+
+
+class AppInterface(Protocol):
+    """One opened profile."""
+
+    async def circle_create(
+        self,
+        name: str,
+        *,
+        relays: Sequence[str],
+        direct: bool,
+        charter: str,
+        nickname: str | None,
+    ) -> CircleView:
+        """Begin a circle. `relays` empty: the profile's own. `nickname` None: the profile's name.
+
+        Raises:
+            Refused: name_*, charter_empty, charter_too_long, relay_address_malformed,
+                too_many_relays, no_relay.
+        """
+        ...
+
+    async def circle_list(self) -> Sequence[CircleView]:
+        """Return every circle, those we left included, oldest first."""
+        ...
+
+    async def circle_members(self, circle: str) -> Sequence[MemberView]:
+        """Return the members, ourselves included."""
+        ...
+
+    async def circle_leave(self, circle: str) -> None:
+        """Leave. Nobody is asked why; a second time is `left_circle`."""
+        ...
+
+    async def invite(self, circle: str, *, expires_in: int) -> InvitationView:
+        """Offer one seat for `expires_in` seconds. Returns once the offer is durable here.
+
+        Raises:
+            Refused: no_relay, not_a_facilitator, circle_full, not_admitted_yet, left_circle.
+        """
+        ...
+
+    async def invitations(self, circle: str) -> Sequence[InvitationView]:
+        """Return the seats that are offered and neither taken, expired nor withdrawn."""
+        ...
+
+    async def withdraw_invitation(self, circle: str, invitation: str) -> None:
+        """Take an offered seat back: its link opens nothing any more."""
+        ...
+
+    async def look_at_invitation(self, link: str) -> InvitationContentView:
+        """Fetch what the invitation says from its relay. May take seconds; tells nobody.
+
+        Raises:
+            Refused: invitation_*, relay_unreachable, relay_wrong_fingerprint, clock_doubtful.
+        """
+        ...
+
+    async def join(self, link: str, *, nickname: str) -> CircleView:
+        """Say yes to the charter and knock. Returns once that is durable, state waiting_at_door.
+
+        Raises:
+            Refused: as `look_at_invitation`, and name_*, already_a_member.
+        """
+        ...
+
+    async def waiting(self, circle: str) -> Sequence[WaitingView]:
+        """Return who stands at the door, longest first."""
+        ...
+
+    async def admit(self, circle: str, who: str) -> None:
+        """Let somebody in: nobody_waiting, circle_full, not_a_facilitator."""
+        ...
+
+    async def decline(self, circle: str, who: str) -> None:
+        """Keep the door closed to somebody, who is told so without a reason."""
+        ...
+
+    async def relay_add(self, address: str) -> None:
+        """Add a relay to the profile's own. Whether it answers is seen in `relay_list`."""
+        ...
+
+    async def relay_list(self) -> Sequence[RelayView]:
+        """Return the profile's own relays."""
+        ...
+
+    async def relay_remove(self, address: str) -> None:
+        """Remove one of the profile's relays; circles that use it go on using it."""
+        ...
+
+    async def say(
+        self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
+    ) -> str:
+        """Say something; returns the message's id once it would survive a crash."""
+        ...
+
+    async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[EntryView]:
+        """Return at most `limit` entries with a position above `after`, oldest first."""
+        ...
+
+    def follow(self, circle: str, *, after: int) -> AsyncGenerator[EntryView, None]:
+        """Give every entry above `after`, and then each new one as it is accepted.
+
+        The reader may be slow: nothing may pile up for it beyond a bound. It may stop at any time.
+        """
+        ...
+
+    async def deliveries(self, circle: str, message: str | None) -> Sequence[DeliveryView]:
+        """Return where our message is per member, or the newest ones, oldest first."""
+        ...
+
+    async def links(self, circle: str) -> Sequence[LinkView]:
+        """Return how each other member is reached now."""
+        ...
+
+    async def safety_words(
+        self, circle: str, who: str, *, language: Literal["ar", "en"]
+    ) -> Sequence[str]:
+        """Return the eight words that we and this member compare aloud."""
+        ...
+
+    async def search(self, circle: str, query: str) -> Sequence[EntryView]:
+        """Return entries that hold every word of the query, newest first."""
+        ...
+
+    async def doctor(self) -> Sequence[CheckView]:
+        """Look at everything that could be wrong."""
+        ...
+
+    async def lock(self) -> None:
+        """Forget every key and end the process.
+
+        As with `wipe`, the end begins (by cancelling) as the last step, without a checkpoint
+        after it: the door still has an answer to give.
+        """
+        ...
+
+    async def wipe(self) -> None:
+        """Destroy this profile on this device, and end the process."""
+        ...
+
+
+class Serve(Protocol):
+    """A door: serves one app until it is cancelled.
+
+    `await nursery.start(serve, app, home)` returns when the door can be knocked at; only then is
+    `on_ready` called. A door that fails takes nothing else down with it.
+    """
+
+    async def __call__(
+        self,
+        app: AppInterface,
+        home: Path,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve."""
+        ...

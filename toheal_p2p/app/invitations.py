@@ -1,0 +1,107 @@
+"""Looking behind an invitation's link: fetching what the inviter left at the relay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from toheal_p2p.app.refusals import RefusalCode, Refused
+from toheal_p2p.services.relay_connection import (
+    MailArrived,
+    RelayConnection,
+    RelayDown,
+    RelayUp,
+    WatchedMailbox,
+)
+from toheal_protocol.crypto import token_of
+from toheal_protocol.errors import ExpiredInvitation, RemoteError
+from toheal_protocol.messages.grants import MAIL
+from toheal_protocol.messages.invitation import (
+    InvitationContent,
+    invitation_mailbox,
+    open_invitation,
+)
+from toheal_protocol.model import WallTime
+from toheal_protocol.wire.invitation_link import (
+    NoInvitation,
+    InvitationLink,
+    parse_invitation_link,
+)
+from toheal_protocol.wire.relay_address import RelayAddress
+
+FETCH_DEADLINE: Final = 15.0
+"""Seconds to reach the relay and get the invitation's content."""
+
+EMPTY_AFTER: Final = 4.0
+"""Seconds after which a mailbox that brought nothing counts as empty."""
+
+DOUBTFUL_AFTER: Final = 400 * 24 * 3600
+"""Seconds between an invitation's end and our clock that no invitation explains: the clock is wrong."""
+
+
+def read_link(text: str, *, wall_now: WallTime) -> InvitationLink:
+    """Read a link as a person pasted it.
+
+    Raises:
+        Refused: it is not one of ours, mangled, or its time is over.
+    """
+    try:
+        link = parse_invitation_link(text.strip())
+    except NoInvitation:
+        raise Refused("invitation_foreign") from None
+    except RemoteError:
+        raise Refused("invitation_malformed") from None
+    if abs(link.expires - wall_now) > DOUBTFUL_AFTER:
+        raise Refused("clock_doubtful")
+    if link.expires <= wall_now:
+        raise Refused("invitation_expired")
+    return link
+
+
+async def fetch_content(
+    link: InvitationLink, *, connect: Callable[[RelayAddress], RelayConnection]
+) -> InvitationContent:
+    """Fetch and open what a link points to.
+
+    Raises:
+        Refused: the relay is out of reach, nothing lies there (any more), or it does not fit.
+    """
+    connection = connect(link.relay)
+    read_seed, token = invitation_mailbox(link.secret)
+    mailbox = WatchedMailbox(read_seed=read_seed, token_hash=token_of(token), kind=MAIL)
+    connection.watch([mailbox])
+    problem: RefusalCode = "invitation_unreachable"
+    content: InvitationContent | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(connection.run)
+        with trio.move_on_after(FETCH_DEADLINE) as patience:
+            async for event in connection.events:
+                match event:
+                    case RelayUp():
+                        problem = "invitation_used"
+                        patience.deadline = trio.current_time() + EMPTY_AFTER
+                    case RelayDown(reason="wrong_fingerprint"):
+                        problem = "relay_wrong_fingerprint"
+                        break
+                    case MailArrived(frame=frame):
+                        content = _open(frame, link)
+                        if content is not None:
+                            break
+                        problem = "invitation_malformed"
+                    case _:
+                        pass
+        nursery.cancel_scope.cancel()
+    if content is None:
+        raise Refused(problem, address=str(link.relay))
+    return content
+
+
+def _open(frame: bytes, link: InvitationLink) -> InvitationContent | None:
+    try:
+        return open_invitation(frame, link=link)
+    except ExpiredInvitation:
+        raise Refused("invitation_expired") from None
+    except RemoteError:
+        return None  # anybody who has the token may leave garbage beside the real one

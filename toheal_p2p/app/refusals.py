@@ -1,0 +1,127 @@
+"""What the application can say no to, as codes.
+
+A refusal is an ordinary answer: it carries a code and a few facts, never a sentence. The doors
+(command line, later the page) look the sentence up in the person's language, under
+`refused.<code>`, and every sentence names a way on.
+
+Nothing heavy is imported here: the commands load this at every start.
+
+Docs: docs/command-line.md, section 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, get_args
+
+Fact = str | int
+"""What a fact can be: what the person wrote, or a limit. Never content of others."""
+
+RefusalCode = Literal[
+    # the profile and its vault
+    "no_profile",
+    "profile_exists",
+    "folder_taken",
+    "passphrase_empty",
+    "passphrase_needed",
+    "passphrases_differ",
+    "wrong_passphrase",
+    "vault_damaged",
+    "vault_put_back",
+    "vault_newer",
+    "not_enough_memory",
+    "disk_full",
+    "storage_failed",
+    # the running process
+    "not_running",
+    "already_running",
+    "connection_lost",
+    "other_version",
+    "busy",
+    "not_supported_here",
+    "port_in_use",
+    "internal",
+    # circles and who is in them
+    "no_such_circle",
+    "no_such_member",
+    "no_such_message",
+    "no_such_invitation",
+    "nobody_waiting",
+    "ambiguous_name",
+    "not_admitted_yet",
+    "left_circle",
+    "declined_at_door",
+    "already_a_member",
+    "circle_full",
+    "not_a_facilitator",
+    # invitations
+    "invitation_foreign",
+    "invitation_malformed",
+    "invitation_expired",
+    "invitation_used",
+    "invitation_withdrawn",
+    "invitation_unreachable",
+    "charter_not_accepted",
+    # relays
+    "no_relay",
+    "no_such_relay",
+    "too_many_relays",
+    "relay_address_malformed",
+    "relay_unreachable",
+    "relay_wrong_fingerprint",
+    "relay_full",
+    # what the person wrote
+    "name_empty",
+    "name_too_long",
+    "name_unusable",
+    "text_empty",
+    "text_too_long",
+    "charter_empty",
+    "charter_too_long",
+    "not_confirmed",
+    "cannot_read_file",
+    "cannot_write_file",
+    # the clock
+    "clock_doubtful",
+]
+"""Every refusal there is."""
+
+CODES: Final[tuple[RefusalCode, ...]] = get_args(RefusalCode)
+"""The same as a tuple, for those who have to go through all of them."""
+
+FACTS: Final[Mapping[RefusalCode, tuple[str, ...]]] = {
+    "no_such_circle": ("name",),
+    "no_such_member": ("name",),
+    "no_such_message": ("name",),
+    "no_such_invitation": ("name",),
+    "nobody_waiting": ("name",),
+    "ambiguous_name": ("name",),
+    "circle_full": ("limit",),
+    "no_such_relay": ("address",),
+    "too_many_relays": ("limit",),
+    "relay_address_malformed": ("address",),
+    "relay_unreachable": ("address",),
+    "relay_wrong_fingerprint": ("address",),
+    "relay_full": ("address",),
+    "name_too_long": ("limit",),
+    "text_too_long": ("limit",),
+    "charter_too_long": ("limit",),
+    "cannot_read_file": ("path",),
+    "cannot_write_file": ("path",),
+}
+"""The facts a code's sentence names; `name` is what the person typed. Codes not listed have none."""
+
+
+class Refused(Exception):
+    """It cannot be done, for a reason the person can be told.
+
+    Args:
+        code: one of `CODES`.
+        facts: what `FACTS` lists for this code. A missing one shows as "…", so that a refusal
+            never turns into a fault of its own.
+    """
+
+    def __init__(self, code: RefusalCode, **facts: Fact) -> None:
+        super().__init__(code)
+        self.code: Final = code
+        self.facts: Final[Mapping[str, Fact]] = facts

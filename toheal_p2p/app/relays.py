@@ -1,0 +1,117 @@
+"""A circle's connections to its relays: one for reading, another for depositing.
+
+Two, so that a relay cannot tell from one connection both what a circle reads and to whom it
+writes. Reading connections are watched across reconnects; what comes out of both is fed to the
+circle's machine as events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import trio
+from attrs import define, field
+
+from toheal_p2p.services.circle import CircleService
+from toheal_p2p.services.relay_connection import (
+    Deposited,
+    DepositRefused,
+    MailArrived,
+    RelayConnection,
+    RelayDown,
+    RelayEvent,
+    RelayUp,
+    WatchedMailbox,
+)
+from toheal_protocol.crypto import token_of
+from toheal_protocol.machines import events as machine
+from toheal_protocol.model import Address
+from toheal_protocol.wire.mailbox import ItemId
+from toheal_protocol.wire.relay_address import RelayAddress
+
+MAIL_BATCH = 32
+"""Frames from a mailbox that are given to the machine as one event."""
+
+
+@define(eq=False)
+class RelayPair:
+    """One circle's two connections to one relay. Fulfils `services.circle.Mailboxes`."""
+
+    address: RelayAddress
+    reader: RelayConnection = field(repr=False)
+    depositor: RelayConnection = field(repr=False)
+    problem: str | None = "unreachable"
+    """Why the relay is out of reach just now, as a code; None when it answers."""
+
+    def watch(self, mailboxes: tuple[machine.WatchedMailbox, ...]) -> None:
+        """Open mailboxes and have what lies in them pushed."""
+        self.reader.watch(
+            [
+                WatchedMailbox(
+                    read_seed=box.read_seed,
+                    token_hash=token_of(box.token),
+                    kind=box.kind,
+                    is_watched=box.is_watched,
+                )
+                for box in mailboxes
+            ]
+        )
+
+    def unwatch(self, addresses: tuple[Address, ...]) -> None:
+        """Stop watching."""
+        self.reader.unwatch(addresses)
+
+    def deposit(self, deposit: machine.Deposit) -> None:
+        """Put a frame into a mailbox; the answer comes as an event."""
+        self.depositor.deposit(deposit.ticket, deposit.address, deposit.token, deposit.frame)
+
+    def delete(self, delete: machine.DeleteMail) -> None:
+        """Delete what is stored here by now."""
+        self.reader.delete(delete.read_seed, [ItemId(item) for item in delete.items])
+
+    async def run(self, service: CircleService) -> None:
+        """Keep both connections up and feed the circle until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.reader.run)
+            nursery.start_soon(self.depositor.run)
+            nursery.start_soon(self._feed, self.reader, partial(self._take_read, service))
+            nursery.start_soon(self._feed, self.depositor, partial(self._take_written, service))
+
+    async def _feed(
+        self, connection: RelayConnection, take: Callable[[list[RelayEvent]], None]
+    ) -> None:
+        async for event in connection.events:
+            batch = [event]
+            while len(batch) < MAIL_BATCH:
+                try:
+                    batch.append(connection.events.receive_nowait())
+                except (trio.WouldBlock, trio.EndOfChannel):
+                    break
+            take(batch)
+
+    def _take_read(self, service: CircleService, batch: list[RelayEvent]) -> None:
+        mail = tuple(
+            machine.Mail(event.address, event.item, event.frame)
+            for event in batch
+            if isinstance(event, MailArrived)
+        )
+        if mail:
+            service.take(machine.MailArrived(self.address, mail))
+
+    def _take_written(self, service: CircleService, batch: list[RelayEvent]) -> None:
+        for event in batch:
+            match event:
+                case RelayUp(boot):
+                    self.problem = None
+                    service.take(machine.RelayUp(self.address, boot))
+                case RelayDown(reason):
+                    was_up, self.problem = self.problem is None, reason
+                    if was_up:
+                        service.take(machine.RelayDown(self.address))
+                case Deposited(ticket):
+                    service.take(machine.Deposited(ticket))
+                case DepositRefused(ticket, retry_after):
+                    service.take(machine.DepositRefused(ticket, retry_after))
+                case MailArrived():
+                    pass  # the depositing connection watches nothing

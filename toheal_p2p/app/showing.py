@@ -1,0 +1,120 @@
+"""From what the machines know to what a door shows."""
+
+from __future__ import annotations
+
+from toheal_p2p.app import interface as views
+from toheal_p2p.app.names import short
+from toheal_p2p.app.vocabulary import CircleState, LinkKind
+from toheal_p2p.ports.vault import EntryRow
+from toheal_p2p.services.circle import CircleService
+from toheal_protocol.machines.state import Cold, Invitation, Stage, Standing
+from toheal_protocol.model import MemberId
+from toheal_protocol.wire.invitation_link import InvitationLink
+
+_STATES: dict[Stage, CircleState] = {
+    Stage.KNOCKING: "waiting_at_door",
+    Stage.ACTIVE: "active",
+    Stage.DECLINED: "declined",
+    Stage.LEFT: "left",
+}
+
+
+def circle_view(cold: Cold) -> views.CircleView:
+    """Show one circle."""
+    return views.CircleView(
+        id=cold.id.hex(),
+        name=cold.name,
+        my_name=cold.my_name,
+        state=_STATES[cold.stage],
+        members=1 + len(others(cold)),
+        relays=tuple(str(relay) for relay in cold.relays),
+        direct=cold.is_direct,
+    )
+
+
+def others(cold: Cold) -> tuple[MemberId, ...]:
+    """Return the other members; at the door, the one who let us knock."""
+    shown = (Standing.MEMBER, Standing.HOST)
+    return tuple(member for member, peer in cold.peers.items() if peer.standing in shown)
+
+
+def member_views(cold: Cold) -> tuple[views.MemberView, ...]:
+    """Show the members, ourselves first."""
+    our_id = cold.persona.keys.member_id
+    me = views.MemberView(our_id.hex(), cold.my_name, cold.my_role.value, True, False)
+    return (
+        me,
+        *(
+            views.MemberView(
+                member.hex(),
+                cold.peers[member].name,
+                cold.peers[member].role.value,
+                False,
+                cold.peers[member].is_forked,
+            )
+            for member in others(cold)
+        ),
+    )
+
+
+def waiting_views(cold: Cold) -> tuple[views.WaitingView, ...]:
+    """Show who stands at the door, longest first."""
+    waiting = [
+        views.WaitingView(member.hex(), peer.name, peer.since)
+        for member, peer in cold.peers.items()
+        if peer.standing is Standing.WAITING
+    ]
+    return tuple(sorted(waiting, key=lambda one: one.since))
+
+
+def invitation_view(invitation: Invitation) -> views.InvitationView:
+    """Show an offered seat with its link."""
+    link = InvitationLink(
+        invitation.relay, invitation.secret, invitation.digest, invitation.expires
+    )
+    return views.InvitationView(invitation.id.hex(), str(link), invitation.expires)
+
+
+def entry_view(cold: Cold, row: EntryRow) -> views.EntryView:
+    """Show one entry of the log."""
+    text = row.text
+    if row.kind in ("joined", "left"):
+        text = name_of(cold, MemberId(bytes.fromhex(row.text)))
+    passed_on_by = None if row.passed_on_by is None else name_of(cold, row.passed_on_by)
+    return views.EntryView(
+        position=row.position,
+        id=row.mid.hex(),
+        circle=cold.id.hex(),
+        author=row.author.hex(),
+        author_name=name_of(cold, row.author),
+        mine=row.is_mine,
+        kind=row.kind,
+        text=text,
+        sent_at=row.sent_at,
+        received_at=row.received_at,
+        notes=row.notes,
+        passed_on_by=passed_on_by,
+    )
+
+
+def name_of(cold: Cold, member: MemberId) -> str:
+    """Return what a member is called; the start of the id where we know no name."""
+    if member == cold.persona.keys.member_id:
+        return cold.my_name
+    peer = cold.peers.get(member)
+    return peer.name if peer is not None and peer.name else short(member)
+
+
+def link_views(service: CircleService) -> tuple[views.LinkView, ...]:
+    """Show how each other member is reached now."""
+    cold, live = service.circle.cold, service.circle.live
+    shown = []
+    for member in others(cold):
+        link = service.link_of(member)
+        peer = cold.peers[member]
+        has_relay = any(grant.relay in live.boots for grant in peer.grants)
+        kind: LinkKind = "direct" if link is not None else "relay" if has_relay else "none"
+        trip = link.round_trip if link is not None else None
+        in_ms = None if trip is None else round(trip * 1000, 1)
+        shown.append(views.LinkView(member.hex(), peer.name, kind, in_ms))
+    return tuple(shown)

@@ -1,0 +1,156 @@
+"""Start and end: making a profile, running it, and erasing it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from toheal_p2p.adapters.entropy import SystemEntropy
+from toheal_p2p.adapters.relay_tls import dial
+from toheal_p2p.adapters.vault import create_vault, open_vault, wipe_vault
+from toheal_p2p.adapters.webrtc import WebRtcChannels
+from toheal_p2p.app.application import Application
+from toheal_p2p.app.interface import Serve
+from toheal_p2p.app.profile import put_nickname, usable_name
+from toheal_p2p.app.refusals import RefusalCode, Refused
+from toheal_p2p.ports import vault as ports
+from toheal_p2p.services.committer import Committer, VaultFailed
+from toheal_p2p.services.relay_connection import RelayConnection
+from toheal_protocol.model import WallTime
+from toheal_protocol.wire.relay_address import RelayAddress
+
+DRAIN_DEADLINE: Final = 2.0
+"""Seconds open links get to finish when the process ends."""
+
+REFUSALS: Final[dict[type[ports.VaultError], RefusalCode]] = {
+    ports.NoProfile: "no_profile",
+    ports.ProfileExists: "profile_exists",
+    ports.FolderTaken: "folder_taken",
+    ports.WrongPassphrase: "wrong_passphrase",
+    ports.AlreadyRunning: "already_running",
+    ports.DamagedVault: "vault_damaged",
+    ports.NewerVault: "vault_newer",
+    ports.DiskFull: "disk_full",
+    ports.NotEnoughMemory: "not_enough_memory",
+    ports.StorageFailed: "storage_failed",
+    ports.VaultClosed: "storage_failed",
+}
+"""What a person is told for each way a vault can fail."""
+
+
+def create_profile(home: Path, *, nickname: str, passphrase: str) -> None:
+    """Make a profile: an empty vault under this passphrase, and the name others will see.
+
+    Takes about a second: the passphrase is stretched twice.
+
+    Raises:
+        Refused: a reason the person can be told.
+    """
+    name = usable_name(nickname)
+    if not passphrase:
+        raise Refused("passphrase_empty")
+    try:
+        create_vault(home, passphrase, entropy=SystemEntropy())
+        trio.run(_keep_nickname, home, passphrase, name)
+    except ports.VaultError as reason:
+        raise refusal(reason) from None
+
+
+async def run_app(
+    home: Path,
+    passphrase: str,
+    *,
+    serve: Serve,
+    on_ready: Callable[[], None],
+    allow_loopback: bool = False,
+) -> None:
+    """Open the profile and run it until `lock`, `wipe` or a signal.
+
+    Args:
+        serve: the door that people come in by.
+        on_ready: called once everything is up.
+        allow_loopback: offer 127.0.0.1 to peers, for trying things out on one machine.
+
+    Raises:
+        Refused: the vault does not open, or fails later.
+    """
+    try:
+        vault = await open_vault(home, passphrase, entropy=SystemEntropy())
+    except ports.VaultError as reason:
+        raise refusal(reason) from None
+    is_wiped = False
+
+    def ask_to_wipe() -> None:
+        nonlocal is_wiped
+        is_wiped = True
+
+    try:
+        async with trio.open_nursery() as nursery:
+            committer = Committer(vault)
+            app = Application(
+                home=home,
+                vault=vault,
+                committer=committer,
+                entropy=SystemEntropy(),
+                wall_clock=_wall_clock,
+                channels=WebRtcChannels(include_loopback=allow_loopback),
+                connect=_connect,
+                end=nursery.cancel_scope.cancel,
+                ask_to_wipe=ask_to_wipe,
+            )
+            await nursery.start(committer.run)
+            await nursery.start(app.run)
+            await nursery.start(serve, app, home)
+            on_ready()
+    except* VaultFailed as group:
+        raise refusal(_reason(group)) from None
+    finally:
+        with trio.CancelScope(shield=True):
+            await vault.aclose()
+    if is_wiped:
+        wipe_vault(home)
+
+
+def wipe_home(home: Path) -> None:
+    """Destroy a profile that is not running.
+
+    Raises:
+        Refused: it is running, or the folder cannot be erased.
+    """
+    try:
+        wipe_vault(home)
+    except ports.VaultError as reason:
+        raise refusal(reason) from None
+
+
+def refusal(reason: ports.VaultError) -> Refused:
+    """Return what a person is told when the vault fails so."""
+    return Refused(REFUSALS.get(type(reason), "storage_failed"))
+
+
+async def _keep_nickname(home: Path, passphrase: str, name: str) -> None:
+    vault = await open_vault(home, passphrase, entropy=SystemEntropy())
+    try:
+        await vault.commit([put_nickname(name)])
+    finally:
+        with trio.CancelScope(shield=True):
+            await vault.aclose()
+
+
+def _connect(address: RelayAddress) -> RelayConnection:
+    return RelayConnection(address, dial=dial)
+
+
+def _wall_clock() -> WallTime:
+    return WallTime(int(time.time()))
+
+
+def _reason(group: BaseExceptionGroup[VaultFailed]) -> ports.VaultError:
+    first = group.exceptions[0]
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first.reason

@@ -1,0 +1,58 @@
+"""The short words in which the application reports states, and the doors look up their sentences.
+
+Kept apart from the views, so that a command can read them without loading `attrs`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, get_args
+
+CircleState = Literal["waiting_at_door", "active", "left", "declined"]
+"""How we stand to a circle. `declined`: the door was not opened to us."""
+
+Role = Literal["facilitator", "member"]
+
+DeliveryState = Literal["sealed", "at_relay", "delivered", "undelivered"]
+"""Where a message of ours is, for one member: on this device only, at a relay, on their device,
+given up."""
+
+LinkKind = Literal["direct", "turn", "relay", "lan", "none"]
+"""How a member is reached just now."""
+
+RelayState = Literal["connected", "trying", "unreachable"]
+
+EntryKind = Literal["text", "joined", "left", "unknown"]
+"""What an entry is. `unknown`: made by a later version."""
+
+ContentNote = Literal["loss", "self-harm", "suicide", "violence", "abuse", "eating", "other"]
+"""The same tags as `toheal_protocol.messages.bodies.CONTENT_NOTES` (a test compares them)."""
+
+CheckCode = Literal[
+    "vault_sound",
+    "vault_put_back",
+    "disk_nearly_full",
+    "clock_agrees",
+    "clock_doubtful",
+    "no_relay",
+    "relay_connected",
+    "relay_trying",
+    "relay_unreachable",
+    "relay_wrong_fingerprint",
+    "relay_full",
+    "links_up",
+    "links_by_relay_only",
+    "links_none",
+    "no_circle",
+    "fork_seen",
+]
+"""What `doctor` can find. Each has a sentence `check.<code>`; those of a relay carry the fact
+`address`, those of links and forks `circle`."""
+
+CIRCLE_STATES: Final[tuple[CircleState, ...]] = get_args(CircleState)
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = get_args(DeliveryState)
+LINK_KINDS: Final[tuple[LinkKind, ...]] = get_args(LinkKind)
+RELAY_STATES: Final[tuple[RelayState, ...]] = get_args(RelayState)
+ENTRY_KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
+CONTENT_NOTES: Final[tuple[ContentNote, ...]] = get_args(ContentNote)
+CHECK_CODES: Final[tuple[CheckCode, ...]] = get_args(CheckCode)

@@ -1,0 +1,97 @@
+"""`toheal circle ...`: beginning a circle, seeing it, leaving it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from toheal_p2p.app.refusals import Refused
+from toheal_p2p.cli.files import read_text_file
+from toheal_p2p.cli.parsing import Group, argument, json_option, word
+from toheal_p2p.cli.showing import circle_line, member_line
+from toheal_p2p.cli.terminal import Terminal
+from toheal_p2p.locale.charter import default_charter
+
+MAX_CHARTER_SIZE: Final = 4096
+"""Bytes of a charter, so that an invitation keeps its size (a test compares with the core's)."""
+
+
+@click.group(cls=Group, help="help.circle")
+def circle() -> None:
+    """See the catalogue."""
+
+
+@circle.command("create", help="help.circle_create")
+@argument("name")
+@click.option("--relay", "relays", metavar="ADDR", multiple=True, type=word, help="option.relay")
+@click.option("--direct", is_flag=True, help="option.direct")
+@click.option("--charter", metavar="FILE", help="option.charter")
+@click.option("--nickname", metavar="NICKNAME", type=word, help="option.nickname")
+@json_option
+@click.pass_obj
+def create(
+    terminal: Terminal,
+    name: str,
+    relays: tuple[str, ...],
+    direct: bool,
+    charter: str | None,
+    nickname: str | None,
+    as_json: bool,
+) -> None:
+    """Print the new circle's id."""
+    made = terminal.ask_one(
+        "circle_create",
+        stage="progress.waiting",
+        name=name,
+        relays=relays,
+        direct=direct,
+        charter=default_charter(terminal.words) if charter is None else _charter_in(charter),
+        nickname=nickname,
+    )
+    if not made["relays"]:
+        terminal.note(terminal.words.text("note.circle_without_relay"))
+    if as_json:
+        terminal.show_json(made)
+    else:
+        terminal.show(made["id"])
+
+
+@circle.command("list", help="help.circle_list")
+@json_option
+@click.pass_obj
+def list_(terminal: Terminal, as_json: bool) -> None:
+    """Print every circle."""
+    found = terminal.ask_app("circle_list", stage="progress.waiting")
+    terminal.show_all(found, circle_line, as_json=as_json, empty="empty.circles")
+
+
+@circle.command("members", help="help.circle_members")
+@argument("circle")
+@json_option
+@click.pass_obj
+def members(terminal: Terminal, circle: str, as_json: bool) -> None:
+    """Print every member."""
+    found = terminal.ask_app("circle_members", stage="progress.waiting", circle=circle)
+    terminal.show_all(found, member_line, as_json=as_json, empty="empty.other")
+
+
+@circle.command("leave", help="help.circle_leave")
+@argument("circle")
+@click.pass_obj
+def leave(terminal: Terminal, circle: str) -> None:
+    """Leave without being asked why."""
+    terminal.order("circle_leave", stage="progress.waiting", circle=circle)
+    terminal.tell("done.left", circle=circle)
+
+
+def _charter_in(path: str) -> str:
+    charter = read_text_file(path, most=MAX_CHARTER_SIZE)
+    if charter is None:
+        raise Refused("charter_too_long", limit=MAX_CHARTER_SIZE)
+    if not charter.strip():
+        raise Refused("charter_empty")
+    return charter
+
+
+COMMANDS: Final = (circle,)

@@ -1,0 +1,134 @@
+"""The profile on this device: making it, running it, looking after it, destroying it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from typing import Final
+
+import click
+
+from toheal_p2p.app.refusals import Refused
+from toheal_p2p.cli import starting
+from toheal_p2p.cli.files import read_first_line
+from toheal_p2p.cli.local_path import find_socket, has_profile
+from toheal_p2p.cli.parsing import Command, json_option, word
+from toheal_p2p.cli.refusing import note_fault
+from toheal_p2p.cli.showing import check_line
+from toheal_p2p.cli.terminal import Terminal
+
+MAX_PASSPHRASE_SIZE: Final = 4096
+"""Bytes of a passphrase; what a file holds beyond its first line does not count."""
+
+passphrase_option = click.option("--passphrase-file", metavar="F", help="option.passphrase_file")
+no_browser_option = click.option("--no-browser", is_flag=True, help="option.no_browser")
+"""Accepted because other programs pass it; there is no page yet that could be opened."""
+
+
+@click.command(cls=Command, help="help.init")
+@click.option("--name", metavar="NICKNAME", type=word, required=True, help="option.name")
+@passphrase_option
+@click.pass_obj
+def init(terminal: Terminal, name: str, passphrase_file: str | None) -> None:
+    """Make the profile."""
+    if has_profile(terminal.home):
+        raise Refused("profile_exists")
+    passphrase = _passphrase(terminal, passphrase_file, is_new=True)
+    terminal.note(terminal.words.text("progress.preparing"))
+    starting.make_profile(terminal.home, nickname=name, passphrase=passphrase)
+    terminal.tell("done.profile", path=os.path.abspath(terminal.home))
+
+
+@click.command(cls=Command, help="help.run")
+@no_browser_option
+@passphrase_option
+@click.pass_obj
+def run(terminal: Terminal, no_browser: bool = False, passphrase_file: str | None = None) -> None:
+    """Run until stopped; print `ready <url>` once commands are answered."""
+    if not has_profile(terminal.home):
+        raise Refused("no_profile")
+    passphrase = _passphrase(terminal, passphrase_file, is_new=False)
+    terminal.note(terminal.words.text("progress.opening"))
+    starting.run_until_stopped(
+        terminal.home,
+        passphrase,
+        on_ready=lambda: terminal.show(f"ready local:{find_socket(terminal.home)}"),
+        on_fault=lambda fault: note_fault(fault, terminal.fault_file),
+    )
+    terminal.note(terminal.words.text("done.stopped"))
+
+
+@click.command(cls=Command, help="help.demo")
+@click.option("--check", is_flag=True, help="option.check")
+@no_browser_option
+@click.pass_context
+def demo(ctx: click.Context, check: bool, no_browser: bool) -> None:
+    """Run a relay, three people and one circle."""
+    ctx.exit(starting.run_demo(check=check))
+
+
+@click.command(cls=Command, help="help.doctor")
+@json_option
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Print what was found; exit 1 if something needs care."""
+    terminal: Terminal = ctx.obj
+    problems = 0
+    for check in terminal.ask_app("doctor", stage="progress.checking"):
+        problems += not check["ok"]
+        if as_json:
+            terminal.show_json(check)
+        else:
+            terminal.show(check_line(terminal.words, check))
+    if problems:
+        terminal.note(terminal.words.count("count.problems", problems))
+        ctx.exit(1)
+
+
+@click.command(cls=Command, help="help.lock")
+@click.pass_obj
+def lock(terminal: Terminal) -> None:
+    """Forget the keys and end the running process."""
+    terminal.order("lock", stage="progress.waiting")
+    terminal.tell("done.locked")
+
+
+@click.command(cls=Command, help="help.wipe")
+@click.option("--yes", "is_certain", is_flag=True, help="option.yes")
+@click.pass_obj
+def wipe(terminal: Terminal, is_certain: bool) -> None:
+    """Destroy the profile, running or not."""
+    if not is_certain and not terminal.is_agreed("ask.wipe"):
+        raise Refused("not_confirmed")
+    try:
+        terminal.order("wipe", stage="progress.wiping")
+    except Refused as refusal:
+        if refusal.code not in ("not_running", "no_profile"):
+            raise
+        starting.wipe(terminal.home)
+    terminal.tell("done.wiped")
+
+
+def _passphrase(terminal: Terminal, path: str | None, *, is_new: bool) -> str:
+    if path is None:
+        passphrase = _typed(terminal, "ask.new_passphrase" if is_new else "ask.passphrase")
+        if is_new and passphrase and passphrase != _typed(terminal, "ask.passphrase_again"):
+            raise Refused("passphrases_differ")
+    else:
+        passphrase = read_first_line(path, most=MAX_PASSPHRASE_SIZE)
+    if not passphrase:
+        raise Refused("passphrase_empty")
+    return passphrase
+
+
+def _typed(terminal: Terminal, question: str) -> str:
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise Refused("passphrase_needed")
+    try:
+        return getpass.getpass(terminal.words.text(question) + " ")
+    except (EOFError, OSError):
+        raise Refused("passphrase_needed") from None
+
+
+COMMANDS: Final = (init, run, demo, doctor, lock, wipe)

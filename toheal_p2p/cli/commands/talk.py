@@ -1,0 +1,157 @@
+"""Saying and reading, and how what was said gets there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.vocabulary import CONTENT_NOTES
+from toheal_p2p.cli.files import STDIN, read_text_file
+from toheal_p2p.cli.local_client import Item
+from toheal_p2p.cli.parsing import Command, argument, json_option, number
+from toheal_p2p.cli.showing import delivery_line, entry_lines, link_line
+from toheal_p2p.cli.terminal import Terminal
+
+MAX_TEXT_SIZE: Final = 60_000
+"""Bytes of a message (a test compares with the core's); more is not even sent to the process."""
+
+ENTRY_FIELDS: Final = (
+    "id",
+    "circle",
+    "author",
+    "author_name",
+    "mine",
+    "kind",
+    "text",
+    "sent_at",
+    "received_at",
+    "notes",
+    "passed_on_by",
+    "position",
+)
+"""What `--json` gives of an entry, in this order."""
+
+
+@click.command(cls=Command, help="help.say")
+@argument("circle")
+@click.argument("text")
+@click.option(
+    "--note",
+    "notes",
+    metavar="TAG",
+    multiple=True,
+    type=click.Choice(CONTENT_NOTES),
+    help="option.note",
+)
+@click.option("--to-facilitators", is_flag=True, help="option.to_facilitators")
+@click.pass_obj
+def say(
+    terminal: Terminal, circle: str, text: str, notes: tuple[str, ...], to_facilitators: bool
+) -> None:
+    """Print the message's id."""
+    said = _standard_input_text() if text == STDIN else text
+    if len(said.encode()) > MAX_TEXT_SIZE:
+        raise Refused("text_too_long", limit=MAX_TEXT_SIZE)
+    if not said.strip():
+        raise Refused("text_empty")
+    message = terminal.ask_one(
+        "say",
+        stage="progress.waiting",
+        circle=circle,
+        text=said,
+        notes=tuple(dict.fromkeys(notes)),
+        to_facilitators=to_facilitators,
+    )
+    terminal.show(message["id"])
+
+
+@click.command(cls=Command, help="help.read")
+@argument("circle")
+@click.option("--follow", is_flag=True, help="option.follow")
+@click.option("--after", metavar="POSITION", type=number, default="0", help="option.after")
+@json_option
+@click.pass_obj
+def read(terminal: Terminal, circle: str, follow: bool, after: int, as_json: bool) -> None:
+    """Print what was said; with `--follow` go on until Ctrl-C."""
+    stage = None if follow else "progress.waiting"
+    found = terminal.ask_app("read", stage=stage, circle=circle, after=after, follow=follow)
+    for entry in found:
+        _show_entry(terminal, entry, as_json=as_json)
+
+
+@click.command(cls=Command, help="help.search")
+@argument("circle")
+@argument("query")
+@json_option
+@click.pass_obj
+def search(terminal: Terminal, circle: str, query: str, as_json: bool) -> None:
+    """Print what was found, newest first."""
+    found = terminal.ask_app("search", stage="progress.searching", circle=circle, query=query)
+    is_empty = True
+    for entry in found:
+        is_empty = False
+        _show_entry(terminal, entry, as_json=as_json)
+    if is_empty:
+        terminal.note(terminal.words.text("empty.search"))
+
+
+@click.command(cls=Command, help="help.deliveries")
+@argument("circle")
+@argument("message", metavar="[ID]", required=False)
+@json_option
+@click.pass_obj
+def deliveries(terminal: Terminal, circle: str, message: str | None, as_json: bool) -> None:
+    """Print where our messages are, per member."""
+    found = terminal.ask_app("deliveries", stage="progress.waiting", circle=circle, message=message)
+    terminal.show_all(found, delivery_line, as_json=as_json, empty="empty.deliveries")
+
+
+@click.command(cls=Command, help="help.links")
+@argument("circle")
+@json_option
+@click.pass_obj
+def links(terminal: Terminal, circle: str, as_json: bool) -> None:
+    """Print how each member is reached now."""
+    found = terminal.ask_app("links", stage="progress.waiting", circle=circle)
+    terminal.show_all(found, link_line, as_json=as_json, empty="empty.other")
+
+
+@click.command("safety-words", cls=Command, help="help.safety_words")
+@argument("circle")
+@argument("who")
+@json_option
+@click.pass_obj
+def safety_words(terminal: Terminal, circle: str, who: str, as_json: bool) -> None:
+    """Print the words that two people compare aloud."""
+    found = terminal.ask_one(
+        "safety_words",
+        stage="progress.safety_words",
+        circle=circle,
+        who=who,
+        language=terminal.words.language,
+    )
+    if as_json:
+        terminal.show_json(found)
+        return
+    terminal.note(terminal.words.text("note.safety_words", name=who))
+    for place, spoken in enumerate(found["words"], start=1):
+        terminal.tell("line.safety_word", place=place, word=spoken)
+
+
+def _show_entry(terminal: Terminal, entry: Item, *, as_json: bool) -> None:
+    if as_json:
+        terminal.show_json({field: entry[field] for field in ENTRY_FIELDS})
+    else:
+        terminal.show("\n".join(entry_lines(terminal.words, entry)))
+
+
+def _standard_input_text() -> str:
+    text = read_text_file(STDIN, most=MAX_TEXT_SIZE + 2)  # and the end of the last line
+    if text is None:
+        raise Refused("text_too_long", limit=MAX_TEXT_SIZE)
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+COMMANDS: Final = (say, read, search, deliveries, links, safety_words)

@@ -1,0 +1,159 @@
+"""The program `toheal`: its options, its commands, and how it ends.
+
+Whatever happens, the person reads one plain line in their language, never a traceback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
+
+import click
+
+from toheal_p2p.app.refusals import Refused
+from toheal_p2p.cli.commands import circles, doors, profile, relays, talk
+from toheal_p2p.cli.parsing import Group, UsageProblem, usage_sentence
+from toheal_p2p.cli.refusing import is_interrupt, note_fault, refusal_in
+from toheal_p2p.cli.terminal import Terminal
+from toheal_p2p.locale import LANGUAGES, Language, Words, choose_language, load_words
+
+DONE: Final = 0
+REFUSED: Final = 1
+NOT_UNDERSTOOD: Final = 2
+
+FOLDER: Final = "th"
+"""The profile's folder among those of other programs. It says nothing of what it is for."""
+
+_VALUE_OPTIONS: Final = ("--home", "--lang", "--debug")
+
+
+def run_program(argv: Sequence[str]) -> int:
+    """Carry out one command line and return the exit code.
+
+    Raises:
+        KeyboardInterrupt: the person pressed Ctrl-C.
+    """
+    _prepare_streams()
+    words = load_words(_language_in(argv) or choose_language(os.environ))
+    terminal = Terminal(words, default_home(os.environ))
+    code = REFUSED
+    try:
+        code = _run(argv, terminal)
+    except click.UsageError as error:
+        terminal.note(usage_sentence(error, words))
+        terminal.note(words.text("usage.try_help", command=_command_of(error)))
+        code = NOT_UNDERSTOOD
+    except BrokenPipeError:
+        pass  # whoever read our output has read enough
+    except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001  # the border: one plain line
+        _explain(error, terminal)
+    return code if _flush() else REFUSED
+
+
+def default_home(environ: Mapping[str, str]) -> str:
+    """Return the profile's folder: TOHEAL_HOME, or one among the person's program data."""
+    if environ.get("TOHEAL_HOME"):
+        return environ["TOHEAL_HOME"]
+    if sys.platform == "win32":
+        base = environ.get("LOCALAPPDATA") or os.path.expanduser("~")
+    elif sys.platform == "darwin":
+        base = os.path.expanduser("~/Library/Application Support")
+    else:
+        base = environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return os.path.join(base, FOLDER)
+
+
+@click.group(cls=Group, invoke_without_command=True, help="help.toheal")
+@click.option("--home", metavar="DIR", help="option.home")
+@click.option("--lang", type=click.Choice(LANGUAGES), help="option.lang")
+@click.option("--debug", metavar="FILE", help="option.debug")
+@click.option("--version", "wants_version", is_flag=True, help="option.version")
+@click.pass_context
+def toheal(
+    ctx: click.Context, home: str | None, lang: str | None, debug: str | None, wants_version: bool
+) -> None:
+    """See the catalogue; `lang` was read before anything else."""
+    terminal = cast("Terminal", ctx.obj)
+    terminal.home = home or terminal.home
+    terminal.fault_file = debug
+    if wants_version:
+        from importlib.metadata import version
+
+        terminal.show(f"toheal {version('toheal-p2p')}")
+        ctx.exit(DONE)
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(profile.run)
+
+
+for _commands in (profile, circles, doors, relays, talk):
+    for _command in _commands.COMMANDS:
+        toheal.add_command(_command)
+
+
+def _run(argv: Sequence[str], terminal: Terminal) -> int:
+    try:
+        "\0".join(argv).encode()
+    except UnicodeEncodeError:
+        raise UsageProblem("usage.not_text") from None
+    try:
+        with toheal.make_context("toheal", list(argv), obj=terminal) as ctx:
+            toheal.invoke(ctx)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    return DONE
+
+
+def _language_in(argv: Sequence[str]) -> Language | None:
+    """Find `--lang` before the command: faults in what follows are told in that language."""
+    words = iter(argv)
+    for word in words:
+        name, has_value, value = word.partition("=")
+        if not word.startswith("--"):
+            return None
+        if name in _VALUE_OPTIONS and not has_value:
+            value = next(words, "")
+        if name == "--lang" and value in LANGUAGES:
+            return value
+    return None
+
+
+def _command_of(error: click.UsageError) -> str:
+    return error.ctx.command_path if error.ctx is not None else "toheal"
+
+
+def _explain(error: BaseException, terminal: Terminal) -> None:
+    if is_interrupt(error):
+        raise KeyboardInterrupt from None
+    refusal = refusal_in(error)
+    if refusal is None:
+        note_fault(error, terminal.fault_file)
+        refusal = Refused("internal")
+    terminal.note(refusal_sentence(refusal, terminal.words))
+
+
+def refusal_sentence(refusal: Refused, words: Words) -> str:
+    """Return what happened and a way on, in one line."""
+    return words.text(f"refused.{refusal.code}", **refusal.facts)
+
+
+def _prepare_streams() -> None:
+    """Have characters that a stream cannot carry replaced, instead of ending the command."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _flush() -> bool:
+    """Write out what is left; tell whether there was somewhere to write it."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        # the interpreter would try once more at its end, and complain
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True

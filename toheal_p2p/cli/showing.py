@@ -1,0 +1,111 @@
+"""What came back, as lines for a person.
+
+Every string of somebody else goes through the catalogue's isolation; texts of several lines are
+indented, so that no message can pass for two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from toheal_p2p.cli.local_client import Item
+from toheal_p2p.cli.terminal import clock_time
+from toheal_p2p.locale import Words
+from toheal_p2p.locale.shown import FIRST_STRONG_ISOLATE, POP_ISOLATE, Own, plain_lines
+
+SHORT_ID: Final = 10
+"""Hex digits of an id in lines for people: enough to be the only one, short enough to type."""
+
+
+def short(id_: str) -> Own:
+    """Return the beginning of an id, as other commands take it."""
+    return Own("".join(char for char in id_[:SHORT_ID] if char.isalnum()))
+
+
+def circle_line(words: Words, circle: Item) -> str:
+    """Return one circle."""
+    return words.text(
+        "line.circle",
+        id=short(circle["id"]),
+        name=circle["name"],
+        my_name=circle["my_name"],
+        state=words.word("circle_state", circle["state"]),
+        members=words.count("count.members", circle["members"]),
+    )
+
+
+def member_line(words: Words, member: Item) -> str:
+    """Return one member."""
+    parts = [words.word("role", member["role"])]
+    if member["is_me"]:
+        parts.append(words.text("line.me"))
+    if member["fork_seen"]:
+        parts.append(words.text("line.fork_seen"))
+    about = Own(words.text("line.comma").join(parts))
+    return words.text("line.member", id=short(member["id"]), name=member["name"], about=about)
+
+
+def invitation_line(words: Words, invitation: Item) -> str:
+    """Return one offered seat, without its link."""
+    until = clock_time(invitation["expires_at"])
+    return words.text("line.invitation", id=short(invitation["id"]), until=until)
+
+
+def waiting_line(words: Words, person: Item) -> str:
+    """Return one person at the door."""
+    since = clock_time(person["since"])
+    return words.text("line.waiting", id=short(person["id"]), name=person["name"], since=since)
+
+
+def relay_line(words: Words, relay: Item) -> str:
+    """Return one relay, and what is wrong with it."""
+    state = words.word("relay_state", relay["state"])
+    line = words.text("line.relay", address=relay["address"], state=state)
+    if relay["reason"] is None:
+        return line
+    reason = words.text(f"refused.{relay['reason']}", address=relay["address"])
+    return f"{line}\n    {reason}"
+
+
+def entry_lines(words: Words, entry: Item) -> Iterator[str]:
+    """Give one entry: a line with its author and notes, then the text, indented."""
+    at, author = clock_time(entry["sent_at"]), entry["author_name"]
+    if entry["kind"] in ("joined", "left"):
+        yield words.text(f"entry.{entry['kind']}", at=at, name=entry["text"])
+        return
+    if entry["kind"] != "text":
+        yield words.text("entry.unknown", at=at, name=author)
+        return
+    yield words.text("entry.text", at=at, name=author, id=short(entry["id"]))
+    if entry["notes"]:
+        names = [words.word("content_note", note) for note in entry["notes"]]
+        notes = Own(words.text("line.comma").join(names))
+        yield "    " + words.text("line.notes", notes=notes)
+    for line in plain_lines(entry["text"]):
+        yield f"    {FIRST_STRONG_ISOLATE}{line}{POP_ISOLATE}"
+    if entry["passed_on_by"] is not None:
+        yield "    " + words.text("line.passed_on", name=entry["passed_on_by"])
+
+
+def delivery_line(words: Words, delivery: Item) -> str:
+    """Return where one message is, for one member."""
+    state = words.word("delivery", delivery["state"])
+    return words.text(
+        "line.delivery", id=short(delivery["id"]), name=delivery["member_name"], state=state
+    )
+
+
+def link_line(words: Words, link: Item) -> str:
+    """Return how one member is reached."""
+    way = words.word("link", link["link"])
+    line = words.text("line.link", name=link["member_name"], link=way)
+    if link["round_trip_ms"] is None:
+        return line
+    return line + words.text("line.round_trip", milliseconds=round(link["round_trip_ms"]))
+
+
+def check_line(words: Words, check: Item) -> str:
+    """Return one finding."""
+    key = "line.check_well" if check["ok"] else "line.check_care"
+    return words.text(key, finding=words.text(f"check.{check['code']}", **check["facts"]))

@@ -1,0 +1,54 @@
+"""What a command does by itself because no process runs yet: loaded late, as it loads everything.
+
+Spec: docs/command-line.md, section 3.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+
+def make_profile(home: str, *, nickname: str, passphrase: str) -> None:
+    """Make the profile. Takes about a second, as guessing its passphrase should. Raises `Refused`."""
+    from toheal_p2p.app.start import create_profile
+
+    create_profile(Path(home), nickname=nickname, passphrase=passphrase)
+
+
+def run_until_stopped(
+    home: str,
+    passphrase: str,
+    *,
+    on_ready: Callable[[], None],
+    on_fault: Callable[[BaseException], None],
+) -> None:
+    """Be the running process of this profile. Raises `Refused`."""
+    from toheal_p2p.adapters import bridge
+    from toheal_p2p.app.start import run_app
+    from toheal_p2p.cli.local_server import serve
+
+    # Libraries log addresses of peers, and tracebacks; neither is for this terminal.
+    logging.getLogger().addHandler(logging.NullHandler())
+
+    async def live() -> None:
+        door = partial(serve, on_fault=on_fault)
+        await run_app(Path(home), passphrase, serve=door, on_ready=on_ready)
+
+    bridge.run(live)
+
+
+def wipe(home: str) -> None:
+    """Destroy the profile of which no process runs. Raises `Refused`."""
+    from toheal_p2p.app.start import wipe_home
+
+    wipe_home(Path(home))
+
+
+def run_demo(*, check: bool) -> int:
+    """Run the demonstration; return its exit code."""
+    from toheal_p2p.cli.demo import run_demo as run
+
+    return run(check)

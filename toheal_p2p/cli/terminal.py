@@ -1,0 +1,136 @@
+"""The person's side of a command: what is said to them, what they are asked, and in which language.
+
+Results go to standard output; progress, questions and refusals go to standard error, so that a
+result can be piped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from toheal_p2p.app.refusals import Refused
+from toheal_p2p.cli.local_client import PATIENCE, Item, ask
+from toheal_p2p.locale import Words
+from toheal_p2p.locale.shown import Own, plain_line
+
+YES: Final = frozenset({"yes", "نعم"})
+"""What is typed to say yes, in either language. A single letter is typed too easily."""
+
+LONG_PATIENCE: Final = 10.0
+"""Seconds of silence after which the person is told how to stop waiting."""
+
+# Valid inside a JSON string either way; raw, a terminal would obey them.
+_RISKY: Final = {
+    code: f"\\u{code:04x}"
+    for code in (*range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
+}
+
+
+class Terminal:
+    """Where one command runs."""
+
+    def __init__(self, words: Words, home: str) -> None:
+        self.words: Final = words
+        self.home = home
+        self.fault_file: str | None = None
+
+    def show(self, line: str) -> None:
+        """Print one line of the result."""
+        _print(line)
+
+    def show_json(self, value: Item) -> None:
+        """Print one value of the result as JSON: as it is, neither cleaned nor isolated."""
+        is_unicode = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
+        text = json.dumps(value, ensure_ascii=not is_unicode)
+        _print(text.translate(_RISKY))
+
+    def note(self, line: str) -> None:
+        """Tell the person something that is not part of the result."""
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
+
+    def tell(self, key: str, /, **facts: str | int) -> None:
+        """Print a sentence as part of the result."""
+        self.show(self.words.text(key, **facts))
+
+    def ask_app(self, command: str, *, stage: str | None = None, **args: object) -> Iterator[Item]:
+        """Have the running process carry out a command; give what comes back.
+
+        Args:
+            stage: the sentence for a wait longer than a second; None where waiting is ordinary.
+        """
+        still_waiting = None if stage is None else _Patience(self, stage).still_waiting
+        return ask(self.home, command, args, still_waiting=still_waiting)
+
+    def ask_one(self, command: str, *, stage: str, **args: object) -> Item:
+        """The same for a command that gives exactly one value."""
+        found = list(self.ask_app(command, stage=stage, **args))
+        if len(found) != 1:
+            raise Refused("internal")
+        return found[0]
+
+    def order(self, command: str, *, stage: str, **args: object) -> None:
+        """The same for a command that gives nothing."""
+        for _nothing in self.ask_app(command, stage=stage, **args):
+            raise Refused("internal")
+
+    def show_all(
+        self,
+        found: Iterable[Item],
+        line: Callable[[Words, Item], str],
+        *,
+        as_json: bool,
+        empty: str,
+    ) -> None:
+        """Print a list as it comes, one value per line; say so where it is empty."""
+        is_empty = True
+        for value in found:
+            is_empty = False
+            if as_json:
+                self.show_json(value)
+            else:
+                self.show(line(self.words, value))
+        if is_empty:
+            self.note(self.words.text(empty))
+
+    def is_agreed(self, key: str, /, **facts: str | int) -> bool:
+        """Ask on the terminal and tell whether the person typed a whole yes."""
+        self.note(self.words.text(key, **facts))
+        line = sys.stdin.readline(1000) if sys.stdin is not None else ""
+        return plain_line(line).strip(" .\u200e\u200f\u061c").casefold() in YES
+
+
+class _Patience:
+    """Tells the person what is being waited for: after one second, and once more later."""
+
+    def __init__(self, terminal: Terminal, stage: str) -> None:
+        self._terminal = terminal
+        self._left = [(LONG_PATIENCE, "progress.longer"), (PATIENCE, stage)]
+
+    def still_waiting(self, seconds: float) -> None:
+        while self._left and seconds >= self._left[-1][0] * 0.99:
+            self._terminal.note(self._terminal.words.text(self._left.pop()[1]))
+
+
+def clock_time(seconds: int) -> Own:
+    """Return a time as the person's clock shows it, in Latin digits."""
+    try:
+        return Own(time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)))
+    except (OverflowError, ValueError, OSError):  # a time no clock shows
+        return Own(str(seconds))
+
+
+def _print(line: str) -> None:
+    if sys.stdout is None:
+        return
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        raise Refused("cannot_write_file", path="stdout") from None

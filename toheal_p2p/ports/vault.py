@@ -1,0 +1,230 @@
+"""The vault as its users see it: what can be kept, what can be asked, what can go wrong.
+
+Writes are the records of the core (`toheal_protocol.machines.records`); what comes back are the
+values below. `tests/adapters/test_vault_contract.py` runs one test against every implementation.
+
+Spec: docs/vault.md, sections 4 and 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+from attrs import field, frozen
+from toheal_protocol.machines.records import Write
+from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
+
+DeliveryState = Literal["sealed", "at_relay", "delivered", "undelivered"]
+"""Where a message of ours is, for one recipient.
+
+`sealed`: on this device only. `at_relay`: a relay that has not ended since holds it.
+`delivered`: the recipient's device has acknowledged it. `undelivered`: given up.
+"""
+
+
+class VaultError(Exception):
+    """The vault cannot do it. The message names the rule, never the content."""
+
+
+class NoProfile(VaultError):
+    """There is no vault in this folder."""
+
+
+class ProfileExists(VaultError):
+    """There is a vault in this folder already."""
+
+
+class FolderTaken(VaultError):
+    """The folder holds files of somebody else: a vault needs a folder of its own to wipe."""
+
+
+class WrongPassphrase(VaultError):
+    """The keyring does not open with this passphrase."""
+
+
+class AlreadyRunning(VaultError):
+    """Another process has this vault open."""
+
+
+class DamagedVault(VaultError):
+    """A file of the vault is missing, or its bytes were changed."""
+
+
+class NewerVault(VaultError):
+    """A later version of the program wrote it."""
+
+
+class DiskFull(VaultError):
+    """There is no room left to write."""
+
+
+class NotEnoughMemory(VaultError):
+    """The passphrase needs more memory to stretch than this machine gives."""
+
+
+class StorageFailed(VaultError):
+    """The operating system refused to read or write."""
+
+
+class VaultClosed(VaultError):
+    """It was closed, or broke earlier and takes nothing more."""
+
+
+@frozen
+class StoredCircle:
+    """One circle as it was last written. Only circles with a `PutCircle` are there."""
+
+    circle: CircleId
+    blob: bytes = field(repr=False)
+    log_blob: bytes | None = field(repr=False)
+    pairs: Mapping[MemberId, bytes] = field(repr=False)
+    held: Mapping[MessageId, bytes] = field(repr=False)
+
+
+@frozen
+class Stored:
+    """Everything that is read once, at the start."""
+
+    circles: tuple[StoredCircle, ...]
+    settings: Mapping[str, bytes] = field(repr=False)
+
+
+@frozen
+class OwedRow:
+    """One frame we owe. `boot` names the run of a relay that holds it; empty: none does."""
+
+    seq: int
+    mid: MessageId | None
+    item: bytes = field(repr=False)
+    frame: Frame = field(repr=False)
+    boot: bytes
+
+
+@frozen
+class EntryRow:
+    """One message as a page shows it.
+
+    `position` grows with the order of acceptance on this device, over all circles, and is never
+    used twice.
+    """
+
+    position: int
+    mid: MessageId
+    author: MemberId
+    author_seq: int
+    kind: str
+    text: str = field(repr=False)
+    sent_at: WallTime
+    received_at: WallTime
+    is_mine: bool
+    notes: tuple[str, ...] = field(repr=False)
+    passed_on_by: MemberId | None
+
+
+@frozen
+class StoredEntry:
+    """One message with all that is needed to pass it on."""
+
+    row: EntryRow
+    key: bytes = field(repr=False)
+    common: bytes = field(repr=False)
+    recipients: tuple[MemberId, ...]
+    parents: tuple[MessageId, ...]
+
+
+@frozen
+class DeliveryRow:
+    """Where one message of ours is, for one recipient."""
+
+    mid: MessageId
+    member: MemberId
+    state: DeliveryState
+
+
+class Vault(Protocol):
+    """An open vault. Every method raises `VaultClosed` after `aclose`."""
+
+    @property
+    def was_put_back(self) -> bool:
+        """Whether an older copy was found in the place of what we wrote last.
+
+        Stays true over restarts until `accept_put_back`: the sessions in it must be reset first.
+        """
+        ...
+
+    async def accept_put_back(self) -> None:
+        """Clear `was_put_back`: the app has drawn its consequences, and they are committed."""
+        ...
+
+    async def commit(self, writes: Sequence[Write]) -> None:
+        """Write all of it in one transaction, in this order, or nothing.
+
+        On return it will survive a crash. Not cancellable, so never `Cancelled`: after an error
+        nothing of it is there, and the vault takes no further commit.
+
+        Raises:
+            DiskFull: no room.
+            StorageFailed, DamagedVault: the disk or the file is broken.
+        """
+        ...
+
+    async def load(self) -> Stored:
+        """Return every circle with its hot state, and the settings."""
+        ...
+
+    async def owed(
+        self, circle: CircleId, member: MemberId, *, after: int, limit: int
+    ) -> tuple[OwedRow, ...]:
+        """Return at most `limit` frames owed to a member with `seq > after`, lowest first."""
+        ...
+
+    async def entries(
+        self,
+        circle: CircleId,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int,
+        newest: bool = False,
+    ) -> tuple[EntryRow, ...]:
+        """Return at most `limit` entries with `after < position < before`, oldest first.
+
+        Where there are more, `newest` decides which end is kept.
+        """
+        ...
+
+    async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:
+        """Return one entry with its key, or None."""
+        ...
+
+    async def ids_by_author(
+        self, circle: CircleId, author: MemberId, *, after: int, limit: int
+    ) -> tuple[tuple[int, MessageId], ...]:
+        """Return `(author_seq, mid)` with `author_seq > after`, lowest first.
+
+        One `author_seq` can come twice: then the author told two stories.
+        """
+        ...
+
+    async def deliveries(
+        self, circle: CircleId, mid: MessageId | None, *, limit: int
+    ) -> tuple[DeliveryRow, ...]:
+        """Return where our message is, or our `limit` newest ones (oldest first), per recipient.
+
+        Nothing for a message that is not ours or not there.
+        """
+        ...
+
+    async def search(
+        self, circle: CircleId | None, query: str, *, limit: int
+    ) -> tuple[EntryRow, ...]:
+        """Return at most `limit` entries that hold every word of `query`, newest first.
+
+        Words are compared as `adapters.search_text` says. Any string is a valid query.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close. A second time does nothing; works in a cancelled scope too."""
+        ...

@@ -1,0 +1,179 @@
+"""The committer: what was decided is written, and only then done, in the order it was decided.
+
+    shells ── submit ──> waiting ── at most 64 at once ──> vault.commit ──> act, act, act ...
+
+Deciding and submitting are one synchronous step, so the order of decisions is the order of
+commits is the order of acts. While one group is being written the next one gathers, so a busy
+client pays one fsync for many decisions and a quiet one waits for none but its own.
+
+A vault that fails is the end of the app: `run` raises, and nothing of the failed group or after
+it is acted upon.
+
+Spec: docs/vault.md, section 5; docs/decisions/0002-one-transaction-per-group.md.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import trio
+from attrs import define, field, frozen
+from toheal_protocol.machines.records import PutCircle, PutLog, PutPair, PutSetting, Write
+
+from toheal_p2p.ports.vault import Vault, VaultError
+
+MOST_AT_ONCE: Final = 64
+"""Decisions in one transaction. More gain little throughput and cost the first one latency."""
+
+MOST_WAITING: Final = 256
+"""Decisions after which `room` lets its caller wait: four groups, some tens of milliseconds."""
+
+
+class VaultFailed(Exception):
+    """The vault could not write, and the app has to end. `reason` says what the user can do."""
+
+    def __init__(self, reason: VaultError) -> None:
+        super().__init__(f"{type(reason).__name__}: {reason}")
+        self.reason = reason
+
+
+@frozen
+class _Decision:
+    writes: Sequence[Write] = field(repr=False)
+    act: Callable[[], None] | None
+    done: trio.Event | None
+
+
+@define(eq=False)
+class Committer:
+    """The one writer. Everybody submits; one task runs it."""
+
+    _vault: Vault
+    _waiting: deque[_Decision] = field(factory=deque, init=False, repr=False)
+    _arrived: trio.Event = field(factory=trio.Event, init=False, repr=False)
+    _room: trio.Event = field(factory=trio.Event, init=False, repr=False)
+    _flushing: set[trio.Event] = field(factory=set, init=False, repr=False)
+    _failure: VaultError | None = field(default=None, init=False)
+
+    def submit(
+        self,
+        writes: Sequence[Write],
+        act: Callable[[], None] | None = None,
+        *,
+        done: trio.Event | None = None,
+    ) -> None:
+        """Take a decision, right after it was made: there must be no await between.
+
+        Args:
+            writes: what to put on disk; may be empty if only the order of acts counts.
+            act: called once everything submitted up to here is on disk. It must not block; what
+                it raises ends the app.
+            done: set after `act`. Never set if the vault fails: wait for it beside `run`.
+
+        Raises:
+            VaultFailed: an earlier group could not be written.
+        """
+        self._require_whole()
+        self._waiting.append(_Decision(writes, act, done))
+        self._arrived.set()
+
+    async def room(self) -> None:
+        """Wait until the backlog is short. A checkpoint in any case.
+
+        Raises:
+            VaultFailed: it will never be short again.
+        """
+        await trio.lowlevel.checkpoint()
+        while len(self._waiting) >= MOST_WAITING and self._failure is None:
+            await self._room.wait()
+        self._require_whole()
+
+    async def flushed(self) -> None:
+        """Wait until everything submitted so far is on disk and acted upon.
+
+        Raises:
+            VaultFailed: it will never be.
+        """
+        done = trio.Event()
+        self.submit((), done.set)
+        self._flushing.add(done)
+        try:
+            await done.wait()
+        finally:
+            self._flushing.discard(done)
+        self._require_whole()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Write and act until cancelled. A group that is being written is finished first.
+
+        Raises:
+            VaultFailed: the vault could not write.
+        """
+        task_status.started()
+        while True:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            if not self._waiting:
+                self._arrived = trio.Event()
+                await self._arrived.wait()
+            group = self._next_group()
+            await self._commit(group)
+            for decision in group:  # no await until all are done: the group is one step
+                if decision.act is not None:
+                    decision.act()
+                if decision.done is not None:
+                    decision.done.set()
+
+    def _next_group(self) -> list[_Decision]:
+        size = min(len(self._waiting), MOST_AT_ONCE)
+        group = [self._waiting.popleft() for _ in range(size)]
+        if len(self._waiting) < MOST_WAITING:
+            self._room.set()
+            self._room = trio.Event()
+        return group
+
+    async def _commit(self, group: Sequence[_Decision]) -> None:
+        writes = coalesce(write for decision in group for write in decision.writes)
+        if not writes:
+            return
+        try:
+            await self._vault.commit(writes)
+        except VaultError as reason:
+            self._failure = reason
+            for waiter in (self._room, *self._flushing):
+                waiter.set()
+            raise VaultFailed(reason) from reason
+
+    def _require_whole(self) -> None:
+        if self._failure is not None:
+            raise VaultFailed(self._failure)
+
+
+def coalesce(writes: Iterable[Write]) -> tuple[Write, ...]:
+    """Leave out each put that a later one in the same transaction overwrites.
+
+    The last one stays in its own place: what stands between two puts of one key can only take
+    the key away, and the later one brings it back.
+    """
+    kept: dict[object, Write] = {}
+    for place, write in enumerate(writes):
+        key = _key(write)
+        if key is None:
+            kept[place] = write
+        else:
+            kept.pop(key, None)
+            kept[key] = write
+    return tuple(kept.values())
+
+
+def _key(write: Write) -> tuple[object, ...] | None:
+    match write:
+        case PutPair(circle=circle, member=member):
+            return PutPair, circle, member
+        case PutLog(circle=circle) | PutCircle(circle=circle):
+            return type(write), circle
+        case PutSetting(name=name):
+            return PutSetting, name
+        case _:
+            return None
