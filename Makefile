@@ -55,7 +55,7 @@ docs: $(READY)
 	$(BIN)/uv run --quiet --no-project --with-requirements scripts/docs-requirements.txt zensical build --clean --strict
 
 soak: $(READY)
-	TOHEAL_SOAK=$(FACTOR) $(PYTEST) -q -n 2 -m ""
+	TOHEAL_SOAK=$(FACTOR) TOHEAL_KILLS=1000 $(PYTEST) -q -n 2 -m ""
 
 fuzz: $(READY)
 	-$(BIN)/uv pip install --quiet --require-hashes -r tests/fuzz/requirements.txt

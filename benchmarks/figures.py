@@ -6,6 +6,7 @@ See benchmarks/README.md.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -39,8 +40,7 @@ def shown(value: float) -> str:
     """Write a number with three significant digits and no exponent."""
     if value == 0 or abs(value) >= 100:
         return f"{value:.0f}"
-    digits = 2 if abs(value) >= 1 else 4
-    return f"{value:.{digits}g}" if abs(value) < 0.001 else f"{value:.{digits}f}"
+    return f"{value:.{2 - math.floor(math.log10(abs(value)))}f}"
 
 
 def seconds_per_call(act: Callable[[], object], *, for_seconds: float = 1.0) -> float:

@@ -80,7 +80,9 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
         if not found:
             raise ValueError("there are no news fragments")
         changelog = root / "CHANGELOG.md"
-        text = insert(changelog.read_text(encoding="utf-8"), section(*arguments, found))
+        text = insert(
+            changelog.read_text(encoding="utf-8"), section(arguments[0], arguments[1], found)
+        )
     except ValueError as wrong:
         print(wrong, file=sys.stderr)
         return 1

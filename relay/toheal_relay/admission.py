@@ -11,9 +11,9 @@ from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from attrs import define
+
 from toheal_protocol.crypto import hash_parts
 from toheal_protocol.model import Instant
-
 from toheal_relay.limits import DAY, Limits
 from toheal_relay.pace import Pace
 from toheal_relay.shares import SOURCE_SIZE, Source

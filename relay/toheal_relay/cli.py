@@ -10,16 +10,17 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
 
 import click
 import trio
-from toheal_protocol.errors import LocalError
-from toheal_protocol.wire.relay_address import RelayAddress
 
+from toheal_protocol.errors import LocalError
+from toheal_protocol.model import Instant
+from toheal_protocol.wire.relay_address import RelayAddress
 from toheal_relay.limits import limits_for
 from toheal_relay.machine import memory_ceiling, raise_descriptors
 from toheal_relay.server.control import AlreadyRunning, NotRunning, ask_holdings
@@ -82,6 +83,11 @@ def main() -> None:
     is_flag=True,
     help="This relay is for this machine only (demos, tests): do not warn about that.",
 )
+@click.option(
+    "--show-deposits",
+    is_flag=True,
+    help="Print the size and time of every deposit: all that a relay can see of it.",
+)
 def run(
     *,
     host: str | None,
@@ -90,13 +96,14 @@ def run(
     state: Path,
     as_json: bool,
     allow_loopback: bool,
+    show_deposits: bool,
 ) -> None:
     """Run the relay; prints `relay ADDRESS` when it is ready."""
     public_host, public_port = _split_public(public)
     limits = limits_for(memory=memory_ceiling(), descriptors=raise_descriptors())
     config = RelayConfig(state, host, port, public_host, public_port, limits)
     with _plain_errors():
-        trio.run(_run, config, as_json, allow_loopback)
+        trio.run(_run, config, as_json, allow_loopback, show_deposits)
 
 
 @main.command()
@@ -131,17 +138,30 @@ def holdings(*, state: Path, as_json: bool) -> None:
         click.echo(f"{name.replace('_', ' '):12} {count}")
 
 
-async def _run(config: RelayConfig, as_json: bool, allow_loopback: bool) -> None:
+async def _run(
+    config: RelayConfig, as_json: bool, allow_loopback: bool, show_deposits: bool
+) -> None:
     async with trio.open_nursery() as nursery:
         with trio.open_signal_receiver(*_STOPPING) as signals:
             running: RunningRelay = await nursery.start(serve_relay, config)
             _announce(running.address, as_json=as_json, allow_loopback=allow_loopback)
+            if show_deposits:
+                running.desk.on_deposit = _show_deposits(since=trio.current_time())
             gc.collect()
             gc.freeze()
             gc.set_threshold(*_COLLECT)
             async for _signal in signals:
                 running.stop()
                 return
+
+
+def _show_deposits(*, since: float) -> Callable[[int, Instant], None]:
+    """Return what prints a deposit: its size in bytes, and seconds since the relay was ready."""
+
+    def show(size: int, now: Instant) -> None:
+        print(json.dumps({"size": size, "at": round(now - since, 3)}), flush=True)
+
+    return show
 
 
 _STOPPING: Final = tuple(

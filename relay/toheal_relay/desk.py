@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from attrs import Factory, define, field
+
 from toheal_protocol.errors import MalformedFrame
 from toheal_protocol.model import Address, Instant
 from toheal_protocol.wire.mailbox import (
@@ -48,7 +49,6 @@ from toheal_protocol.wire.mailbox_answers import (
     encode_mail,
     encode_reply,
 )
-
 from toheal_relay.admission import Admission
 from toheal_relay.limits import Limits
 from toheal_relay.mailboxes import Mailboxes
@@ -103,6 +103,8 @@ class Desk:
         self._watchers: dict[Address, Visitor] = {}
         self._stirred: dict[Visitor, None] = {}
         self._faults = 0
+        self.on_deposit: Callable[[int, Instant], None] | None = None
+        """Told the size and the time of each deposit: for demonstrations, never set otherwise."""
 
     def enter(self, host: str, *, now: Instant) -> Visitor | None:
         """Let a connection from an IP address in; None if there is no place. It has to `leave`."""
@@ -217,6 +219,8 @@ class Desk:
         self._say(visitor, encode_reply(command.number, [outcome] * count))
 
     def _deposit(self, visitor: Visitor, deposit: Deposit, *, now: Instant) -> Outcome:
+        if self.on_deposit is not None:
+            self.on_deposit(len(deposit.frame), now)
         outcome, name = self._mailboxes.deposit(deposit, visitor.source, now=now)
         if name is not None and (watcher := self._watchers.get(deposit.address)) is not None:
             watcher.watching[deposit.address].append(name)
@@ -239,7 +243,7 @@ class Desk:
             self._unwatch(older, address, now=now)
         self._mailboxes.watched(address, now=now, is_watched=True)
         self._watchers[address] = visitor
-        visitor.watching[address] = deque(self._mailboxes.names(address))
+        visitor.watching[address] = deque(self._mailboxes.names(address, now=now))
         visitor.ready[address] = None
         self._stirred[visitor] = None
 

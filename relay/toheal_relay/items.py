@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from attrs import field, frozen
+
 from toheal_protocol.crypto import hash_parts
 from toheal_protocol.model import Address, Instant
 from toheal_protocol.wire.mailbox import ITEM_SIZE, ItemId
-
 from toheal_relay.limits import ITEM_COST
 from toheal_relay.shares import Source
 

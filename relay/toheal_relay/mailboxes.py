@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
 
 from attrs import Factory, define, evolve
+
 from toheal_protocol.crypto import equal, token_of
 from toheal_protocol.model import Address, Instant
 from toheal_protocol.wire.mailbox import (
@@ -24,7 +25,6 @@ from toheal_protocol.wire.mailbox import (
     address_of,
 )
 from toheal_protocol.wire.mailbox_answers import DONE, Code, Outcome
-
 from toheal_relay.items import Item, cost_of, name_item
 from toheal_relay.limits import RETRY_FULL, Limits
 from toheal_relay.metrics import Mood, Tally
@@ -107,7 +107,7 @@ class Mailboxes:
             `DONE` with the number of items in it, or `FULL`.
         """
         address = address_of(opening.read_key)
-        mailbox = self._boxes.get(address)
+        mailbox = self._live(address, now)
         if mailbox is None:
             victims = self._registrations.make_room(source, 1)
             if victims is None:
@@ -123,13 +123,14 @@ class Mailboxes:
             mailbox.kind = opening.kind
             mailbox.ttl = _capped(opening)
             mailbox.lapses_at = self._lapse(opening.kind, now)
+            self._look_again(address, mailbox, mailbox.lapses_at)
         return Outcome(Code.DONE, len(mailbox.items))
 
     def deposit(
         self, deposit: Deposit, source: Source, *, now: Instant
     ) -> tuple[Outcome, ItemId | None]:
         """Store one frame, once; return how it went and, if something new lies here, its name."""
-        mailbox = self._boxes.get(deposit.address)
+        mailbox = self._live(deposit.address, now)
         if mailbox is None:
             return self.strays.deposit(deposit, source, now=now), None
         token_hash = token_of(deposit.token)
@@ -152,9 +153,9 @@ class Mailboxes:
             if mailbox is not None and name in mailbox.items:
                 self._drop(address, mailbox, name, Mood.HAPPY)
 
-    def names(self, address: Address) -> tuple[ItemId, ...]:
+    def names(self, address: Address, *, now: Instant) -> tuple[ItemId, ...]:
         """Return the names of what lies in a mailbox, in order of arrival."""
-        mailbox = self._boxes.get(address)
+        mailbox = self._live(address, now)
         return () if mailbox is None else tuple(mailbox.items)
 
     def frame(self, address: Address, name: ItemId, *, now: Instant) -> bytes | None:
@@ -228,6 +229,14 @@ class Mailboxes:
         self.item_count -= 1
         self._bytes.give_back(item.depositor, (address, name))
         self._tally.note(mood)
+
+    def _live(self, address: Address, now: Instant) -> _Mailbox | None:
+        """Return a mailbox without anything whose time is over, itself included."""
+        mailbox = self._boxes.get(address)
+        if mailbox is not None and mailbox.due <= now:
+            self._tidy(address, mailbox, now=now)
+            return self._boxes.get(address)
+        return mailbox
 
     def _tidy(self, address: Address, mailbox: _Mailbox, *, now: Instant) -> None:
         mailbox.due = _NEVER

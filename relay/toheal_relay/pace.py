@@ -7,8 +7,14 @@ Source: ITU-T I.371, annex A (virtual scheduling).
 
 from __future__ import annotations
 
+from typing import Final
+
 from attrs import define
+
 from toheal_protocol.model import Instant
+
+ROUNDING: Final = 1e-9
+"""Seconds that arithmetic may get wrong, so that nobody waits for a rounding error."""
 
 
 @define(eq=False)
@@ -23,7 +29,7 @@ class Pace:
         """Take `cost` if it fits and return 0; otherwise take nothing and return the seconds to wait."""
         empty_at = max(self._empty_at, now) + cost / self.rate
         excess = empty_at - now - self.burst / self.rate
-        if excess > 0:
+        if excess > ROUNDING:
             return excess
         self._empty_at = empty_at
         return 0.0
@@ -31,7 +37,8 @@ class Pace:
     def owe(self, cost: float, *, now: Instant) -> float:
         """Take `cost` in any case and return for how many seconds nothing more should be taken."""
         self._empty_at = max(self._empty_at, now) + cost / self.rate
-        return max(0.0, self._empty_at - now - self.burst / self.rate)
+        excess = self._empty_at - now - self.burst / self.rate
+        return excess if excess > ROUNDING else 0.0
 
     def is_idle(self, now: Instant) -> bool:
         """Whether all has drained, so that forgetting this pace changes nothing."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from attrs import frozen
+
 from toheal_protocol.crypto import equal, token_of
 from toheal_protocol.model import Address, Instant
 from toheal_protocol.wire.mailbox import Deposit, ItemId
 from toheal_protocol.wire.mailbox_answers import DONE, Code, Outcome
-
 from toheal_relay.items import Item, cost_of, name_item
 from toheal_relay.limits import RETRY_FULL, Limits
 from toheal_relay.metrics import Mood, Tally
@@ -49,6 +49,7 @@ class Strays:
 
     def deposit(self, deposit: Deposit, source: Source, *, now: Instant) -> Outcome:
         """Keep a frame for a reader who may come."""
+        self.sweep(now=now)
         token_hash = token_of(deposit.token)
         name = name_item(self._secret, deposit.address, token_hash, deposit.frame)
         here = self._by_address.get(deposit.address, {})

@@ -284,3 +284,15 @@ def test_a_mock_clock_runs_trio_in_its_own_time():
         return trio.current_time() - started
 
     assert run(main, clock=MockClock(rate=10_000)) >= 30
+
+
+def test_a_transport_left_open_is_a_warning_and_no_hang():
+    async def main():
+        await aio(
+            asyncio.get_running_loop().create_datagram_endpoint,
+            asyncio.DatagramProtocol,
+            ("127.0.0.1", 0),
+        )
+
+    with pytest.warns(ResourceWarning, match="unclosed"):
+        run(main)

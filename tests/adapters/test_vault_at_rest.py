@@ -11,16 +11,6 @@ from pathlib import Path
 
 import apsw
 import pytest
-from toheal_protocol.machines.records import (
-    DropCircle,
-    PutCircle,
-    PutHeld,
-    PutLog,
-    PutPair,
-    PutSetting,
-    Write,
-)
-from toheal_protocol.model import Frame
 
 from tests.support.entropy import SeededEntropy
 from tests.support.vaults import (
@@ -34,6 +24,16 @@ from tests.support.vaults import (
 )
 from toheal_p2p.adapters.vault import open_vault
 from toheal_p2p.ports.vault import DamagedVault
+from toheal_protocol.machines.records import (
+    DropCircle,
+    PutCircle,
+    PutHeld,
+    PutLog,
+    PutPair,
+    PutSetting,
+    Write,
+)
+from toheal_protocol.model import Frame
 
 pytestmark = pytest.mark.real
 
@@ -80,8 +80,10 @@ async def test_nothing_readable_is_in_any_file(tmp_path: Path) -> None:
     home = tmp_path / "home"
     async with real_vault(home) as vault:
         await vault.commit(marked_writes())
+    async with real_vault(home) as vault:
         await vault.commit([an_entry(500, text=TEXT)])
         assert (home / "store.1-wal").stat().st_size > 0
+        assert not (home / "store.1-shm").exists()
         assert list(traces(home)) == []
     assert list(traces(home)) == []
     assert (home / "store.1").stat().st_size > 200 * 80 * len(MARKER)
@@ -211,6 +213,44 @@ async def test_words_of_a_dropped_circle_leave_the_index(tmp_path: Path) -> None
         assert len(await vault._store.run(indexed)) == 301
         await vault.commit([DropCircle(circle_id(1))])
         assert await vault._store.run(indexed) == {"باقيه"}
+
+
+@pytest.mark.trio
+async def test_the_settings_that_promises_hang_on_are_in_force(tmp_path: Path) -> None:
+    """A process that dies does not show whether the disk was written; a power cut would."""
+
+    def settings(db: apsw.Connection) -> dict[str, object]:
+        names = (
+            "cipher",
+            "journal_mode",
+            "synchronous",
+            "fullfsync",
+            "locking_mode",
+            "secure_delete",
+            "temp_store",
+            "cell_size_check",
+            "trusted_schema",
+        )
+        found: dict[str, object] = {name: db.pragma(name) for name in names}
+        (row,) = db.execute("SELECT v FROM words_config WHERE k = 'secure-delete'").fetchall()
+        return {**found, "index": row[0]}
+
+    wanted = {
+        "cipher": "chacha20",
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "fullfsync": 1,
+        "locking_mode": "exclusive",
+        "secure_delete": 1,
+        "temp_store": 2,
+        "cell_size_check": 1,
+        "trusted_schema": 0,
+        "index": 1,
+    }
+    async with real_vault(tmp_path / "home") as vault:
+        assert await vault._store.run(settings) == wanted
+        await vault.change_passphrase(PASSPHRASE, "another")
+        assert await vault._store.run(settings) == wanted
 
 
 @pytest.mark.trio

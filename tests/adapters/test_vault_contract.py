@@ -5,10 +5,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import pytest
 import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.vault_writes import everything, some_write
+from tests.support.vaults import (
+    MemoryVault,
+    an_entry,
+    an_owed,
+    circle_id,
+    member_id,
+    message_id,
+    real_vault,
+)
+from toheal_p2p.adapters.vault.writes import WRITERS
+from toheal_p2p.ports.vault import StoredCircle, Vault, VaultClosed
 from toheal_protocol.machines.records import (
     DropCircle,
     DropHeld,
@@ -22,18 +38,6 @@ from toheal_protocol.machines.records import (
     PutSetting,
     Write,
 )
-
-from tests.support.vaults import (
-    MemoryVault,
-    an_entry,
-    an_owed,
-    circle_id,
-    member_id,
-    message_id,
-    real_vault,
-)
-from toheal_p2p.adapters.vault.writes import WRITERS
-from toheal_p2p.ports.vault import StoredCircle, Vault, VaultClosed
 
 OpenVault = Callable[[], AbstractAsyncContextManager[Vault]]
 
@@ -394,3 +398,21 @@ async def test_a_commit_is_whole_in_a_cancelled_scope(open_vault: OpenVault) -> 
             scope.cancel()
             await vault.commit((PutCircle(C1, b"x"),))
         assert len((await vault.load()).circles) == 1
+
+
+@pytest.mark.real
+@given(st.lists(st.lists(some_write, max_size=12), max_size=5))
+@settings(max_examples=40)
+def test_the_vault_in_memory_and_the_real_one_answer_alike(groups: list[list[Write]]) -> None:
+    async def compare(home: Path) -> None:
+        memory = MemoryVault()
+        async with real_vault(home) as real:
+            for group in groups:
+                await memory.commit(group)
+                await real.commit(group)
+                assert await everything(real) == await everything(memory)
+        async with real_vault(home) as real:
+            assert await everything(real) == await everything(memory)
+
+    with TemporaryDirectory() as folder:
+        trio.run(compare, Path(folder) / "home")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 import trio
-from toheal_protocol.machines.records import PutCircle
 
 from tests.support.entropy import SeededEntropy
+from tests.support.guest import guest_run
 from tests.support.vaults import CHEAP, PASSPHRASE, an_entry, circle_id, real_vault
 from toheal_p2p.adapters.vault import PassphraseCost, create_vault, open_vault, wipe_vault
 from toheal_p2p.adapters.vault.database import write_generation
@@ -28,8 +28,11 @@ from toheal_p2p.ports.vault import (
     NewerVault,
     NoProfile,
     ProfileExists,
+    StorageFailed,
+    VaultClosed,
     WrongPassphrase,
 )
+from toheal_protocol.machines.records import PutCircle
 
 pytestmark = pytest.mark.real
 
@@ -56,8 +59,29 @@ def unlocked(home: Path) -> Unlocked:
     return unlock_keyring(parse_keyring((home / "keyring").read_bytes()), PASSPHRASE)
 
 
-def apsw_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if "apsw" in thread.name]
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def hold_open(home: Path) -> subprocess.Popen[bytes]:
+    """Start a process that opens the vault, says so, and keeps it."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(HOLDER), str(home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"open\n"
+    return holder
+
+
+def no_thread_is_left() -> bool:
+    """Give threads that were told to end the moment they need for it."""
+    threads = [thread for thread in threading.enumerate() if "apsw" in thread.name]
+    for thread in threads:
+        thread.join(5)
+    return not any(thread.is_alive() for thread in threads)
 
 
 # Who may open
@@ -68,7 +92,16 @@ async def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> 
     home = tmp_path / "deep" / "er ' %20?#" / "حلقة"
     await write(home, b"kept")
     assert await read(home) == b"kept"
-    assert apsw_threads() == []
+    assert no_thread_is_left()
+
+
+@pytest.mark.trio(run=guest_run)
+async def test_the_vault_works_beside_asyncio(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for _opening in range(2):
+        await write(home, b"kept")
+    assert await read(home) == b"kept"
+    assert no_thread_is_left()
 
 
 @pytest.mark.trio
@@ -79,7 +112,7 @@ async def test_a_wrong_passphrase_opens_nothing_and_locks_nobody_out(tmp_path: P
         with pytest.raises(WrongPassphrase):
             await read(home, "guess")
     assert await read(home) == b"kept"
-    assert apsw_threads() == []
+    assert no_thread_is_left()
 
 
 @pytest.mark.trio
@@ -87,7 +120,7 @@ async def test_a_folder_without_a_vault_is_left_alone(tmp_path: Path) -> None:
     for home in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(NoProfile):
             await read(home)
-    assert list(tmp_path.iterdir()) == []
+    assert names(tmp_path) == []
 
 
 def test_a_vault_is_not_made_over_another_or_among_foreign_files(tmp_path: Path) -> None:
@@ -142,15 +175,8 @@ HOLDER = """
 async def test_a_second_process_is_told_and_death_lets_go(tmp_path: Path) -> None:
     home = tmp_path / "home"
     await write(home, b"kept")
-    with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(HOLDER), str(home)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    ) as holder:
+    with hold_open(home) as holder:
         try:
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == b"open\n"
             with pytest.raises(AlreadyRunning):
                 await read(home)
             with pytest.raises(ProfileExists):
@@ -186,7 +212,7 @@ async def test_a_vault_of_a_later_version_is_not_touched(tmp_path: Path) -> None
     with pytest.raises(NewerVault):
         await read(home)
     assert unlocked(home) == of
-    assert apsw_threads() == []
+    assert no_thread_is_left()
 
 
 @pytest.mark.trio
@@ -197,7 +223,7 @@ async def test_opening_can_be_cancelled(tmp_path: Path) -> None:
         with trio.move_on_after(moment):
             vault = await open_vault(home, PASSPHRASE, entropy=SeededEntropy(4))
             await vault.aclose()
-        assert apsw_threads() == []
+        assert no_thread_is_left()
     async with real_vault(home) as vault:
         assert not vault.was_put_back
 
@@ -314,7 +340,7 @@ async def test_a_changed_passphrase_opens_everything_and_the_old_one_nothing(
         )
         await vault.commit([an_entry(2, text="كلمات")])
         assert len(await vault.search(C1, "كلم", limit=9)) == 2
-    assert sorted(path.name for path in home.iterdir()) == ["keyring", "lock", "store.2"]
+    assert names(home) == ["keyring", "lock", "store.2"]
     assert parse_keyring((home / "keyring").read_bytes()).cost.memory == 16 << 20
     with pytest.raises(WrongPassphrase):
         await read(home)
@@ -327,7 +353,7 @@ async def test_a_changed_passphrase_opens_everything_and_the_old_one_nothing(
     with pytest.raises(DamagedVault):
         await read(home)
     assert old_store[:16] != (home / "store.2").read_bytes()[:16]
-    assert apsw_threads() == []
+    assert no_thread_is_left()
 
 
 @pytest.mark.trio
@@ -361,7 +387,7 @@ async def test_a_change_cut_off_before_the_keyring_never_was(tmp_path: Path) -> 
     (home / "store.2-wal").write_bytes(b"")
     (home / "keyring.next").write_bytes(b"half a keyring")
     assert await read(home) == b"kept"
-    assert sorted(path.name for path in home.iterdir()) == ["keyring", "lock", "store.1"]
+    assert names(home) == ["keyring", "lock", "store.1"]
 
 
 @pytest.mark.trio
@@ -377,6 +403,26 @@ async def test_a_change_cut_off_after_the_keyring_is_complete(tmp_path: Path) ->
     assert not (tmp_path / "image" / "store.1").exists()
 
 
+@pytest.mark.trio
+async def test_a_keyring_that_cannot_be_replaced_stops_the_vault_and_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "home"
+    async with real_vault(home) as vault:
+        await vault.commit([PutCircle(C1, b"kept")])
+        (home / "keyring.next").mkdir()
+        with pytest.raises(StorageFailed):
+            await vault.change_passphrase(PASSPHRASE, "new")
+        with pytest.raises(VaultClosed):
+            await vault.commit([PutCircle(C1, b"lost")])
+        assert "store.1" in names(home)
+        assert "store.2" in names(home)
+        (home / "keyring.next").rmdir()
+    assert await read(home) == b"kept"
+    assert names(home) == ["keyring", "lock", "store.1"]
+    assert no_thread_is_left()
+
+
 # The end
 
 
@@ -389,7 +435,7 @@ async def test_a_wipe_leaves_nothing_and_takes_less_than_a_second(tmp_path: Path
     started = trio.current_time()
     assert wipe_vault(home) is True
     assert trio.current_time() - started < 1
-    assert list(tmp_path.iterdir()) == []
+    assert names(tmp_path) == []
     assert wipe_vault(home) is True
     with pytest.raises(NoProfile):
         await read(home)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.source import DOCS, ROOT, documents, name_of
+from tests.support.source import DOCS, documents, name_of
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.+?)\s*$", re.MULTILINE)
@@ -66,20 +66,3 @@ def test_every_decision_is_in_the_list_of_decisions() -> None:
 def test_decisions_are_numbered_once() -> None:
     numbers = [path.name[:4] for path in (DOCS / "decisions").glob("[0-9]*.md")]
     assert len(numbers) == len(set(numbers))
-
-
-def test_every_page_of_the_site_is_in_its_menu() -> None:
-    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    absent = [
-        path.relative_to(DOCS).as_posix()
-        for path in sorted(DOCS.rglob("*.md"))
-        if path.relative_to(DOCS).as_posix() not in menu
-    ]
-    assert not absent
-
-
-def test_every_entry_of_the_menu_is_a_page() -> None:
-    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("nav:")[2]
-    entries = re.findall(r"([\w/-]+\.md)$", menu, re.MULTILINE)
-    assert [entry for entry in entries if not (DOCS / entry).is_file()] == []
-    assert "index.md" in entries

@@ -29,6 +29,7 @@ PLANTED = [
     ),
     ("toheal_p2p/planted/__init__.py", "", "Inside the client"),
     ("toheal_p2p/services/planted.py", "import toheal_relay", "do not know each other"),
+    ("toheal_relay/planted/__init__.py", "", "Inside the relay"),
     ("toheal_relay/planted.py", "import toheal_p2p.ports", "do not know each other"),
     ("toheal_p2p/services/planted.py", "import asyncio", "live in adapters only"),
     ("toheal_relay/planted.py", "from threading import Thread", "live in adapters only"),

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
-from toheal_protocol.crypto import LABELS
-
 from tests.support.source import CORE, PACKAGES, name_of, python_files, strings_of
+from toheal_protocol.crypto import LABELS
 
 LIST = CORE / "crypto" / "hashing.py"
 LABEL = re.compile(r"th1/[a-z0-9/-]+")

@@ -8,11 +8,13 @@ mutation of the seeds does its best and says so. A finding is anything but a val
 from __future__ import annotations
 
 import hashlib
+import importlib
 import random
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 KEPT = Path(".fuzz")
 """Where findings and the corpus are kept, one folder for each part."""
@@ -51,7 +53,8 @@ def main(arguments: list[str]) -> int:
     corpus.mkdir(parents=True, exist_ok=True)
     for seed in seeds:
         (corpus / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
-    options = [f"-max_total_time={seconds}", f"-max_len={MAX_FRAME}", str(corpus)]
+    options = [f"-max_total_time={seconds}", f"-max_len={MAX_FRAME}"]
+    options += [f"-artifact_prefix={KEPT / part}/", str(corpus)]
     atheris.Setup([sys.argv[0], *options], one_input)
     atheris.Fuzz()
     return 0
@@ -61,9 +64,8 @@ def _load(
     arguments: list[str],
 ) -> tuple[list[tuple[str, Callable[[bytes], object]]], list[bytes], type[Exception]]:
     """Import the parsers; inside atheris' instrumentation, hence not at the top of the module."""
-    from toheal_protocol.errors import RemoteError
-
     from tests.support.parsers import parsers_of, part_names, seeds_of
+    from toheal_protocol.errors import RemoteError
 
     parts = part_names()
     if not arguments or arguments[0] not in parts:
@@ -73,12 +75,11 @@ def _load(
     return found, seeds_of(arguments[0]), RemoteError
 
 
-def _atheris():  # type: ignore[no-untyped-def]  # a module, or None
+def _atheris() -> Any:  # a module without types, or None
     try:
-        import atheris
+        return importlib.import_module("atheris")
     except ImportError:
         return None
-    return atheris
 
 
 def _keep(part: str, name: str, frame: bytes) -> None:

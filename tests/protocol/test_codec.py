@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from toheal_protocol.errors import LocalError, MalformedFrame
 from toheal_protocol.wire.codec import Reader, prefixed, prefixed16, u8, u16, u32, u64
 

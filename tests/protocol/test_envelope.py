@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from toheal_protocol.crypto import SealKey, prf, seal
 from toheal_protocol.envelope import (
     COMMON_OVERHEAD,

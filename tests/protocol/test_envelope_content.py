@@ -8,11 +8,15 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from toheal_protocol.envelope import (
+    MARK_SIZE,
     MAX_CONTENT_SIZE,
     MAX_PARENTS,
+    PARENT_SIZE,
     Content,
     ContentKey,
+    Parent,
     decode_content,
     encode_content,
     max_body_size,
@@ -25,12 +29,19 @@ from toheal_protocol.model import MAX_TEXT_SIZE, CircleId, MessageId
 ids = st.binary(min_size=32, max_size=32).filter(any).map(MessageId)
 u32s = st.integers(0, 2**32 - 1)
 
+parents = st.builds(
+    Parent,
+    author_mark=st.binary(min_size=MARK_SIZE, max_size=MARK_SIZE),
+    author_seq=u32s,
+    mid=ids,
+)
+
 contents = st.builds(
     Content,
     circle_id=ids.map(lambda mid: CircleId(bytes(mid))),
     author_seq=u32s,
     prev_own=st.none() | ids,
-    parents=st.lists(ids, max_size=MAX_PARENTS, unique=True).map(tuple),
+    parents=st.lists(parents, max_size=MAX_PARENTS, unique_by=lambda one: one.mid).map(tuple),
     member_view=ids,
     lamport=u32s,
     ttl=u32s,
@@ -53,8 +64,13 @@ PLAIN = Content(
 )
 
 
-def some_ids(count: int) -> tuple[MessageId, ...]:
-    return tuple(MessageId(bytes([1 + i]) * 32) for i in range(count))
+A_REPLY = MessageId(b"r" * 32)
+
+
+def some_parents(count: int) -> tuple[Parent, ...]:
+    return tuple(
+        Parent(bytes([i]) * MARK_SIZE, i, MessageId(bytes([1 + i]) * 32)) for i in range(count)
+    )
 
 
 @given(contents)
@@ -82,29 +98,36 @@ def test_any_bytes_are_content_or_malformed(plain: bytes) -> None:
 
 
 def test_content_cut_before_its_body_is_malformed() -> None:
-    encoded = encode_content(evolve(PLAIN, parents=some_ids(2), reply=some_ids(1)[0]))
+    encoded = encode_content(evolve(PLAIN, parents=some_parents(2), reply=A_REPLY))
     for size in range(len(encoded)):
         with pytest.raises(MalformedFrame):
             decode_content(encoded[:size])
 
 
 def test_32_parents_fit_and_33_do_not() -> None:
-    most = evolve(PLAIN, parents=some_ids(MAX_PARENTS))
+    most = evolve(PLAIN, parents=some_parents(MAX_PARENTS))
     assert decode_content(encode_content(most)) == most
     with pytest.raises(LocalError):
-        encode_content(evolve(PLAIN, parents=some_ids(MAX_PARENTS + 1)))
-    encoded = bytearray(encode_content(most) + b"x" * 40)
-    encoded[68] = MAX_PARENTS + 1
+        encode_content(evolve(PLAIN, parents=some_parents(MAX_PARENTS + 1)))
+    encoded = bytearray(encode_content(most) + b"x" * PARENT_SIZE)
+    encoded[68] = MAX_PARENTS + 1  # the count
     with pytest.raises(MalformedFrame):
         decode_content(bytes(encoded))
 
 
+def test_a_parent_is_a_mark_a_number_and_an_id() -> None:
+    encoded = encode_content(evolve(PLAIN, parents=(Parent(b"8 bytes.", 258, A_REPLY),)))
+    assert encoded[68:113] == b"\x01" + b"8 bytes." + b"\x00\x00\x01\x02" + A_REPLY
+    assert len(encode_content(PLAIN)) + PARENT_SIZE == len(encoded)
+
+
 def test_a_parent_named_twice_is_refused_on_both_sides() -> None:
-    parent = some_ids(1)[0]
+    first, second = some_parents(2)
+    same = evolve(second, mid=first.mid)
     with pytest.raises(LocalError):
-        encode_content(evolve(PLAIN, parents=(parent, parent)))
-    encoded = encode_content(evolve(PLAIN, parents=some_ids(2)))
-    doubled = encoded[:69] + parent + parent + encoded[133:]
+        encode_content(evolve(PLAIN, parents=(first, same)))
+    encoded = encode_content(evolve(PLAIN, parents=(first, second)))
+    doubled = encoded.replace(second.mid, first.mid)
     with pytest.raises(MalformedFrame):
         decode_content(doubled)
 
@@ -129,7 +152,9 @@ def test_a_first_message_has_32_zero_bytes_where_the_one_before_would_be() -> No
     [
         {"circle_id": b"c" * 31},
         {"prev_own": b"p" * 33},
-        {"parents": (b"q" * 16,)},
+        {"parents": (Parent(b"q" * 8, 0, MessageId(b"q" * 16)),)},
+        {"parents": (Parent(b"q" * 7, 0, MessageId(b"q" * 32)),)},
+        {"parents": (Parent(b"q" * 8, 2**32, MessageId(b"q" * 32)),)},
         {"member_view": b""},
         {"reply": b"r"},
         {"author_seq": 2**32},
@@ -151,8 +176,8 @@ def test_the_largest_body_fits_and_one_byte_more_does_not(parents: int, *, is_re
     size = max_body_size(parents=parents, is_reply=is_reply)
     content = evolve(
         PLAIN,
-        parents=some_ids(parents),
-        reply=some_ids(1)[0] if is_reply else None,
+        parents=some_parents(parents),
+        reply=A_REPLY if is_reply else None,
         body=bytes(size),
     )
     assert len(encode_content(content)) == MAX_CONTENT_SIZE

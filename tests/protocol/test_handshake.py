@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.support.entropy import SeededEntropy
+from tests.support.personas import CIRCLE, PSK, Person, person, read, shake_hands, start
 from toheal_protocol.crypto import dh_public_key
 from toheal_protocol.errors import LocalError, MalformedFrame, RemoteError
 from toheal_protocol.handshake import (
@@ -23,9 +26,6 @@ from toheal_protocol.handshake import (
 )
 from toheal_protocol.identity import Card, PersonaKeys, PrekeySecrets, draw_prekey, make_card
 from toheal_protocol.model import MemberId, WallTime
-
-from tests.support.entropy import SeededEntropy
-from tests.support.personas import CIRCLE, PSK, Person, person, read, shake_hands, start
 
 ALICE = person(1)
 BOB = person(2, prekey_id=7)

@@ -8,10 +8,14 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.support.entropy import SeededEntropy
+from tests.support.personas import CIRCLE, PSK, Person, person, read, start
 from toheal_protocol.crypto import (
     DhPublicKey,
     DhSecretKey,
     KemSeed,
+    SharedSecret,
     decapsulate,
     dh_public_key,
     diffie_hellman,
@@ -45,9 +49,6 @@ from toheal_protocol.identity import (
 )
 from toheal_protocol.model import WallTime
 from toheal_protocol.wire.padding import pad_to
-
-from tests.support.entropy import SeededEntropy
-from tests.support.personas import CIRCLE, PSK, Person, person, read, start
 
 ALICE = person(1)
 BOB = person(2, prekey_id=7)
@@ -147,8 +148,14 @@ def test_a_card_with_another_end_is_refused() -> None:
 def test_an_initiator_we_do_not_know_is_refused() -> None:
     with pytest.raises(ForgedMessage):
         read(F1, BOB, MALLORY)
+
+
+def test_keys_that_do_not_hash_to_the_id_are_refused() -> None:
+    """Even where our own book of keys were wrong, nobody goes under another one's id."""
+    keys = MALLORY.persona.keys
+    f1 = forged(MALLORY.persona.dh, keys, identity=ALICE.member_id)
     with pytest.raises(ForgedMessage):
-        read(F1, BOB, known=lambda member: MALLORY.persona.keys)
+        read(f1, BOB, known=lambda member: keys)
 
 
 def test_every_byte_of_an_opening_counts() -> None:
@@ -370,11 +377,36 @@ def test_whoever_knows_only_the_psk_cannot_answer() -> None:
         finish_handshake(STARTED, answer_opening(opened, entropy=SeededEntropy(9)).f2)
 
 
-def test_an_answer_without_the_static_ml_kem_secret_of_the_caller_is_useless() -> None:
-    thief = evolve(STARTED, static_kem=MALLORY.persona.kem)
+@pytest.mark.parametrize("missing", range(4), ids=["E·p_R", "E·x_R", "q_R", "kem_R"])
+def test_every_secret_of_an_opening_is_needed(missing: int) -> None:
+    """So a thief of X25519 secrets alone, or of ML-KEM secrets alone, reads nothing."""
+    flight = decode_first_flight(F1)
+    state = begin_agreement(circle_id=CIRCLE, purpose=Purpose.JOIN, psk=PSK, responder=BOB.card)
+    secrets = [
+        diffie_hellman(BOB.prekey.dh, flight.ephemeral),
+        diffie_hellman(BOB.persona.dh, flight.ephemeral),
+        decapsulate(BOB.prekey.kem, flight.to_prekey),
+        decapsulate(BOB.persona.kem, flight.to_static),
+    ]
+    heard = mix_hash(state, *flight.keys)
+    assert open_next(heard, *secrets, sealed=flight.sealed_identity)[1] == ALICE.member_id
+    secrets[missing] = SharedSecret(bytes(32))
+    with pytest.raises(ForgedMessage):
+        open_next(heard, *secrets, sealed=flight.sealed_identity)
+
+
+@pytest.mark.parametrize("missing", ["ephemeral", "static", "static_kem", "ephemeral_kem"])
+def test_every_secret_of_an_answer_is_needed(missing: str) -> None:
+    """None of the four alone, nor three of them: all are mixed into what confirms the answer."""
+    size = len(getattr(STARTED, missing))
+    thief = evolve(STARTED, **{missing: bytes(range(size))})
     with pytest.raises(ForgedMessage):
         finish_handshake(thief, F2)
-    thief = evolve(STARTED, static=MALLORY.persona.dh)
+
+
+def test_an_answer_without_the_static_ml_kem_secret_of_the_caller_is_useless() -> None:
+    """Whoever broke X25519 and recorded everything still lacks what the answer was sealed to."""
+    thief = evolve(STARTED, static_kem=MALLORY.persona.kem)
     with pytest.raises(ForgedMessage):
         finish_handshake(thief, F2)
 
@@ -468,7 +500,7 @@ def forged(
     claimed: PersonaKeys,
     *,
     identity: bytes,
-    payload: bytes = b"",
+    payload: bytes | None = None,
     to: Person = BOB,
 ) -> bytes:
     """Make an F1 by the specification, without the care `start_handshake` takes of its caller.

@@ -6,6 +6,9 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.support.entropy import SeededEntropy
+from tests.support.personas import NOT_AFTER, person
 from toheal_protocol.crypto import (
     DhPublicKey,
     KemPublicKey,
@@ -35,9 +38,6 @@ from toheal_protocol.identity import (
     make_card,
 )
 from toheal_protocol.model import WallTime
-
-from tests.support.entropy import SeededEntropy
-from tests.support.personas import NOT_AFTER, person
 
 ALICE = person(1)
 MALLORY = person(2)

@@ -9,6 +9,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.support.personas import person
 from toheal_protocol.errors import LocalError, RemoteError
 from toheal_protocol.identity import (
     UnknownWord,
@@ -21,8 +23,6 @@ from toheal_protocol.identity.words import PREFIX_LENGTH, WORD_LISTS
 from toheal_protocol.identity.words_arabic import ARABIC
 from toheal_protocol.identity.words_english import ENGLISH
 from toheal_protocol.model import MemberId
-
-from tests.support.personas import person
 
 CHEAP = 8 * 1024
 """Bytes of memory for Argon2id where a test does not need the real price."""

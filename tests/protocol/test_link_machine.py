@@ -327,6 +327,7 @@ def test_draining_ends_both_sides_after_everything_was_taken():
     state, more = machine.step(state, DrainAsked(), now=START)
     assert peer.hears(effects + more) == [piece_of(b"last"), Drain()]
     assert machine.step(state, DrainAsked(), now=START) == (state, ())
+    assert not machine.can_send(state)
     state, effects = play(state, peer, Drained(), piece_of(b"their last"), Drain())
     assert effects == (Deliver((b"their last",), 14), PeerDrains())
     state, effects = machine.step(state, Consumed(14), now=START)

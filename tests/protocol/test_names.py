@@ -7,6 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.identity import UnusableName, clean_name
 from toheal_protocol.identity.names import MAX_MARKS_IN_A_ROW

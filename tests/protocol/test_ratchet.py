@@ -6,6 +6,9 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.support.entropy import SeededEntropy
+from tests.support.ratchet_pair import DAY, HOUR, START, Side, make_pair, make_talking_pair
 from toheal_protocol.crypto import DhPublicKey, DhSecretKey
 from toheal_protocol.errors import (
     ForgedMessage,
@@ -30,9 +33,6 @@ from toheal_protocol.ratchet import (
 from toheal_protocol.ratchet.header import ANSWERS, OFFERS
 from toheal_protocol.ratchet.past import MAX_PAST_CHAINS, MAX_SEEN, PAST_WITHOUT_KEYS, serials
 from toheal_protocol.ratchet.state import KEM_AFTER_MESSAGES, KEM_AFTER_TIME, Answering, Sending
-
-from tests.support.entropy import SeededEntropy
-from tests.support.ratchet_pair import DAY, HOUR, START, Side, make_pair, make_talking_pair
 
 
 def flags_of(side: Side) -> int:
@@ -321,6 +321,16 @@ def test_an_offer_is_made_after_24_hours() -> None:
     assert flags_of(theirs) == 0
     theirs.now = WallTime(START + KEM_AFTER_TIME)
     assert flags_of(theirs) == OFFERS
+
+
+def test_a_step_that_answers_offers_only_on_request() -> None:
+    """ML-KEM goes into the root with the answer already, so neither age nor count ask for more."""
+    ours, theirs = make_pair()
+    theirs.open(ours.seal())
+    theirs.now = WallTime(START + 30 * DAY)
+    assert flags_of(theirs) == ANSWERS
+    theirs.session = offer_kem_next(theirs.session)
+    assert flags_of(theirs) == ANSWERS | OFFERS
 
 
 def test_an_offer_is_made_when_the_clock_went_backwards() -> None:

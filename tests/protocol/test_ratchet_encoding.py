@@ -6,6 +6,9 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.support.parsers_ratchet import PARSERS, SEEDS
+from tests.support.ratchet_pair import START, make_pair, make_talking_pair
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.model import WallTime
 from toheal_protocol.ratchet import (
@@ -17,9 +20,6 @@ from toheal_protocol.ratchet import (
 )
 from toheal_protocol.ratchet.past import PastChains
 from toheal_protocol.ratchet.skipped import RECORD_SIZE, SkippedKeys
-
-from tests.support.parsers_ratchet import PARSERS, SEEDS
-from tests.support.ratchet_pair import START, make_pair, make_talking_pair
 
 
 def many_sessions() -> list[Session]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
+from tests.support.ratchet_pair import Side, make_pair, make_talking_pair
 from toheal_protocol.errors import ForgedMessage, RemoteError, ReplayedMessage
 from toheal_protocol.ratchet import ForkedSession
 from toheal_protocol.ratchet.past import MAX_SEEN
-
-from tests.support.ratchet_pair import Side, make_pair, make_talking_pair
 
 
 def turn(ours: Side, theirs: Side) -> None:
@@ -55,6 +55,27 @@ def test_two_copies_that_each_take_a_step_are_noticed() -> None:
     theirs.open(ours.seal())
     refuse_as_fork(theirs, twin.seal())
     theirs.open(ours.seal())
+
+
+def test_a_copy_that_stepped_is_noticed_by_a_number_nobody_used_yet() -> None:
+    ours, theirs = make_talking_pair()
+    twin = ours.copy(seed=9)
+    theirs.open(ours.seal())
+    twin.seal()
+    refuse_as_fork(theirs, twin.seal())
+
+
+def test_a_copy_that_stepped_is_noticed_by_a_number_that_is_still_awaited() -> None:
+    ours, theirs = make_talking_pair()
+    twin = ours.copy(seed=9)
+    awaited = ours.seal(b"late")
+    theirs.open(ours.seal())
+    of_the_copy = twin.seal()
+    refuse_as_fork(theirs, of_the_copy)
+    turn(theirs, ours)
+    theirs.open(ours.seal())
+    refuse_as_fork(theirs, of_the_copy)
+    assert theirs.open(awaited) == b"late"
 
 
 def test_a_copy_that_steps_is_noticed_though_the_chain_is_over() -> None:

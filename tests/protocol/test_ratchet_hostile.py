@@ -6,6 +6,8 @@ import pytest
 from attrs import evolve, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.support.ratchet_pair import Side, make_pair, make_talking_pair
 from toheal_protocol.crypto import DhPublicKey, SealKey, dh_public_key, seal
 from toheal_protocol.errors import (
     ForgedMessage,
@@ -33,8 +35,6 @@ from toheal_protocol.ratchet.header import (
 )
 from toheal_protocol.ratchet.keys import MessageKey, advance_chain
 from toheal_protocol.ratchet.state import Sending
-
-from tests.support.ratchet_pair import Side, make_pair, make_talking_pair
 
 LOW_ORDER_POINTS = [
     bytes(32),
@@ -171,6 +171,18 @@ def test_parts_of_two_messages_cannot_be_put_together() -> None:
     body_at = 1 + 24 + PLAIN_HEADER_SIZE + 16
     refuse(theirs, first[:body_at] + second[body_at:], ForgedMessage)
     refuse(theirs, second[:25] + first[25:], ForgedMessage)
+
+
+def test_no_byte_can_move_between_a_message_and_its_reference() -> None:
+    ours, theirs = make_talking_pair()
+    sealed = ours.seal(b"k" * 32, b"reference")
+    theirs.open(sealed, b"reference")
+    body_at = 1 + 24 + PLAIN_HEADER_SIZE + 16
+    for moved in (1, 4, 16, 31):
+        body = sealed[body_at:]
+        refuse(theirs, sealed[:body_at] + body[moved:], ForgedMessage, b"reference" + body[:moved])
+        longer = sealed[:body_at] + b"reference"[-moved:] + body
+        refuse(theirs, longer, ForgedMessage, b"reference"[:-moved])
 
 
 def test_our_own_messages_sent_back_to_us_are_refused() -> None:

@@ -17,12 +17,12 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+
+from tests.support.ratchet_pair import DAY, HOUR, START, make_pair
 from toheal_protocol.errors import ForgedMessage, MalformedFrame, RemoteError, ReplayedMessage
 from toheal_protocol.model import WallTime
 from toheal_protocol.ratchet import encode_session, offer_kem_next
 from toheal_protocol.ratchet.skipped import MAX_SKIPPED_KEYS
-
-from tests.support.ratchet_pair import DAY, HOUR, START, make_pair
 
 OTHER = {"ours": "theirs", "theirs": "ours"}
 sides = st.sampled_from(list(OTHER))

@@ -19,6 +19,9 @@ from doubleratchet import AEAD, DiffieHellmanRatchet, DoubleRatchet, EncryptedMe
 from doubleratchet.kdf import KDF
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.support.entropy import SeededEntropy
+from tests.support.ratchet_pair import START
 from toheal_protocol.crypto import (
     DhPublicKey,
     DhSecretKey,
@@ -47,9 +50,6 @@ from toheal_protocol.ratchet.keys import MessageKey
 from toheal_protocol.ratchet.past import newest_first
 from toheal_protocol.ratchet.skipped import _RECORD
 from toheal_protocol.ratchet.state import Answering, Sending
-
-from tests.support.entropy import SeededEntropy
-from tests.support.ratchet_pair import START
 
 ASSOCIATED = b"the same for both"
 

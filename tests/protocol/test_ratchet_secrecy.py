@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
+
+from tests.support.ratchet_pair import Side, make_pair, make_talking_pair
 from toheal_protocol.crypto import SharedSecret, diffie_hellman
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.ratchet import encode_session, offer_kem_next
 from toheal_protocol.ratchet.header import split_sealed
 from toheal_protocol.ratchet.keys import HeaderKey, advance_chain, take_root_step
 from toheal_protocol.ratchet.state import Answering, Sending
-
-from tests.support.ratchet_pair import Side, make_pair, make_talking_pair
 
 
 def message_keys(side: Side, count: int) -> list[bytes]:

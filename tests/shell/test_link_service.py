@@ -4,15 +4,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+
+from tests.support.channels import FakeChannels, channel_pair, check_channel_contract
+from tests.support.links import key_pair
+from toheal_p2p.ports.channels import BUFFER_LOW, ChannelFailed
+from toheal_p2p.services.link import BATCH_MOST, QUEUE_MOST, Link
 from toheal_protocol.errors import LocalError
 from toheal_protocol.machines.link import OPENING_LONGEST, Ending
 from toheal_protocol.machines.link_parts import PING_EVERY, SILENCE_LONGEST, WINDOW
 from toheal_protocol.model import MAX_FRAME_SIZE, Frame
-
-from tests.support.channels import FakeChannels, channel_pair, check_channel_contract
-from tests.support.links import key_pair
-from toheal_p2p.ports.channels import ChannelFailed
-from toheal_p2p.services.link import QUEUE_MOST, Link
 
 pytestmark = pytest.mark.trio
 
@@ -27,7 +27,8 @@ async def open_links(**channel_options):
         async with trio.open_nursery() as opening:
             for link in (ours, theirs):
                 opening.start_soon(nursery.start, link.run)
-        yield ours, theirs
+        with trio.fail_after(1e6):
+            yield ours, theirs
         nursery.cancel_scope.cancel()
 
 
@@ -96,18 +97,35 @@ async def test_the_largest_frames_pass(autojump_clock):
             assert await take(theirs, len(frames)) == frames
 
 
+def fill(link, frame):
+    """Send until the queue is full; return how many it took."""
+    for count in range(QUEUE_MOST):
+        try:
+            link.send_nowait(frame)
+        except trio.WouldBlock:
+            return count
+    raise AssertionError("a queue without end")
+
+
 async def test_a_full_queue_says_so_and_says_when_there_is_room(autojump_clock):
-    async with open_links(bytes_per_second=1e6) as (ours, theirs):
-        frame = Frame(bytes(1000))
-        for _ in range(QUEUE_MOST // len(frame) + 1):
-            ours.send_nowait(frame)
-        with pytest.raises(trio.WouldBlock):
-            ours.send_nowait(frame)
+    frame = Frame(bytes(1000))
+    async with open_links(bytes_per_second=1e5) as (ours, theirs):
+        assert fill(ours, frame) == QUEUE_MOST // 1000 + 1
+        await trio.sleep(0.01)
+        assert 0 < fill(ours, frame) < 200
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ours.room)
             nursery.start_soon(ours.room)
-            await take(theirs, 400)
+            await take(theirs, 300)
         ours.send_nowait(frame)
+
+
+async def test_what_waits_before_a_slow_channel_is_bounded(autojump_clock):
+    async with open_links(bytes_per_second=1e5) as (ours, _):
+        fill(ours, Frame(bytes(1000)))
+        for _ in range(20):
+            await trio.sleep(0.1)
+            assert ours.channel.held < BUFFER_LOW + BATCH_MOST + 4096
 
 
 async def test_a_reader_that_stops_reading_stops_the_writer_and_nothing_else(autojump_clock):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 
+from tests.support import fips203
 from toheal_protocol.crypto.keys import (
     KemCiphertext,
     KemPublicKey,
     SharedSecret,
     check_kem_public_key,
 )
-
-from tests.support import fips203
 
 
 class SeededEntropy:

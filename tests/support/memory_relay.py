@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import trio
+
+from tests.support.entropy import SeededEntropy
 from toheal_p2p.ports.relays import Reason, RelayLost
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.model import Instant
@@ -15,8 +17,6 @@ from toheal_protocol.wire.relay_address import RelayAddress
 from toheal_relay.desk import Desk, Visitor
 from toheal_relay.limits import Limits
 from toheal_relay.metrics import Holdings
-
-from tests.support.entropy import SeededEntropy
 
 BATCH = 64
 """Messages a channel gives at once: what a read of a real one may hold."""
@@ -101,9 +101,7 @@ class MemoryRelay:
             self.desk.leave(visitor, now=_now())
 
     def _new_desk(self) -> Desk:
-        return Desk(
-            self._limits, fingerprint=self.address.fingerprint, draw=self._entropy.draw
-        )
+        return Desk(self._limits, fingerprint=self.address.fingerprint, draw=self._entropy.draw)
 
 
 class MemoryRelayChannel:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.support.entropy import SeededEntropy
+from tests.support.ratchet_pair import START, Side, make_pair, make_talking_pair
 from toheal_protocol.envelope import (
     Content,
     ContentKey,
+    Parent,
     decode_content,
     encode_content,
     open_content,
@@ -15,9 +18,6 @@ from toheal_protocol.envelope import (
 from toheal_protocol.model import CircleId, MessageId
 from toheal_protocol.ratchet import decode_session, encode_session, open_message
 from toheal_protocol.wire.padding import unpad
-
-from tests.support.entropy import SeededEntropy
-from tests.support.ratchet_pair import START, Side, make_pair, make_talking_pair
 
 _KEY = ContentKey(bytes(range(32)))
 _ENTROPY = SeededEntropy(0)
@@ -31,7 +31,7 @@ _CONTENT = Content(
     circle_id=CircleId(b"c" * 32),
     author_seq=7,
     prev_own=MessageId(b"o" * 32),
-    parents=(MessageId(b"p" * 32), MessageId(b"q" * 32)),
+    parents=(Parent(b"p" * 8, 3, MessageId(b"p" * 32)), Parent(b"q" * 8, 4, MessageId(b"q" * 32))),
     member_view=b"v" * 32,
     lamport=9,
     ttl=3600,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import field, frozen
+
+from tests.support.entropy import SeededEntropy
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.handshake import (
     Answered,
@@ -27,8 +29,6 @@ from toheal_protocol.identity import (
     make_card,
 )
 from toheal_protocol.model import MemberId, WallTime
-
-from tests.support.entropy import SeededEntropy
 
 CIRCLE = bytes(range(32))
 PSK = bytes(range(100, 132))

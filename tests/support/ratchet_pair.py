@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tests.support.entropy import SeededEntropy
 from toheal_protocol.crypto import DhSecretKey, dh_public_key
 from toheal_protocol.model import WallTime
 from toheal_protocol.ratchet import (
@@ -15,8 +16,6 @@ from toheal_protocol.ratchet import (
     open_message,
     seal_message,
 )
-
-from tests.support.entropy import SeededEntropy
 
 START: Final = WallTime(1_750_000_000)
 """When every pair begins, unless a test says otherwise."""

@@ -93,11 +93,10 @@ class Disk:
 
     def load(self) -> Circle:
         log = decode_log(self.blobs["log"]) if "log" in self.blobs else Circle(None).log  # type: ignore[arg-type]
-        known = frozenset(self.entries)
         held = {mid: decode_held(blob) for mid, blob in self.held.items()}
         return Circle(
             cold=decode_cold(self.blobs["cold"]),
-            log=evolve(log, recent_old=known, held=held),
+            log=evolve(log, held=held),
             pairs={member: decode_pair(blob) for member, blob in self.pairs.items()},
         )
 

@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nacl import bindings
+
+from tests.support import fips203
 from toheal_protocol.crypto import (
     LABELS,
     DhPublicKey,
@@ -37,8 +39,6 @@ from toheal_protocol.crypto import (
     verify,
     verify_key,
 )
-
-from tests.support import fips203
 
 labels = st.sampled_from(sorted(LABELS))
 hash_labels = labels.filter(lambda label: len(label) <= 16)

@@ -11,6 +11,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
+
+from tests.support import fips203
+from tests.support.wycheproof import cases, expected
 from toheal_protocol.crypto import (
     DhPublicKey,
     DhSecretKey,
@@ -29,9 +32,6 @@ from toheal_protocol.crypto import (
 )
 from toheal_protocol.crypto.keys import check_dh_public_key, check_kem_public_key
 from toheal_protocol.errors import ForgedMessage, LocalError, MalformedFrame
-
-from tests.support import fips203
-from tests.support.wycheproof import cases, expected
 
 
 def test_x25519_agrees_everywhere_and_refuses_exactly_the_keys_of_low_order() -> None:

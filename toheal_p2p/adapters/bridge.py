@@ -14,6 +14,7 @@ import logging
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
@@ -238,4 +239,16 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
     except TimeoutError:
         _log.error("asyncio: threads that do not end")
     finally:
+        _close_loop(loop)
+
+
+def _close_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Close it, and tell of unclosed transports afterwards.
+
+    uvloop never returns from `close` if such a warning is turned into an error (`-W error`).
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         loop.close()
+    for warning in caught:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

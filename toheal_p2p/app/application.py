@@ -115,7 +115,7 @@ class Application:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             for one in stored.circles:
-                await self._start(await restore_circle(one, self.vault))
+                await self._start(restore_circle(one))
             task_status.started()
             await trio.sleep_forever()
 
@@ -289,9 +289,7 @@ class Application:
         mine = [e.entry.mid for e in decision if isinstance(e, machine.Show) and e.entry.is_mine]
         return mine[-1].hex()
 
-    async def read(
-        self, circle: str, *, after: int = 0, limit: int
-    ) -> Sequence[views.EntryView]:
+    async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[views.EntryView]:
         """Return entries above `after`, oldest first."""
         running = self._find(circle)
         cold = running.service.circle.cold
@@ -303,18 +301,14 @@ class Application:
         running = self._find(circle)
         while True:
             changed = running.changed
-            rows = await self.vault.entries(
-                running.service.circle.cold.id, after=after, limit=PAGE
-            )
+            rows = await self.vault.entries(running.service.circle.cold.id, after=after, limit=PAGE)
             for view in self._entries(running, rows):
                 after = view.position
                 yield view
             if not rows:
                 await changed.wait()
 
-    async def deliveries(
-        self, circle: str, message: str | None
-    ) -> Sequence[views.DeliveryView]:
+    async def deliveries(self, circle: str, message: str | None) -> Sequence[views.DeliveryView]:
         """Return where our message is per member."""
         running = self._find(circle)
         cold = running.service.circle.cold
@@ -330,9 +324,7 @@ class Application:
     async def search(self, circle: str, query: str) -> Sequence[views.EntryView]:
         """Return entries that hold every word of the query, newest first."""
         running = self._find(circle)
-        rows = await self.vault.search(
-            running.service.circle.cold.id, query, limit=SEARCH_MOST
-        )
+        rows = await self.vault.search(running.service.circle.cold.id, query, limit=SEARCH_MOST)
         return self._entries(running, rows)
 
     # ---- members and links
@@ -349,9 +341,7 @@ class Application:
         known = [(m, cold.peers[m].name, m) for m in cold.peers]
         member = find(who, known, missing="no_such_member")
         ours = cold.persona.keys.member_id
-        return await trio.to_thread.run_sync(
-            partial(safety_words, ours, member, language=language)
-        )
+        return await trio.to_thread.run_sync(partial(safety_words, ours, member, language=language))
 
     async def doctor(self) -> Sequence[views.CheckView]:
         """Look at everything that could be wrong."""
@@ -466,9 +456,7 @@ class Application:
             raise Refused("no_such_message", name=message[:64])
         return mid
 
-    def _entries(
-        self, running: RunningCircle, rows: Sequence[EntryRow]
-    ) -> list[views.EntryView]:
+    def _entries(self, running: RunningCircle, rows: Sequence[EntryRow]) -> list[views.EntryView]:
         cold = running.service.circle.cold
         return [showing.entry_view(cold, row) for row in rows]
 

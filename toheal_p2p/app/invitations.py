@@ -25,8 +25,8 @@ from toheal_protocol.messages.invitation import (
 )
 from toheal_protocol.model import WallTime
 from toheal_protocol.wire.invitation_link import (
-    NoInvitation,
     InvitationLink,
+    NoInvitation,
     parse_invitation_link,
 )
 from toheal_protocol.wire.relay_address import RelayAddress

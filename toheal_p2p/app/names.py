@@ -18,7 +18,9 @@ def short(identifier: bytes) -> str:
     return identifier.hex()[:SHORT_ID]
 
 
-def find(wanted: str, candidates: Iterable[tuple[bytes, str, Found]], *, missing: RefusalCode) -> Found:
+def find(
+    wanted: str, candidates: Iterable[tuple[bytes, str, Found]], *, missing: RefusalCode
+) -> Found:
     """Return the one candidate with this name, or whose id starts so.
 
     Args:

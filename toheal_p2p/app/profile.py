@@ -9,11 +9,11 @@ from typing import Final
 from attrs import evolve
 
 from toheal_p2p.app.refusals import RefusalCode, Refused
-from toheal_p2p.ports.vault import StoredCircle, Vault
+from toheal_p2p.ports.vault import StoredCircle
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.identity import UnusableName, clean_name
 from toheal_protocol.machines.records import PutSetting
-from toheal_protocol.machines.state import MAX_RECENT, Circle, Log
+from toheal_protocol.machines.state import Circle, Log
 from toheal_protocol.machines.storing import decode_cold, decode_held, decode_log, decode_pair
 from toheal_protocol.model import MAX_NAME_LENGTH
 from toheal_protocol.wire.relay_address import RelayAddress, parse_relay_address
@@ -71,19 +71,17 @@ def usable_name(name: str) -> str:
         raise Refused(code) from None
 
 
-async def restore_circle(stored: StoredCircle, vault: Vault) -> Circle:
+def restore_circle(stored: StoredCircle) -> Circle:
     """Put a circle together again from what the vault kept.
 
     Raises:
         MalformedFrame: the vault is damaged.
     """
     log = Log() if stored.log_blob is None else decode_log(stored.log_blob)
-    newest = await vault.entries(stored.circle, limit=MAX_RECENT, newest=True)
     return Circle(
         cold=decode_cold(stored.blob),
         log=evolve(
             log,
-            recent_old=frozenset(row.mid for row in newest),
             held={mid: decode_held(blob) for mid, blob in stored.held.items()},
         ),
         pairs={member: decode_pair(blob) for member, blob in stored.pairs.items()},

@@ -121,7 +121,7 @@ class Refused(Exception):
             never turns into a fault of its own.
     """
 
-    def __init__(self, code: RefusalCode, **facts: Fact) -> None:
+    def __init__(self, code: RefusalCode, /, **facts: Fact) -> None:
         super().__init__(code)
         self.code: Final = code
         self.facts: Final[Mapping[str, Fact]] = facts

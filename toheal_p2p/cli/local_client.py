@@ -116,5 +116,4 @@ def _refusal(answer: Mapping[str, Any]) -> Refused:
     if code not in CODES or not isinstance(facts, dict):
         return Refused("internal")
     known = {name: fact for name, fact in facts.items() if isinstance(fact, str | int)}
-    known.pop("code", None)
     return Refused(cast("RefusalCode", code), **known)

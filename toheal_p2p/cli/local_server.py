@@ -28,9 +28,9 @@ from attrs import define, field
 from toheal_p2p.app.interface import AppInterface
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.cli.local_place import place_socket, remove_socket
-from toheal_p2p.cli.local_requests import MalformedRequest, OtherVersion, Request, parse_request
 from toheal_p2p.cli.local_wire import MAX_LINE, encode_line
 from toheal_p2p.cli.refusing import refusal_in
+from toheal_p2p.cli.requests import MalformedRequest, OtherVersion, Request, parse_request
 
 MAX_ASKERS: Final = 64
 """Requests at work at once: more than one person's terminals and scripts, and few in memory."""
@@ -184,14 +184,15 @@ def _listen(home: str) -> tuple[str, trio.SocketListener]:
     if not hasattr(socket, "AF_UNIX"):
         raise Refused("not_supported_here")
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    narrow = os.umask(0o177)  # from its first moment the socket is for its owner only
     try:
         path = place_socket(home)
-        listening.bind(path)
+        narrow = os.umask(0o177)  # from its first moment the socket is for its owner only
+        try:
+            listening.bind(path)
+        finally:
+            os.umask(narrow)
         listening.listen(_BACKLOG)
     except OSError:
         listening.close()
         raise Refused("storage_failed") from None
-    finally:
-        os.umask(narrow)
     return path, trio.SocketListener(trio.socket.from_stdlib_socket(listening))

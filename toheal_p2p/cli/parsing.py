@@ -14,7 +14,7 @@ import click
 
 from toheal_p2p.cli.terminal import Terminal
 from toheal_p2p.locale import Words
-from toheal_p2p.locale.shown import Own
+from toheal_p2p.locale.shown import FIRST_STRONG_ISOLATE, POP_ISOLATE, Own
 
 LONGEST_WORD: Final = 4096
 """Characters of a name, id, address or link: far above any, far below what a line may have."""
@@ -47,7 +47,8 @@ class _Spoken(click.Command):
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the usage line."""
         pieces = " ".join(self.collect_usage_pieces(ctx))
-        formatter.write_usage(ctx.command_path, pieces, prefix=words_of(ctx).text("usage.usage"))
+        usage = words_of(ctx).text("usage.usage")
+        formatter.write_usage(ctx.command_path, pieces, prefix=f"{usage} ")
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the command does."""
@@ -96,7 +97,7 @@ class Group(_Spoken, click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Ask for a command where none is named."""
         if not args and not self.invoke_without_command:
-            raise UsageProblem("usage.no_command", group=ctx.command_path)
+            raise UsageProblem("usage.no_command", group=Own(ctx.command_path))
         return super().parse_args(ctx, args)
 
     def resolve_command(
@@ -109,10 +110,13 @@ class Group(_Spoken, click.Group):
 
 
 def word(value: str) -> str:
-    """Take a name, an id, an address or a link; refuse only what is far too long."""
+    """Take a name, an id, an address or a link; refuse only what is far too long.
+
+    What was copied out of our own lines brings the isolation marks along; they are dropped.
+    """
     if len(value) > LONGEST_WORD:
         raise UsageProblem("usage.too_long", limit=LONGEST_WORD)
-    return value
+    return value.replace(FIRST_STRONG_ISOLATE, "").replace(POP_ISOLATE, "")
 
 
 def duration(*, least: int, most: int) -> Callable[[str], int]:
@@ -154,7 +158,7 @@ def usage_sentence(error: click.UsageError, words: Words) -> Own:
         case click.MissingParameter():
             return words.text("usage.missing", what=_name_of(error.param))
         case click.BadParameter(param=click.Parameter(type=click.Choice(choices=choices))):
-            listed = ", ".join(map(str, choices))
+            listed = Own(", ".join(map(str, choices)))
             return words.text("usage.not_a_choice", what=_name_of(error.param), choices=listed)
         case click.BadParameter():
             return words.text("usage.bad_value", what=_name_of(error.param))
@@ -164,7 +168,7 @@ def usage_sentence(error: click.UsageError, words: Words) -> Own:
             return words.text("usage.unfit")
 
 
-def _name_of(param: click.Parameter | None) -> str:
-    if param is None:
-        return ""
-    return param.opts[0] if isinstance(param, click.Option) else (param.name or "").upper()
+def _name_of(param: click.Parameter | None) -> Own:
+    if isinstance(param, click.Option):
+        return Own(param.opts[0])
+    return Own((param.name or "").upper() if param is not None else "")

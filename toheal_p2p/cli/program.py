@@ -19,6 +19,7 @@ from toheal_p2p.cli.parsing import Group, UsageProblem, usage_sentence
 from toheal_p2p.cli.refusing import is_interrupt, note_fault, refusal_in
 from toheal_p2p.cli.terminal import Terminal
 from toheal_p2p.locale import LANGUAGES, Language, Words, choose_language, load_words
+from toheal_p2p.locale.shown import Own
 
 DONE: Final = 0
 REFUSED: Final = 1
@@ -88,9 +89,15 @@ def toheal(
         ctx.invoke(profile.run)
 
 
-for _commands in (profile, circles, doors, relays, talk):
-    for _command in _commands.COMMANDS:
-        toheal.add_command(_command)
+for _command in (
+    *profile.FIRST_COMMANDS,
+    *circles.COMMANDS,
+    *doors.COMMANDS,
+    *talk.COMMANDS,
+    *relays.COMMANDS,
+    *profile.COMMANDS,
+):
+    toheal.add_command(_command)
 
 
 def _run(argv: Sequence[str], terminal: Terminal) -> int:
@@ -120,8 +127,8 @@ def _language_in(argv: Sequence[str]) -> Language | None:
     return None
 
 
-def _command_of(error: click.UsageError) -> str:
-    return error.ctx.command_path if error.ctx is not None else "toheal"
+def _command_of(error: click.UsageError) -> Own:
+    return Own(error.ctx.command_path if error.ctx is not None else "toheal")
 
 
 def _explain(error: BaseException, terminal: Terminal) -> None:
@@ -143,7 +150,8 @@ def _prepare_streams() -> None:
     """Have characters that a stream cannot carry replaced, instead of ending the command."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            with contextlib.suppress(OSError, ValueError):  # closed, or read from already
+                stream.reconfigure(errors="replace")
 
 
 def _flush() -> bool:

@@ -14,7 +14,7 @@ from toheal_p2p.cli.terminal import clock_time
 from toheal_p2p.locale import Words
 from toheal_p2p.locale.shown import FIRST_STRONG_ISOLATE, POP_ISOLATE, Own, plain_lines
 
-SHORT_ID: Final = 10
+SHORT_ID: Final = 12
 """Hex digits of an id in lines for people: enough to be the only one, short enough to type."""
 
 

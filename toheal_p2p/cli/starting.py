@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from toheal_p2p.locale import Words
+
 
 def make_profile(home: str, *, nickname: str, passphrase: str) -> None:
     """Make the profile. Takes about a second, as guessing its passphrase should. Raises `Refused`."""
@@ -22,6 +24,7 @@ def run_until_stopped(
     home: str,
     passphrase: str,
     *,
+    allow_loopback: bool,
     on_ready: Callable[[], None],
     on_fault: Callable[[BaseException], None],
 ) -> None:
@@ -35,7 +38,9 @@ def run_until_stopped(
 
     async def live() -> None:
         door = partial(serve, on_fault=on_fault)
-        await run_app(Path(home), passphrase, serve=door, on_ready=on_ready)
+        await run_app(
+            Path(home), passphrase, serve=door, on_ready=on_ready, allow_loopback=allow_loopback
+        )
 
     bridge.run(live)
 
@@ -47,8 +52,8 @@ def wipe(home: str) -> None:
     wipe_home(Path(home))
 
 
-def run_demo(*, check: bool) -> int:
+def demonstrate(words: Words, *, check: bool, tell: Callable[[str], None]) -> int:
     """Run the demonstration; return its exit code."""
-    from toheal_p2p.cli.demo import run_demo as run
+    from toheal_p2p.cli.demo import run_demo
 
-    return run(check)
+    return run_demo(words=words, check=check, tell=tell)

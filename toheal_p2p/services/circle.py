@@ -246,9 +246,7 @@ class CircleService:
         finally:
             self._over(effect.member, held)
 
-    async def _serve(
-        self, effect: machine.ConnectLink, held: _OpenLink, channel: Channel
-    ) -> None:
+    async def _serve(self, effect: machine.ConnectLink, held: _OpenLink, channel: Channel) -> None:
         keys = LinkKeys(
             send=SealKey(effect.send_key),
             receive=SealKey(effect.receive_key),

@@ -9,7 +9,7 @@ client pays one fsync for many decisions and a quiet one waits for none but its 
 A vault that fails is the end of the app: `run` raises, and nothing of the failed group or after
 it is acted upon.
 
-Spec: docs/vault.md, section 5; docs/decisions/0002-one-transaction-per-group.md.
+Spec: docs/vault.md, section 5; docs/decisions/0004-one-transaction-per-group.md.
 """
 
 from __future__ import annotations

@@ -22,12 +22,6 @@ from typing import Final, TypeAlias
 
 import trio
 from attrs import define, field, frozen
-from toheal_protocol.crypto import SigningSeed
-from toheal_protocol.errors import MalformedFrame, RemoteError
-from toheal_protocol.model import Address, DepositToken
-from toheal_protocol.wire.mailbox import ItemId
-from toheal_protocol.wire.mailbox_answers import Hello, decode_answer
-from toheal_protocol.wire.relay_address import RelayAddress
 
 from toheal_p2p.ports.relays import Dial, Reason, RelayChannel, RelayLost
 from toheal_p2p.services.relay_session import (
@@ -39,6 +33,12 @@ from toheal_p2p.services.relay_session import (
     WatchedMailbox,
 )
 from toheal_p2p.services.relay_wishes import RelayWishes
+from toheal_protocol.crypto import SigningSeed
+from toheal_protocol.errors import MalformedFrame, RemoteError
+from toheal_protocol.model import Address, DepositToken
+from toheal_protocol.wire.mailbox import ItemId
+from toheal_protocol.wire.mailbox_answers import Hello, decode_answer
+from toheal_protocol.wire.relay_address import RelayAddress
 
 __all__ = [
     "DepositRefused",
@@ -76,7 +76,7 @@ SLOWEST_LINE: Final = 4096.0
 """Bytes per second at which what we sent may still be on its way; patience is longer by that."""
 
 MOST_DEPOSITS: Final = 512
-"""Deposits that may be under way here, until their event was taken."""
+"""Deposits that may be under way here, until their answer is in the channel of events."""
 
 EVENTS: Final = 64
 """Events that may wait in the channel to whoever listens."""
@@ -283,21 +283,24 @@ class RelayConnection:
         while True:
             await self._until_owed(session)
             asked_at = trio.current_time()
-            await trio.sleep(PATIENCE + session.unanswered_bytes / SLOWEST_LINE)
-            if self._heard_at < asked_at:
-                conversation.cancel()
-                return
+            while session.is_waiting:
+                patience = PATIENCE + session.unanswered_bytes / SLOWEST_LINE
+                deadline = max(asked_at, self._heard_at) + patience
+                if trio.current_time() >= deadline:
+                    conversation.cancel()
+                    return
+                await trio.sleep_until(deadline)
 
     async def _until_owed(self, session: RelaySession) -> None:
         """Wait until the relay owes us a word; after a long silence we ask for one."""
         while not session.is_waiting:
             self._has_asked = trio.Event()
-            with trio.move_on_at(self._heard_at + HAIL_AFTER):
+            with trio.move_on_at(self._heard_at + HAIL_AFTER) as silence:
                 await self._has_asked.wait()
-            if trio.current_time() >= self._heard_at + HAIL_AFTER:
+            if silence.cancelled_caught and trio.current_time() >= self._heard_at + HAIL_AFTER:
                 self._wishes.hail()
                 self._has_work.set()
-                return
+                await self._has_asked.wait()
 
     async def _write(self, channel: RelayChannel, session: RelaySession) -> None:
         while True:

@@ -7,9 +7,12 @@ Spec: docs/protocol/envelope.md.
 """
 
 from toheal_protocol.envelope.content import (
+    MARK_SIZE,
     MAX_CONTENT_SIZE,
     MAX_PARENTS,
+    PARENT_SIZE,
     Content,
+    Parent,
     decode_content,
     encode_content,
     max_body_size,
@@ -28,10 +31,13 @@ __all__ = [
     "COMMON_OVERHEAD",
     "COMMON_SIZES",
     "CONTENT_KEY_SIZE",
+    "MARK_SIZE",
     "MAX_CONTENT_SIZE",
     "MAX_PARENTS",
+    "PARENT_SIZE",
     "Content",
     "ContentKey",
+    "Parent",
     "decode_content",
     "encode_content",
     "max_body_size",

@@ -1,8 +1,9 @@
 """What a message says inside its seal, and where it stands in the circle's log.
 
 ```
-circle_id[32] || author_seq[4] || prev_own[32] || count[1] || parents[32 each] || member_view[32]
+circle_id[32] || author_seq[4] || prev_own[32] || count[1] || parents[44 each] || member_view[32]
 || lamport[4] || ttl[4] || type[1] || has_reply[1] || reply[32]? || body
+parent = author_mark[8] || author_seq[4] || message id[32]
 ```
 
 It names no author: each recipient knows the author from its own wrap, and nobody can prove it to
@@ -28,8 +29,29 @@ MAX_PARENTS: Final = 32
 MAX_CONTENT_SIZE: Final = BUCKETS[-1] - 1
 """Bytes of encoded content: the largest bucket, less the padding's mark."""
 
+MARK_SIZE: Final = 8
+"""Bytes of a member id that stand for its author in a reference. With at most 24 members nobody
+finds a second id with the same mark by chance; who makes one on purpose (2^64 keys) only confuses
+the order in which its own messages are shown."""
+
+PARENT_SIZE: Final = MARK_SIZE + 4 + ID_SIZE
+"""Bytes of one reference to a parent."""
+
 _NO_MESSAGE: Final = bytes(ID_SIZE)
 _FIXED: Final = ID_SIZE + 4 + ID_SIZE + 1 + ID_SIZE + 4 + 4 + 1 + 1
+
+
+@frozen
+class Parent:
+    """A reference to the newest message of one author that was known.
+
+    With the author's count a reader can tell whether it has the parent by looking at how far it
+    has read that author: it need not remember every id it ever saw.
+    """
+
+    author_mark: bytes
+    author_seq: int
+    mid: MessageId
 
 
 @frozen
@@ -52,7 +74,7 @@ class Content:
     circle_id: CircleId
     author_seq: int
     prev_own: MessageId | None
-    parents: tuple[MessageId, ...]
+    parents: tuple[Parent, ...]
     member_view: bytes
     lamport: int
     ttl: int
@@ -63,7 +85,7 @@ class Content:
 
 def max_body_size(*, parents: int, is_reply: bool) -> int:
     """Return how many bytes a body can have beside so many references."""
-    return MAX_CONTENT_SIZE - _FIXED - ID_SIZE * (parents + is_reply)
+    return MAX_CONTENT_SIZE - _FIXED - PARENT_SIZE * parents - ID_SIZE * is_reply
 
 
 def encode_content(content: Content) -> bytes:
@@ -86,7 +108,7 @@ def encode_content(content: Content) -> bytes:
             u32(content.author_seq),
             _id(content.prev_own or _NO_MESSAGE),
             u8(len(content.parents)),
-            *map(_id, content.parents),
+            *map(_encode_parent, content.parents),
             _id(content.member_view),
             u32(content.lamport),
             u32(content.ttl),
@@ -128,11 +150,20 @@ def decode_content(plain: bytes) -> Content:
     return content
 
 
-def _read_parents(reader: Reader) -> tuple[MessageId, ...]:
+def _encode_parent(parent: Parent) -> bytes:
+    if len(parent.author_mark) != MARK_SIZE:
+        raise LocalError("a mark has 8 bytes")
+    return parent.author_mark + u32(parent.author_seq) + _id(parent.mid)
+
+
+def _read_parents(reader: Reader) -> tuple[Parent, ...]:
     count = reader.u8()
     if count > MAX_PARENTS:
         raise MalformedFrame("more parents than allowed")
-    parents = tuple(MessageId(reader.take(ID_SIZE)) for _ in range(count))
+    parents = tuple(
+        Parent(reader.take(MARK_SIZE), reader.u32(), MessageId(reader.take(ID_SIZE)))
+        for _ in range(count)
+    )
     if not _are_parents(parents):
         raise MalformedFrame("a parent named twice")
     return parents
@@ -145,8 +176,8 @@ def _read_reply(reader: Reader) -> MessageId | None:
     return MessageId(reader.take(ID_SIZE)) if has_reply else None
 
 
-def _are_parents(parents: tuple[MessageId, ...]) -> bool:
-    return len(parents) <= MAX_PARENTS and len(set(parents)) == len(parents)
+def _are_parents(parents: tuple[Parent, ...]) -> bool:
+    return len(parents) <= MAX_PARENTS and len({one.mid for one in parents}) == len(parents)
 
 
 def _id(part: bytes) -> bytes:

@@ -23,8 +23,11 @@ from typing import Final
 from attrs import evolve
 
 from toheal_protocol.crypto import Entropy, hash_parts
+from toheal_protocol.envelope import MARK_SIZE, MAX_PARENTS, Parent
 from toheal_protocol.errors import LocalError, MalformedFrame
 from toheal_protocol.identity import (
+    PREKEY_LIFE,
+    PREKEY_TURNOVER,
     PersonaKeys,
     PrekeySecrets,
     decode_card,
@@ -74,12 +77,6 @@ from toheal_protocol.messages.operations import (
 from toheal_protocol.model import MAX_MEMBERS, CircleId, MemberId, WallTime
 from toheal_protocol.wire.invitation_link import InvitationLink
 from toheal_protocol.wire.relay_address import RelayAddress
-
-PREKEY_TURNOVER: Final = 7 * 24 * 3600
-"""Seconds a prekey is handed out."""
-
-PREKEY_LIFE: Final = 14 * 24 * 3600
-"""Seconds after which its secret is forgotten."""
 
 MAX_AT_DOOR: Final = 4
 """People who may stand at the door with one invitation: a stolen link must not fill the page."""
@@ -301,7 +298,9 @@ def take_welcome(draft: Draft, host: MemberId, welcome: Welcome) -> None:
     draft.log = evolve(
         draft.log,
         heads={**heads, **draft.log.heads},
-        frontier=tuple(head.mid for head in welcome.heads),
+        frontier=tuple(
+            Parent(head.author[:MARK_SIZE], head.seq, head.mid) for head in welcome.heads
+        )[-MAX_PARENTS:],
     )
     draft.change_peer(host, standing=Standing.MEMBER, role=Role.FACILITATOR)
     for known in welcome.members:

@@ -14,8 +14,10 @@ from typing import Final
 from attrs import evolve
 
 from toheal_protocol.envelope import (
+    MARK_SIZE,
     Content,
     ContentKey,
+    Parent,
     decode_content,
     encode_content,
     message_id,
@@ -28,7 +30,7 @@ from toheal_protocol.machines.events import Show, Tell
 from toheal_protocol.machines.membership import member_view, members, take_operation
 from toheal_protocol.machines.pair import owe_message
 from toheal_protocol.machines.records import DropHeld, PutEntry, PutHeld
-from toheal_protocol.machines.state import MAX_RECENT, Held, Position, Standing
+from toheal_protocol.machines.state import Held, Position, Standing
 from toheal_protocol.machines.storing import encode_held
 from toheal_protocol.messages.bodies import ContentKind, decode_text
 from toheal_protocol.messages.operations import decode_operation
@@ -99,9 +101,9 @@ def take_message(
     content = decode_content(open_content(common, key))
     if content.circle_id != draft.cold.id:
         raise MalformedFrame("a message of another circle")
-    if _is_known(draft, mid) or mid in draft.log.held:
-        return
     head = draft.log.heads.get(author)
+    if mid in draft.log.held or (head is not None and head.mid == mid):
+        return
     if content.author_seq <= (head.seq if head else 0):
         _show_fork(draft, author)
         return
@@ -203,7 +205,7 @@ def _enter(
         common=common,
         recipients=recipients,
         passed_on_by=None,
-        parents=content.parents,
+        parents=tuple(parent.mid for parent in content.parents),
     )
     _move_heads(draft, author, content, mid)
     draft.write(entry)
@@ -212,38 +214,45 @@ def _enter(
 
 def _move_heads(draft: Draft, author: MemberId, content: Content, mid: MessageId) -> None:
     log = draft.log
-    behind = {*content.parents, content.prev_own}
-    frontier = (*(parent for parent in log.frontier if parent not in behind), mid)
-    lamport = max(log.lamport, min(content.lamport, log.lamport + LAMPORT_STEP))
-    young, old = log.recent_young | {mid}, log.recent_old
-    if len(young) > _YOUNG:
-        young, old = frozenset(), (young | old if len(old) < MAX_RECENT else young)
+    behind = {content.prev_own, *(parent.mid for parent in content.parents)}
+    ours = Parent(author[:MARK_SIZE], content.author_seq, mid)
+    kept = [p for p in log.frontier if p.mid not in behind and p.author_mark != ours.author_mark]
+    anchored = log.anchored if author in log.anchored else log.anchored | {author}
     draft.log = evolve(
         log,
         heads={**log.heads, author: Position(content.author_seq, mid)},
-        frontier=frontier[-MAX_PARENTS:],
-        lamport=lamport,
-        recent_young=young,
-        recent_old=old,
+        frontier=(*kept[-MAX_PARENTS + 1 :], ours),
+        lamport=max(log.lamport, min(content.lamport, log.lamport + LAMPORT_STEP)),
+        anchored=anchored,
     )
 
 
-_YOUNG: Final = 64
-"""Messages in the young generation, which is copied with every message."""
-
-
 def _misses_something(draft: Draft, author: MemberId, content: Content) -> bool:
+    """Say whether something the author knew is not here yet."""
     head = draft.log.heads.get(author)
-    if content.author_seq != (head.seq if head else 0) + 1:
+    follows = content.author_seq == (head.seq if head else 0) + 1
+    if not follows and not _starts_here(draft, author):
         return True
-    return any(not _is_known(draft, parent) for parent in content.parents)
+    return any(not _is_here(draft, parent) for parent in content.parents)
 
 
-def _is_known(draft: Draft, mid: MessageId) -> bool:
-    log = draft.log
-    if mid in log.recent_young or mid in log.recent_old or mid in log.frontier:
-        return True
-    return any(position.mid == mid for position in log.heads.values())
+def _starts_here(draft: Draft, author: MemberId) -> bool:
+    """Say whether this is where an author began to write for us.
+
+    Until then its messages were not for us, so their absence is no gap. It holds when nothing
+    else of that author has been accepted and nothing it owes us is missing before this.
+    """
+    if author in draft.log.anchored:
+        return False
+    return not draft.pair(author).received_beyond
+
+
+def _is_here(draft: Draft, parent: Parent) -> bool:
+    return any(
+        position.seq >= parent.author_seq
+        for author, position in draft.log.heads.items()
+        if author[:MARK_SIZE] == parent.author_mark
+    )
 
 
 def _hold(draft: Draft, author: MemberId, mid: MessageId, key: ContentKey, common: bytes) -> None:

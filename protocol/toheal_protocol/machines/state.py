@@ -16,11 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
-
 from attrs import field, frozen
 
 from toheal_protocol.crypto import SealKey, SigningSeed
+from toheal_protocol.envelope import Parent
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
 from toheal_protocol.messages.grants import Grant
 from toheal_protocol.model import (
@@ -185,15 +184,17 @@ class Position:
 class Log:
     """What the next message must refer to.
 
-    `recent_young` and `recent_old` remember which messages we know, the newest some thousand;
-    they are filled again from the vault at start.
+    Attributes:
+        heads: how far each author is read without a gap; ourselves included.
+        frontier: the newest messages, none of which is a parent of another.
+        anchored: authors of whom we have accepted a message. Of the others a welcome may have
+            told a head: what they wrote above it before they knew of us is not for us.
     """
 
     heads: Mapping[MemberId, Position] = field(factory=dict)
-    frontier: tuple[MessageId, ...] = ()
+    frontier: tuple[Parent, ...] = ()
     lamport: int = 0
-    recent_young: frozenset[MessageId] = field(default=frozenset(), repr=False)
-    recent_old: frozenset[MessageId] = field(default=frozenset(), repr=False)
+    anchored: frozenset[MemberId] = frozenset()
     held: Mapping[MessageId, Held] = field(factory=dict)
 
 
@@ -323,6 +324,3 @@ class Circle:
     pairs: Mapping[MemberId, Pair] = field(factory=dict)
     live: Live = Live()
 
-
-MAX_RECENT: Final = 2048
-"""Messages one generation of `Log` remembers; two generations stand."""

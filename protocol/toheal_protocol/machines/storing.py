@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from toheal_protocol.envelope import MARK_SIZE, Parent
 from toheal_protocol.errors import MalformedFrame
 from toheal_protocol.machines.state import Cold, Held, Log, Pair, Position
 from toheal_protocol.model import ID_SIZE, MemberId, MessageId, WallTime
@@ -43,29 +44,36 @@ def decode_cold(blob: bytes) -> Cold:
 def encode_log(log: Log) -> bytes:
     """Write the log's heads, frontier and clock."""
     heads = b"".join(
-        author + u32(position.seq) + position.mid for author, position in log.heads.items()
+        author + u32(position.seq) + position.mid + u8(author in log.anchored)
+        for author, position in log.heads.items()
     )
     return (
         u8(_VERSION)
         + u16(len(log.heads))
         + heads
         + u16(len(log.frontier))
-        + b"".join(log.frontier)
+        + b"".join(p.author_mark + u32(p.author_seq) + p.mid for p in log.frontier)
         + u32(log.lamport)
     )
 
 
 def decode_log(blob: bytes) -> Log:
-    """Read what `encode_log` wrote; what is known and held is filled in by the shell."""
+    """Read what `encode_log` wrote; what is held is filled in by the shell."""
     reader = _reader(blob)
-    heads = {
-        MemberId(reader.take(ID_SIZE)): Position(reader.u32(), MessageId(reader.take(ID_SIZE)))
+    heads: dict[MemberId, Position] = {}
+    anchored: set[MemberId] = set()
+    for _ in range(reader.u16()):
+        author = MemberId(reader.take(ID_SIZE))
+        heads[author] = Position(reader.u32(), MessageId(reader.take(ID_SIZE)))
+        if reader.u8():
+            anchored.add(author)
+    frontier = tuple(
+        Parent(reader.take(MARK_SIZE), reader.u32(), MessageId(reader.take(ID_SIZE)))
         for _ in range(reader.u16())
-    }
-    frontier = tuple(MessageId(reader.take(ID_SIZE)) for _ in range(reader.u16()))
+    )
     lamport = reader.u32()
     reader.end()
-    return Log(heads=heads, frontier=frontier, lamport=lamport)
+    return Log(heads=heads, frontier=frontier, lamport=lamport, anchored=frozenset(anchored))
 
 
 def encode_pair(pair: Pair) -> bytes:

@@ -47,16 +47,17 @@ def take_our_step(
     Spec: docs/protocol/ratchet.md, sections 3.1 and 5.
     """
     secret = DhSecretKey(entropy.draw(DH_SIZE))
-    flags, tail, offered = 0, b"", None
-    if _is_offer_due(session, now):
-        offered = KemSeed(entropy.draw(KEM_SEED_SIZE))
-        flags, tail = OFFERS, kem_public_key(offered)
-        session = evolve(session, kem_asked=False)
-    encapsulated = None
+    flags, offer, answer = 0, b"", b""
+    encapsulated = offered = None
     if answering.their_offer is not None:
         encapsulated, answer = entropy.encapsulate(answering.their_offer)
-        flags, tail = flags | ANSWERS, tail + answer
+        flags |= ANSWERS
         session = evolve(session, kem_at=now, kem_age=0)
+    if _is_offer_due(session, now):  # after an answer only on request: ML-KEM has just gone in
+        offered = KemSeed(entropy.draw(KEM_SEED_SIZE))
+        offer = kem_public_key(offered)
+        flags |= OFFERS
+        session = evolve(session, kem_asked=False)
     agreed = diffie_hellman(secret, answering.their_dh)
     root, chain_key, following = take_root_step(session.root, agreed, encapsulated)
     sending = Sending(
@@ -67,7 +68,7 @@ def take_our_step(
         dh=dh_public_key(secret),
         secret=secret,
         flags=flags,
-        tail=tail,
+        tail=offer + answer,
         offered=offered,
     )
     return evolve(session, root=root, next_to_send=following, ours=sending), sending

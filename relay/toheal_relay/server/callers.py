@@ -8,15 +8,12 @@ import ssl
 from typing import Final
 
 import trio
-from toheal_protocol.model import Instant
 from wsproto.frame_protocol import CloseReason
 
+from toheal_protocol.model import Instant
 from toheal_relay.desk import Desk, Visitor
 from toheal_relay.server.connection import Connection
 from toheal_relay.server.stream import BrokenStream, TlsStream
-
-SWEEP_EVERY: Final = 5.0
-"""Seconds between two looks at what is over."""
 
 ACCEPT_AT_ONCE: Final = 64
 """Connections accepted per wake-up, before those who are in have their turn."""
@@ -58,7 +55,7 @@ class Callers:
     async def sweep(self) -> None:
         """Look every few seconds at what is over and who is silent."""
         while True:
-            await trio.sleep(SWEEP_EVERY)
+            await trio.sleep(self._desk.limits.sweep_every)
             now = trio.current_time()
             self._desk.sweep(now=Instant(now))
             for connection in list(self._connections.values()):
@@ -80,6 +77,7 @@ class Callers:
     def _welcome(self, accepted: socket.socket, peer: tuple[object, ...]) -> None:
         accepted.setblocking(False)
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._desk.limits.send_buffer)
         visitor = self._desk.enter(str(peer[0]), now=Instant(trio.current_time()))
         if visitor is None and self._apologies >= APOLOGIES:
             accepted.close()

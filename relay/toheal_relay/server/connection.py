@@ -13,10 +13,10 @@ from typing import Final
 
 import trio
 from attrs import Factory, define, field
-from toheal_protocol.errors import RemoteError
-from toheal_protocol.model import Instant
 from wsproto.frame_protocol import CloseReason
 
+from toheal_protocol.errors import RemoteError
+from toheal_protocol.model import Instant
 from toheal_relay.desk import Desk, Visitor
 from toheal_relay.server.stream import BrokenStream, TlsStream
 from toheal_relay.server.websocket import WebSocket, WebSocketOpening
@@ -73,10 +73,12 @@ class Connection:
 
     def flush(self) -> None:
         """Write what there is for the client, as far as that goes without waiting."""
-        if self._websocket is None or self._is_writing:
-            return
         if self.visitor is not None and self.visitor.is_cut:
             self.end(CloseReason.TRY_AGAIN_LATER)
+            if self._is_writing:  # to somebody who does not read: no last word either
+                self.stream.close()
+            return
+        if self._websocket is None or self._is_writing:
             return
         try:
             while self._refill():

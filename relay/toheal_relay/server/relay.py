@@ -15,9 +15,9 @@ from typing import Final
 
 import trio
 from attrs import define, field, frozen
+
 from toheal_protocol.errors import LocalError
 from toheal_protocol.wire.relay_address import RelayAddress
-
 from toheal_relay.desk import Desk
 from toheal_relay.limits import Limits
 from toheal_relay.server.callers import Callers

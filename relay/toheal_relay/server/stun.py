@@ -13,10 +13,10 @@ import socket
 from typing import Final
 
 import trio
+
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.model import Instant
 from toheal_protocol.wire.stun import MAX_STUN_SIZE, answer_binding
-
 from toheal_relay.admission import Admission
 
 DRAIN: Final = 64

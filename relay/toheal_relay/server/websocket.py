@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from toheal_protocol.errors import MalformedFrame
-from toheal_protocol.wire.mailbox import MAX_COMMAND_SIZE
 from wsproto.connection import SERVER, Connection, ConnectionState
 from wsproto.events import (
     AcceptConnection,
@@ -26,6 +24,9 @@ from wsproto.events import (
 from wsproto.frame_protocol import CloseReason
 from wsproto.handshake import H11Handshake
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+from toheal_protocol.errors import MalformedFrame
+from toheal_protocol.wire.mailbox import MAX_COMMAND_SIZE
 
 PATH: Final = "/th1"
 

@@ -144,12 +144,12 @@ def write_generation(db: apsw.Connection, generation: int, *, was_put_back: bool
 def _set_key(db: apsw.Connection, key: DataKey) -> None:
     db.execute("PRAGMA cipher = 'chacha20'").fetchall()
     db.execute(f"PRAGMA key = 'raw:{key.hex()}'", can_cache=False).fetchall()
+    # Before the first look: then the index of the log stays in memory, and there is no -shm file.
+    db.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
 
 
 def _configure(db: apsw.Connection) -> None:
-    # EXCLUSIVE before the first use of WAL: the index of the log stays in memory, no -shm file.
     for statement in (
-        "locking_mode = EXCLUSIVE",
         "journal_mode = WAL",
         "synchronous = FULL",
         "fullfsync = ON",

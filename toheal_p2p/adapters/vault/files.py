@@ -83,6 +83,16 @@ def require_home(home: Path) -> None:
             home.chmod(0o700)
 
 
+def require_file(path: Path) -> None:
+    """Insist that a file of the vault is there.
+
+    Raises:
+        DamagedVault: it is not.
+    """
+    if not path.is_file():
+        raise DamagedVault(f"the file {path.name} is missing")
+
+
 def make_private_file(path: Path) -> None:
     """Make an empty file that only its owner can read. SQLite gives its companions the same."""
     with storage_errors():
@@ -95,12 +105,9 @@ def read_whole(path: Path, *, most: int) -> bytes:
     Raises:
         DamagedVault: it is not there.
     """
-    with storage_errors():
-        try:
-            with path.open("rb") as file:
-                return file.read(most + 1)
-        except FileNotFoundError:
-            raise DamagedVault(f"the file {path.name} is missing") from None
+    require_file(path)
+    with storage_errors(), path.open("rb") as file:
+        return file.read(most + 1)
 
 
 def replace_keyring(home: Path, frame: bytes) -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import trio
 from attrs import evolve, frozen
-from toheal_protocol.crypto import Entropy
 
 from toheal_p2p.adapters.vault.database import read_generation, write_generation
 from toheal_p2p.adapters.vault.files import KEYRING, read_whole, replace_keyring
@@ -29,6 +28,7 @@ from toheal_p2p.adapters.vault.keyring import (
     with_generation,
 )
 from toheal_p2p.adapters.vault.store import Store
+from toheal_protocol.crypto import Entropy
 
 
 @frozen

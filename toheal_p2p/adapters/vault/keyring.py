@@ -16,6 +16,8 @@ import unicodedata
 from typing import Final, NewType
 
 from attrs import evolve, field, frozen
+
+from toheal_p2p.ports.vault import DamagedVault, NotEnoughMemory, WrongPassphrase
 from toheal_protocol.crypto import (
     NONCE_SIZE,
     TAG_SIZE,
@@ -30,8 +32,6 @@ from toheal_protocol.crypto import (
 )
 from toheal_protocol.errors import ForgedMessage, LocalError, MalformedFrame
 from toheal_protocol.wire.codec import Reader, u8, u32, u64
-
-from toheal_p2p.ports.vault import DamagedVault, NotEnoughMemory, WrongPassphrase
 
 DataKey = NewType("DataKey", bytes)
 """32 bytes that the store is encrypted with."""

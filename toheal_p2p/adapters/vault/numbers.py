@@ -6,6 +6,7 @@ from typing import cast
 
 import apsw
 from attrs import define, field
+
 from toheal_protocol.model import CircleId, MemberId
 
 

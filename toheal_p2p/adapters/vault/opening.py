@@ -5,11 +5,10 @@ Spec: docs/vault.md, sections 1 to 3.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import trio
-from toheal_protocol.crypto import Entropy
-from toheal_protocol.errors import MalformedFrame
 
 from toheal_p2p.adapters.vault.database import fill_store
 from toheal_p2p.adapters.vault.files import (
@@ -42,6 +41,8 @@ from toheal_p2p.adapters.vault.lock_file import take_lock
 from toheal_p2p.adapters.vault.sqlite_vault import SqliteVault
 from toheal_p2p.adapters.vault.store import Store
 from toheal_p2p.ports.vault import DamagedVault
+from toheal_protocol.crypto import Entropy
+from toheal_protocol.errors import MalformedFrame
 
 
 def create_vault(
@@ -69,7 +70,8 @@ def create_vault(
         fill_store(path, first.data_key)
         sync_file(path)
         replace_keyring(home, encode_keyring(keyring))
-        sync_folder(home.parent)
+        with suppress(OSError):  # a folder above us may be closed to us
+            sync_folder(home.parent)
     finally:
         lock.release()
 

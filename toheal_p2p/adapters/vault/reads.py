@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Final, cast
 
 import apsw
-from toheal_protocol.model import CircleId, Frame, MemberId, MessageId
 
 from toheal_p2p.adapters.search_text import match_expression
 from toheal_p2p.adapters.vault.rows import ENTRY_COLUMNS, ENTRY_TABLES, entry_row, split_ids
@@ -19,6 +18,7 @@ from toheal_p2p.ports.vault import (
     StoredCircle,
     StoredEntry,
 )
+from toheal_protocol.model import CircleId, Frame, MemberId, MessageId
 
 LAST_POSITION: Final = 2**63 - 1
 """No position is higher."""

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
 import apsw
+
+from toheal_p2p.ports.vault import EntryRow
 from toheal_protocol.errors import LocalError
 from toheal_protocol.model import ID_SIZE, MemberId, MessageId, WallTime
 from toheal_protocol.wire.codec import Reader, prefixed16
-
-from toheal_p2p.ports.vault import EntryRow
 
 ENTRY_COLUMNS: Final = """
     entries.position, entries.mid, author.member, entries.author_seq, entries.kind, entries.text,

@@ -17,9 +17,6 @@ from typing import Concatenate, ParamSpec, TypeVar
 import apsw
 import trio
 from attrs import define, evolve, field
-from toheal_protocol.crypto import Entropy
-from toheal_protocol.machines.records import Write
-from toheal_protocol.model import CircleId, MemberId, MessageId
 
 from toheal_p2p.adapters.vault import reads
 from toheal_p2p.adapters.vault.database import copy_store, write_generation
@@ -53,6 +50,9 @@ from toheal_p2p.ports.vault import (
     VaultClosed,
     VaultError,
 )
+from toheal_protocol.crypto import Entropy
+from toheal_protocol.machines.records import Write
+from toheal_protocol.model import CircleId, MemberId, MessageId
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -174,8 +174,10 @@ class SqliteVault:
                 try:
                     await self._raise_generation()
                 finally:
-                    await self._store.close()
-                    self._lock.release()
+                    try:
+                        await self._store.close()
+                    finally:
+                        self._lock.release()
 
     async def _read(
         self,

@@ -13,6 +13,7 @@ import trio
 from attrs import define, field
 
 from toheal_p2p.adapters.vault.database import OPEN_FLAGS, open_store, store_errors
+from toheal_p2p.adapters.vault.files import require_file
 from toheal_p2p.adapters.vault.keyring import DataKey
 from toheal_p2p.adapters.vault.numbers import Numbers
 
@@ -37,7 +38,9 @@ class Store:
         Raises:
             DamagedVault, NewerVault, AlreadyRunning, StorageFailed: as `open_store` says.
         """
-        with store_errors():
+        require_file(path)
+        # Shielded: cancelled here, the thread would have a connection that nobody can close.
+        with store_errors(), trio.CancelScope(shield=True):
             store = cls(await apsw.Connection.as_async(str(path), flags=OPEN_FLAGS))
         try:
             await store.run(open_store, key)

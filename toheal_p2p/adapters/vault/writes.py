@@ -6,6 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import apsw
+
+from toheal_p2p.adapters.search_text import normalise_text
+from toheal_p2p.adapters.vault.database import transaction
+from toheal_p2p.adapters.vault.numbers import Numbers
+from toheal_p2p.adapters.vault.rows import join_ids, join_texts
 from toheal_protocol.machines.records import (
     DropCircle,
     DropHeld,
@@ -21,11 +26,6 @@ from toheal_protocol.machines.records import (
     PutSetting,
     Write,
 )
-
-from toheal_p2p.adapters.search_text import normalise_text
-from toheal_p2p.adapters.vault.database import transaction
-from toheal_p2p.adapters.vault.numbers import Numbers
-from toheal_p2p.adapters.vault.rows import join_ids, join_texts
 
 
 def apply_writes(db: apsw.Connection, numbers: Numbers, writes: Sequence[Write]) -> None:

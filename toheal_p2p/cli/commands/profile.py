@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+import time
 from typing import Final
 
 import click
@@ -20,6 +21,12 @@ from toheal_p2p.cli.terminal import Terminal
 
 MAX_PASSPHRASE_SIZE: Final = 4096
 """Bytes of a passphrase; what a file holds beyond its first line does not count."""
+
+WIPE_PAUSE: Final = 0.02
+"""Seconds between two looks whether the profile is gone."""
+
+WIPE_LOOKS: Final = 500
+"""Looks before a wipe counts as failed: ten seconds, of which a wipe takes a fraction of one."""
 
 passphrase_option = click.option("--passphrase-file", metavar="F", help="option.passphrase_file")
 no_browser_option = click.option("--no-browser", is_flag=True, help="option.no_browser")
@@ -43,8 +50,14 @@ def init(terminal: Terminal, name: str, passphrase_file: str | None) -> None:
 @click.command(cls=Command, help="help.run")
 @no_browser_option
 @passphrase_option
+@click.option("--allow-loopback", is_flag=True, help="option.allow_loopback")
 @click.pass_obj
-def run(terminal: Terminal, no_browser: bool = False, passphrase_file: str | None = None) -> None:
+def run(
+    terminal: Terminal,
+    no_browser: bool = False,
+    passphrase_file: str | None = None,
+    allow_loopback: bool = False,
+) -> None:
     """Run until stopped; print `ready <url>` once commands are answered."""
     if not has_profile(terminal.home):
         raise Refused("no_profile")
@@ -53,6 +66,7 @@ def run(terminal: Terminal, no_browser: bool = False, passphrase_file: str | Non
     starting.run_until_stopped(
         terminal.home,
         passphrase,
+        allow_loopback=allow_loopback,
         on_ready=lambda: terminal.show(f"ready local:{find_socket(terminal.home)}"),
         on_fault=lambda fault: note_fault(fault, terminal.fault_file),
     )
@@ -64,8 +78,9 @@ def run(terminal: Terminal, no_browser: bool = False, passphrase_file: str | Non
 @no_browser_option
 @click.pass_context
 def demo(ctx: click.Context, check: bool, no_browser: bool) -> None:
-    """Run a relay, three people and one circle."""
-    ctx.exit(starting.run_demo(check=check))
+    """Run a relay, a few people and one circle."""
+    terminal: Terminal = ctx.obj
+    ctx.exit(starting.demonstrate(terminal.words, check=check, tell=terminal.show))
 
 
 @click.command(cls=Command, help="help.doctor")
@@ -107,7 +122,18 @@ def wipe(terminal: Terminal, is_certain: bool) -> None:
         if refusal.code not in ("not_running", "no_profile"):
             raise
         starting.wipe(terminal.home)
+    else:
+        _wait_until_gone(terminal.home)
     terminal.tell("done.wiped")
+
+
+def _wait_until_gone(home: str) -> None:
+    """Return when the running process has erased the profile, after it answered that it will."""
+    for _ in range(WIPE_LOOKS):
+        if not has_profile(home):
+            return
+        time.sleep(WIPE_PAUSE)
+    raise Refused("storage_failed")
 
 
 def _passphrase(terminal: Terminal, path: str | None, *, is_new: bool) -> str:
@@ -131,4 +157,5 @@ def _typed(terminal: Terminal, question: str) -> str:
         raise Refused("passphrase_needed") from None
 
 
-COMMANDS: Final = (init, run, demo, doctor, lock, wipe)
+FIRST_COMMANDS: Final = (init, run, demo)
+COMMANDS: Final = (doctor, lock, wipe)

@@ -1,0 +1,297 @@
+"""Nothing is done before it is on disk, and everything in the order in which it was decided."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.vault_writes import everything, some_write
+from tests.support.vaults import (
+    MemoryVault,
+    an_entry,
+    an_owed,
+    circle_id,
+    member_id,
+)
+from toheal_p2p.ports.vault import DiskFull
+from toheal_p2p.services.committer import (
+    MOST_AT_ONCE,
+    MOST_WAITING,
+    Committer,
+    VaultFailed,
+    coalesce,
+)
+from toheal_protocol.machines.records import (
+    PutLog,
+    PutPair,
+    PutSetting,
+    Write,
+)
+
+C1 = circle_id(1)
+
+
+def a_pair(number: int, member: int = 1) -> PutPair:
+    return PutPair(C1, member_id(member), b"%d" % number)
+
+
+async def one_second() -> None:
+    await trio.sleep(1)
+
+
+@pytest.mark.trio
+async def test_an_act_happens_after_its_commit_and_not_before(autojump_clock: object) -> None:
+    vault, seen = MemoryVault(before_commit=one_second), []
+    committer = Committer(vault)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(committer.run)
+        committer.submit([a_pair(1)], lambda: seen.append((trio.current_time(), vault.commits)))
+        await trio.testing.wait_all_tasks_blocked()
+        assert seen == []
+        started = trio.current_time()
+        await committer.flushed()
+        nursery.cancel_scope.cancel()
+    assert seen == [(started + 1, [(a_pair(1),)])]
+
+
+@pytest.mark.trio
+async def test_many_shells_and_not_one_inversion() -> None:
+    decided: list[tuple[int, int]] = []
+    acted: list[tuple[int, int]] = []
+    vault = MemoryVault()
+    committer = Committer(vault)
+
+    async def shell(name: int) -> None:
+        for turn in range(100):
+            await trio.lowlevel.checkpoint()
+            decided.append((name, turn))
+            committer.submit([an_entry(name * 1000 + turn)], partial(acted.append, decided[-1]))
+            await committer.room()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(committer.run)
+        async with trio.open_nursery() as shells:
+            for name in range(10):
+                shells.start_soon(shell, name)
+        await committer.flushed()
+        nursery.cancel_scope.cancel()
+    assert acted == decided
+    committed = [write.author_seq for group in vault.commits for write in group]  # type: ignore[union-attr]
+    assert committed == [name * 1000 + turn for name, turn in decided]
+
+
+@pytest.mark.trio
+async def test_what_gathers_during_a_commit_goes_into_the_next_at_most_64_at_once(
+    autojump_clock: object,
+) -> None:
+    vault = MemoryVault(before_commit=one_second)
+    committer = Committer(vault)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(committer.run)
+        committer.submit([an_entry(0)])
+        await trio.sleep(0.5)
+        for number in range(1, 151):
+            committer.submit([an_entry(number)])
+        await committer.flushed()
+        nursery.cancel_scope.cancel()
+    assert [len(group) for group in vault.commits] == [1, MOST_AT_ONCE, MOST_AT_ONCE, 22]
+
+
+@pytest.mark.trio
+async def test_of_several_states_of_one_pair_only_the_last_is_written() -> None:
+    vault = MemoryVault()
+    committer = Committer(vault)
+    acted: list[int] = []
+    for number in range(50):
+        committer.submit(
+            [a_pair(number), PutLog(C1, b"%d" % number), an_owed(number)],
+            partial(acted.append, number),
+        )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(committer.run)
+        await committer.flushed()
+        nursery.cancel_scope.cancel()
+    ((*owed, pair, log, last),) = vault.commits
+    assert (pair, log, last) == (a_pair(49), PutLog(C1, b"49"), an_owed(49))
+    assert owed == [an_owed(number) for number in range(49)]
+    assert acted == list(range(50))
+
+
+@pytest.mark.trio
+async def test_done_is_set_after_the_act_and_empty_decisions_keep_the_order() -> None:
+    vault = MemoryVault()
+    committer = Committer(vault)
+    seen: list[str] = []
+    first, second = trio.Event(), trio.Event()
+    committer.submit([a_pair(1)], lambda: seen.append(f"one {first.is_set()}"), done=first)
+    committer.submit([], lambda: seen.append(f"two {first.is_set()}"), done=second)
+    committer.submit([])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(committer.run)
+        await second.wait()
+        nursery.cancel_scope.cancel()
+    assert seen == ["one False", "two True"]
+    assert vault.commits == [(a_pair(1),)]
+
+
+@pytest.mark.trio
+async def test_nothing_is_written_for_decisions_without_writes() -> None:
+    vault = MemoryVault(fail_with=DiskFull())
+    committer = Committer(vault)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(committer.run)
+        committer.submit([])
+        await committer.flushed()
+        nursery.cancel_scope.cancel()
+    assert vault.commits == []
+
+
+@pytest.mark.trio
+async def test_an_act_may_submit() -> None:
+    vault = MemoryVault()
+    committer = Committer(vault)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(committer.run)
+        finished = trio.Event()
+        committer.submit([a_pair(1)], lambda: committer.submit([a_pair(2)], done=finished))
+        await finished.wait()
+        nursery.cancel_scope.cancel()
+    assert vault.commits == [(a_pair(1),), (a_pair(2),)]
+
+
+@pytest.mark.trio
+async def test_a_long_backlog_makes_its_writers_wait(autojump_clock: object) -> None:
+    vault = MemoryVault(before_commit=one_second)
+    committer = Committer(vault)
+    longest = 0
+
+    async def shell() -> None:
+        nonlocal longest
+        for number in range(500):
+            committer.submit([an_entry(number)])
+            longest = max(longest, len(committer._waiting))
+            await committer.room()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(committer.run)
+        async with trio.open_nursery() as shells:
+            shells.start_soon(shell)
+            shells.start_soon(shell)
+        await committer.flushed()
+        nursery.cancel_scope.cancel()
+    assert MOST_WAITING <= longest <= MOST_WAITING + 1
+    assert sum(len(group) for group in vault.commits) == 1000
+
+
+@pytest.mark.trio
+async def test_room_is_a_checkpoint() -> None:
+    committer = Committer(MemoryVault())
+    with trio.testing.assert_checkpoints():
+        await committer.room()
+
+
+@pytest.mark.trio
+async def test_after_a_failed_commit_nothing_is_acted_upon_and_everybody_is_told(
+    autojump_clock: object,
+) -> None:
+    vault = MemoryVault(before_commit=one_second)
+    committer = Committer(vault)
+    acted: list[int] = []
+    told: list[str] = []
+    done = trio.Event()
+
+    async def expect(name: str, wait: object) -> None:
+        with pytest.raises(VaultFailed) as failed:
+            await wait()  # type: ignore[operator]
+        assert isinstance(failed.value.reason, DiskFull)
+        told.append(name)
+
+    async def run() -> None:
+        await expect("run", committer.run)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        committer.submit([an_entry(0)], partial(acted.append, 0))
+        await trio.sleep(1.5)
+        vault.fail_with = DiskFull("no room left to write")
+        for number in range(1, MOST_WAITING + 200):
+            committer.submit([an_entry(number)], partial(acted.append, number), done=done)
+        nursery.start_soon(expect, "room", committer.room)
+        nursery.start_soon(expect, "flushed", committer.flushed)
+    assert sorted(told) == ["flushed", "room", "run"]
+    assert acted == [0]
+    assert not done.is_set()
+    with pytest.raises(VaultFailed):
+        committer.submit([])
+    with pytest.raises(VaultFailed):
+        await committer.room()
+    with pytest.raises(VaultFailed):
+        await committer.flushed()
+
+
+@pytest.mark.trio
+async def test_a_cancelled_committer_finishes_the_group_it_is_writing(
+    autojump_clock: object,
+) -> None:
+    vault = MemoryVault(before_commit=one_second)
+    committer = Committer(vault)
+    acted: list[int] = []
+    async with trio.open_nursery() as nursery:
+        await nursery.start(committer.run)
+        committer.submit([an_entry(1)], partial(acted.append, 1))
+        await trio.sleep(0.5)
+        committer.submit([an_entry(2)], partial(acted.append, 2))
+        nursery.cancel_scope.cancel()
+    assert vault.commits == [(an_entry(1),)]
+    assert acted == [1]
+
+
+@pytest.mark.trio
+async def test_a_committer_that_is_never_idle_can_be_cancelled() -> None:
+    committer = Committer(MemoryVault())
+
+    def again() -> None:
+        committer.submit([a_pair(1)], again)
+
+    again()
+    with trio.move_on_after(0.05) as scope:
+        await committer.run()
+    assert scope.cancelled_caught
+
+
+@pytest.mark.trio
+async def test_an_act_that_raises_ends_the_committer() -> None:
+    committer = Committer(MemoryVault())
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    committer.submit([a_pair(1)], broken)
+    with pytest.raises(ZeroDivisionError):
+        await committer.run()
+
+
+@given(st.lists(some_write, max_size=20))
+def test_what_coalescing_leaves_out_makes_no_difference(writes: list[Write]) -> None:
+    async def compare() -> None:
+        one_by_one, at_once = MemoryVault(), MemoryVault()
+        await one_by_one.commit(writes)
+        await at_once.commit(coalesce(writes))
+        assert await everything(one_by_one) == await everything(at_once)
+
+    trio.run(compare)
+
+
+@given(st.lists(some_write, max_size=20))
+def test_coalescing_keeps_the_order_and_one_put_of_each_key(writes: list[Write]) -> None:
+    kept = coalesce(writes)
+    places = iter(writes)
+    assert all(any(write is other for other in places) for write in kept)
+    settings = [write.name for write in kept if isinstance(write, PutSetting)]
+    assert len(settings) == len(set(settings))
+    assert coalesce(kept) == kept

@@ -1,0 +1,298 @@
+"""An application without a network, for the tests of its doors.
+
+It keeps circles and what is said in them in memory. Some names make it behave badly: a circle
+called `refuse:<code>` is refused with that code, and the names in `ODD` do what they say.
+As a program (`python -m tests.support.fake_app HOME`) it serves the local channel of HOME.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sys
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Literal, cast
+
+import trio
+from attrs import define, evolve, field
+
+from toheal_p2p.app.interface import (
+    AppInterface,
+    CheckView,
+    CircleView,
+    DeliveryView,
+    EntryView,
+    InvitationContentView,
+    InvitationView,
+    LinkView,
+    MemberView,
+    RelayView,
+    WaitingView,
+)
+from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
+from toheal_p2p.cli.local_server import serve
+
+NOW = 1_800_000_000
+"""The fake's clock, in seconds since 1970."""
+
+RELAY = "toheal-relay://relay.example:443#" + "A" * 43
+LINK = "toheal:1:relay.example:443#" + "A" * 43 + ":" + "b" * 70
+
+ODD = ("slow", "fault", "nested")
+"""Circles that answer late, break, or refuse from inside a nursery."""
+
+
+def refuse(code: RefusalCode) -> Refused:
+    """Return a refusal with all its facts."""
+    facts = {"limit": 24, "address": RELAY, "name": "x", "path": "/tmp/x"}
+    return Refused(code, **{name: facts[name] for name in FACTS.get(code, ())})
+
+
+@define(eq=False)
+class FakeApp:
+    """See the module."""
+
+    end: Callable[[], None] = lambda: None
+    circles: list[CircleView] = field(factory=list)
+    entries: list[EntryView] = field(factory=list)
+    relays: list[str] = field(factory=list)
+    charter: str = "One line.\nAnother line."
+    calls: list[str] = field(factory=list)
+    produced: int = 0
+    following: int = 0
+    news: trio.Event = field(factory=trio.Event)
+
+    async def circle_create(
+        self,
+        name: str,
+        *,
+        relays: Sequence[str],
+        direct: bool,
+        charter: str,
+        nickname: str | None,
+    ) -> CircleView:
+        await self._find(name, may_miss=True)
+        self.charter = charter
+        made = CircleView(
+            id=_id(f"circle {name}"),
+            name=name,
+            my_name=nickname or "نورس",
+            state="active",
+            members=1,
+            relays=tuple(relays or self.relays),
+            direct=direct,
+        )
+        self.circles.append(made)
+        return made
+
+    async def circle_list(self) -> Sequence[CircleView]:
+        return self.circles
+
+    async def circle_members(self, circle: str) -> Sequence[MemberView]:
+        await self._find(circle)
+        return [
+            MemberView(_id("me"), "نورس", "facilitator", is_me=True, fork_seen=False),
+            MemberView(_id("Sam"), "Sam", "member", is_me=False, fork_seen=True),
+        ]
+
+    async def circle_leave(self, circle: str) -> None:
+        found = await self._find(circle)
+        self.circles[self.circles.index(found)] = evolve(found, state="left")
+
+    async def invite(self, circle: str, *, expires_in: int) -> InvitationView:
+        await self._find(circle)
+        return InvitationView(_id("seat"), LINK, NOW + expires_in)
+
+    async def invitations(self, circle: str) -> Sequence[InvitationView]:
+        await self._find(circle)
+        return [InvitationView(_id("seat"), LINK, NOW + 60)]
+
+    async def withdraw_invitation(self, circle: str, invitation: str) -> None:
+        await self._find(circle)
+        if not _id("seat").startswith(invitation):
+            raise Refused("no_such_invitation", name=invitation)
+
+    async def look_at_invitation(self, link: str) -> InvitationContentView:
+        if link != LINK:
+            raise Refused("invitation_malformed")
+        return InvitationContentView("حلقة المساء", "Sam", self.charter, NOW + 60)
+
+    async def join(self, link: str, *, nickname: str) -> CircleView:
+        self.calls.append(f"join as {nickname}")
+        return CircleView(
+            _id("joined"), "حلقة المساء", nickname, "waiting_at_door", 1, (RELAY,), False
+        )
+
+    async def waiting(self, circle: str) -> Sequence[WaitingView]:
+        await self._find(circle)
+        return [WaitingView(_id("Guest"), "Guest", NOW)]
+
+    async def admit(self, circle: str, who: str) -> None:
+        await self._find(circle)
+        if who != "Guest":
+            raise Refused("nobody_waiting", name=who)
+
+    async def decline(self, circle: str, who: str) -> None:
+        await self.admit(circle, who)
+
+    async def relay_add(self, address: str) -> None:
+        self.relays.append(address)
+
+    async def relay_list(self) -> Sequence[RelayView]:
+        known = [RelayView(address, "connected", None) for address in self.relays]
+        return [*known, RelayView(RELAY, "unreachable", "relay_unreachable")]
+
+    async def relay_remove(self, address: str) -> None:
+        if address not in self.relays:
+            raise Refused("no_such_relay", address=address)
+        self.relays.remove(address)
+
+    async def say(
+        self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
+    ) -> str:
+        found = await self._find(circle)
+        self.add(found.id, text, notes=tuple(notes))
+        self.calls.append(f"said {text}")
+        return self.entries[-1].id
+
+    async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[EntryView]:
+        found = await self._find(circle)
+        here = [entry for entry in self.entries if entry.circle == found.id]
+        return [entry for entry in here if entry.position > after][:limit]
+
+    async def follow(self, circle: str, *, after: int) -> AsyncGenerator[EntryView, None]:
+        self.following += 1
+        try:
+            if circle == "endless":
+                async with aclosing(self._endless()) as entries:
+                    async for entry in entries:
+                        yield entry
+            while True:
+                for entry in await self.read(circle, after=after, limit=10):
+                    yield entry
+                    after = entry.position
+                await self.news.wait()
+        finally:
+            self.following -= 1
+
+    async def deliveries(self, circle: str, message: str | None) -> Sequence[DeliveryView]:
+        await self._find(circle)
+        if message is not None and not _id("message 1").startswith(message):
+            raise Refused("no_such_message", name=message)
+        return [DeliveryView(_id("message 1"), _id("Sam"), "Sam", "at_relay")]
+
+    async def links(self, circle: str) -> Sequence[LinkView]:
+        await self._find(circle)
+        return [
+            LinkView(_id("Sam"), "Sam", "direct", 12.4),
+            LinkView(_id("Guest"), "Guest", "none", None),
+        ]
+
+    async def safety_words(
+        self, circle: str, who: str, *, language: Literal["ar", "en"]
+    ) -> Sequence[str]:
+        await self._find(circle)
+        return [f"{language}{place}" for place in range(1, 9)]
+
+    async def search(self, circle: str, query: str) -> Sequence[EntryView]:
+        await self._find(circle)
+        return [entry for entry in reversed(self.entries) if query in entry.text]
+
+    async def doctor(self) -> Sequence[CheckView]:
+        return [
+            CheckView("vault", True, "vault_sound"),
+            CheckView("relay", False, "relay_unreachable", {"address": RELAY}),
+        ]
+
+    async def lock(self) -> None:
+        self.calls.append("lock")
+        self.end()
+
+    async def wipe(self) -> None:
+        self.calls.append("wipe")
+        self.end()
+
+    def add(
+        self,
+        circle: str,
+        text: str,
+        *,
+        kind: str = "text",
+        notes: tuple[str, ...] = (),
+        passed_on_by: str | None = None,
+        author_name: str = "نورس",
+    ) -> None:
+        """Have something said."""
+        position = len(self.entries) + 1
+        self.entries.append(
+            EntryView(
+                position=position,
+                id=_id(f"message {position}"),
+                circle=circle,
+                author=_id("me"),
+                author_name=author_name,
+                mine=author_name == "نورس",
+                kind=kind,
+                text=text,
+                sent_at=NOW,
+                received_at=NOW + 1,
+                notes=notes,
+                passed_on_by=passed_on_by,
+            )
+        )
+        self.news.set()
+        self.news = trio.Event()
+
+    async def _find(self, circle: str, *, may_miss: bool = False) -> CircleView:
+        if circle.startswith("refuse:"):
+            raise refuse(cast("RefusalCode", circle.removeprefix("refuse:")))
+        if circle in ODD:
+            await self._be_odd(circle)
+        found = [one for one in self.circles if circle == one.name or one.id.startswith(circle)]
+        if not found and not may_miss and circle not in (*ODD, "endless"):
+            raise Refused("no_such_circle", name=circle)
+        placeholder = CircleView(_id(circle), circle, "نورس", "active", 1, (), False)
+        return found[0] if found else placeholder
+
+    async def _be_odd(self, circle: str) -> None:
+        if circle == "slow":
+            await trio.sleep(1.2)
+        if circle == "fault":
+            raise RuntimeError("a private sentence")
+        if circle == "nested":
+            async with trio.open_nursery():
+                raise refuse("disk_full")
+
+    async def _endless(self) -> AsyncGenerator[EntryView, None]:
+        while True:
+            self.produced += 1
+            self.add(_id("endless"), "x" * 1000)
+            yield self.entries.pop()
+            await trio.lowlevel.checkpoint()
+
+
+def _id(seed: str) -> str:
+    return hashlib.sha256(seed.encode()).hexdigest()
+
+
+async def run_door(home: Path) -> None:
+    """Serve a fake until it is locked, wiped or killed; print `ready` when it can be asked."""
+    async with trio.open_nursery() as nursery:
+        app = FakeApp(nursery.cancel_scope.cancel)
+        evening = await app.circle_create(
+            "evening", relays=[RELAY], direct=False, charter=app.charter, nickname=None
+        )
+        app.add(evening.id, "مرحبا\nبالجميع", notes=("loss",), passed_on_by="Sam")
+        app.add(evening.id, "\x1b[31mred\x1b[0m \u202egnp.exe\u202c", author_name="Ev\x1b]il")
+        app.add(evening.id, "Guest", kind="joined")
+        app.add(evening.id, "", kind="poll")
+        door: AppInterface = app
+        await nursery.start(serve, door, home)
+        print("ready", flush=True)
+        await trio.sleep(math.inf)
+
+
+if __name__ == "__main__":
+    trio.run(run_door, Path(sys.argv[1]))

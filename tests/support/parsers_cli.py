@@ -1,0 +1,21 @@
+"""The command line's parser of foreign bytes: one line of the local channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from toheal_p2p.cli.local_wire import encode_line
+from toheal_p2p.cli.requests import parse_request
+
+PARSERS: tuple[tuple[str, Callable[[bytes], object]], ...] = (
+    ("request of the local channel", parse_request),
+)
+
+SEEDS: tuple[bytes, ...] = tuple(
+    encode_line({"v": 1, "command": command, "args": args}).rstrip()
+    for command, args in (
+        ("circle_list", {}),
+        ("read", {"circle": "evening", "after": 0, "follow": True}),
+        ("say", {"circle": "c", "text": "مرحبا", "notes": ["loss"], "to_facilitators": False}),
+    )
+)

@@ -1,0 +1,85 @@
+"""Random writes over a few keys, and everything that can be asked afterwards."""
+
+from __future__ import annotations
+
+from attrs import evolve
+from hypothesis import strategies as st
+
+from tests.support.vaults import an_entry, an_owed, circle_id, member_id, message_id
+from toheal_p2p.ports.vault import Vault
+from toheal_protocol.machines.records import (
+    DropCircle,
+    DropHeld,
+    DropOwed,
+    GiveUpOwed,
+    MarkAtRelay,
+    PutCircle,
+    PutHeld,
+    PutLog,
+    PutPair,
+    PutSetting,
+)
+
+some_circle = st.sampled_from([circle_id(1), circle_id(2)])
+some_member = st.sampled_from([member_id(1), member_id(2)])
+some_mid = st.sampled_from([message_id(number) for number in range(3)])
+some_blob = st.binary(min_size=1, max_size=2)
+some_seq = st.integers(0, 3)
+
+some_write = st.one_of(
+    st.builds(PutCircle, some_circle, some_blob),
+    st.builds(PutLog, some_circle, some_blob),
+    st.builds(PutPair, some_circle, some_member, some_blob),
+    st.builds(PutSetting, st.sampled_from(["a", "b"]), some_blob),
+    st.builds(DropCircle, some_circle),
+    st.builds(PutHeld, some_circle, some_mid, some_blob),
+    st.builds(DropHeld, some_circle, some_mid),
+    st.builds(
+        lambda circle, member, seq, mid, item: an_owed(
+            seq, member=member, circle=circle, mid=mid, item=item
+        ),
+        some_circle,
+        st.integers(1, 2),
+        some_seq,
+        st.none() | st.integers(0, 2),
+        some_blob,
+    ),
+    st.builds(MarkAtRelay, some_circle, some_member, st.tuples(some_seq), some_blob),
+    st.builds(DropOwed, some_circle, some_member, some_seq, st.tuples(some_seq)),
+    st.builds(GiveUpOwed, some_circle, some_member),
+    st.builds(
+        lambda circle, number, text, author: an_entry(
+            number,
+            circle=circle,
+            text=text,
+            author=author,
+            is_mine=author == member_id(1),
+            recipients=(member_id(1), member_id(2)),
+        ),
+        some_circle,
+        st.integers(0, 2),
+        st.sampled_from(["", "كَلِمة", "الكلمة x", "y"]),
+        some_member,
+    ),
+)
+
+
+async def everything(vault: Vault) -> list[object]:
+    """Return all that can be asked of a vault, in a form that two vaults have in common.
+
+    The order in which circles were made does not count, and of positions only their order.
+    """
+    circles = (circle_id(1), circle_id(2))
+    stored = await vault.load()
+    found: list[object] = [{one.circle: one for one in stored.circles}, stored.settings]
+    rows = [row for circle in circles for row in await vault.entries(circle, limit=99)]
+    rank = {position: place for place, position in enumerate(sorted(row.position for row in rows))}
+    found += [evolve(row, position=rank[row.position]) for row in rows]
+    for circle in circles:
+        matches = await vault.search(circle, "كلمة", limit=99)
+        found.append([rank[row.position] for row in matches])
+        found.append(await vault.deliveries(circle, None, limit=99))
+        for member in (member_id(1), member_id(2)):
+            found.append(await vault.owed(circle, member, after=-1, limit=99))
+            found.append(await vault.ids_by_author(circle, member, after=0, limit=99))
+    return found

@@ -1,0 +1,86 @@
+"""What can be asked over the local channel: one class per command, checked on the way in.
+
+Bytes become a request or `MalformedRequest`; a request carries itself out on the application and
+gives what comes back, value by value.
+
+Docs: docs/command-line.md, section 7.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from toheal_p2p.cli.local_wire import VERSION
+from toheal_p2p.cli.requests import circles, doors, profile, relays, talk
+from toheal_p2p.cli.requests.base import Give, Request
+from toheal_protocol.errors import MalformedFrame
+
+__all__ = ["REQUESTS", "Give", "MalformedRequest", "OtherVersion", "Request", "parse_request"]
+
+
+class MalformedRequest(MalformedFrame):
+    """The line is not a request."""
+
+
+class OtherVersion(MalformedFrame):
+    """The line is a request of another version of the program."""
+
+
+REQUESTS: Final[dict[str, type[Request]]] = {
+    "circle_create": circles.CircleCreate,
+    "circle_list": circles.CircleList,
+    "circle_members": circles.CircleMembers,
+    "circle_leave": circles.CircleLeave,
+    "invite": doors.Invite,
+    "invitations": doors.Invitations,
+    "withdraw": doors.Withdraw,
+    "look_at_invitation": doors.LookAtInvitation,
+    "join": doors.Join,
+    "waiting": doors.Waiting,
+    "admit": doors.Admit,
+    "decline": doors.Decline,
+    "relay_add": relays.RelayAdd,
+    "relay_list": relays.RelayList,
+    "relay_remove": relays.RelayRemove,
+    "say": talk.Say,
+    "read": talk.Read,
+    "deliveries": talk.Deliveries,
+    "links": talk.Links,
+    "safety_words": talk.SafetyWords,
+    "search": talk.Search,
+    "doctor": profile.Doctor,
+    "lock": profile.Lock,
+    "wipe": profile.Wipe,
+}
+"""The name on the wire of each request."""
+
+
+class _Head(msgspec.Struct, frozen=True):
+    v: int
+    command: str = ""
+    args: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_head_decoder: Final = msgspec.json.Decoder(_Head)
+_decoders: Final[dict[str, msgspec.json.Decoder[Any]]] = {
+    name: msgspec.json.Decoder(request) for name, request in REQUESTS.items()
+}
+
+
+def parse_request(line: bytes) -> Request:
+    """Read one line.
+
+    Raises:
+        MalformedRequest: not a request.
+        OtherVersion: not of this version, or a command this version does not have.
+    """
+    try:
+        head = _head_decoder.decode(line)
+        if head.v != VERSION or head.command not in _decoders:
+            raise OtherVersion("a request of another version")
+        request: Request = _decoders[head.command].decode(head.args)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise MalformedRequest("not a request") from None
+    return request

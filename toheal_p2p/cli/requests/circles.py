@@ -1,0 +1,63 @@
+"""Requests behind `toheal circle ...`."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from toheal_p2p.app.interface import AppInterface
+from toheal_p2p.cli.requests.base import Give, Request, Word
+
+
+class CircleCreate(Request, frozen=True):
+    """`toheal circle create`."""
+
+    name: Word
+    relays: Annotated[tuple[Word, ...], msgspec.Meta(max_length=16)]
+    direct: bool
+    charter: str
+    nickname: Word | None
+    changes: ClassVar[bool] = True
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give the new circle."""
+        circle = await app.circle_create(
+            self.name,
+            relays=self.relays,
+            direct=self.direct,
+            charter=self.charter,
+            nickname=self.nickname,
+        )
+        await give(circle)
+
+
+class CircleList(Request, frozen=True):
+    """`toheal circle list`."""
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give every circle."""
+        for circle in await app.circle_list():
+            await give(circle)
+
+
+class CircleMembers(Request, frozen=True):
+    """`toheal circle members`."""
+
+    circle: Word
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give every member."""
+        for member in await app.circle_members(self.circle):
+            await give(member)
+
+
+class CircleLeave(Request, frozen=True):
+    """`toheal circle leave`."""
+
+    circle: Word
+    changes: ClassVar[bool] = True
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give nothing."""
+        await app.circle_leave(self.circle)
