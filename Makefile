@@ -20,7 +20,7 @@ WYCHEPROOF_COMMIT := dac1dd4729fd1f8dd9e1e9f3dce51d783da6c166
 .PHONY: help demo test check bench docs soak fuzz wycheproof format clean
 
 help:
-	@echo "make demo    a relay, three people and one circle on this machine"
+	@echo "make demo    a relay, two people and one circle on this machine"
 	@echo "make test    every test that can run here"
 	@echo "make check   format, lint, types, import rules, quick tests: under a minute"
 	@echo "make format  write the format that check asks for"

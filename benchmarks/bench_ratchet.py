@@ -20,6 +20,8 @@ from doubleratchet.recommended import (
     kdf_hkdf,
     kdf_separate_hmacs,
 )
+
+from benchmarks.figures import Figure
 from toheal_protocol.crypto import (
     DhSecretKey,
     KemCiphertext,
@@ -40,8 +42,6 @@ from toheal_protocol.ratchet import (
     open_message,
     seal_message,
 )
-
-from benchmarks.figures import Figure
 
 NOW = WallTime(1_750_000_000)
 KEY, REFERENCE = bytes(32), bytes(32)

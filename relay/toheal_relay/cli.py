@@ -86,7 +86,7 @@ def main() -> None:
 @click.option(
     "--show-deposits",
     is_flag=True,
-    help="Print the size and time of every deposit: all that a relay can see of it.",
+    help="Print the size and time of every deposit (demonstrations; only with --host 127.0.0.1).",
 )
 def run(
     *,
@@ -99,6 +99,8 @@ def run(
     show_deposits: bool,
 ) -> None:
     """Run the relay; prints `relay ADDRESS` when it is ready."""
+    if show_deposits and host not in _LOOPBACK:  # nobody's relay keeps a log of times by accident
+        raise click.UsageError("--show-deposits is for a relay that listens on this machine only")
     public_host, public_port = _split_public(public)
     limits = limits_for(memory=memory_ceiling(), descriptors=raise_descriptors())
     config = RelayConfig(state, host, port, public_host, public_port, limits)

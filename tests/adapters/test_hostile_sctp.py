@@ -13,8 +13,6 @@ import pytest
 from aiortc import rtcsctptransport as stock
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toheal_protocol.errors import MalformedFrame
-from toheal_protocol.wire.link_record import MAX_RECORD_SIZE
 
 from tests.support.sctp_wire import Pair, chunk, sign
 from toheal_p2p.adapters import sctp
@@ -28,6 +26,8 @@ from toheal_p2p.adapters.sctp import (
     GuardedSctp,
     check_packet,
 )
+from toheal_protocol.errors import MalformedFrame
+from toheal_protocol.wire.link_record import MAX_RECORD_SIZE
 
 COST_MOST = 0.05
 HELD_MOST = 2_000_000

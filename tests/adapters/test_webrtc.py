@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import struct
+import sys
 import time
 import tracemalloc
 from contextlib import asynccontextmanager
@@ -83,6 +84,36 @@ def sockets_of(channel):
 async def test_the_real_channels_keep_the_contract():
     with trio.fail_after(20):
         await check_channel_contract(LOOPBACK, LOOPBACK)
+
+
+def test_they_keep_it_without_uvloop_too(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+
+    async def main():
+        assert type(asyncio.get_running_loop()).__module__.startswith("asyncio")
+        with trio.fail_after(20):
+            await check_channel_contract(LOOPBACK, LOOPBACK)
+
+    run(main)
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["controlling", "controlled"])
+@in_guest
+async def test_the_side_that_connects_first_waits_for_the_other(late):
+    ours, theirs = await prepare(controlling=late), await prepare(controlling=not late)
+    channels = []
+
+    async def connect(prepared, blob):
+        channels.append(await prepared.connect(blob))
+
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connect, theirs, ours.blob)
+            await trio.sleep(0.3)
+            nursery.start_soon(connect, ours, theirs.blob)
+    assert channels[0].exporter == channels[1].exporter
+    for channel in channels:
+        await channel.aclose()
 
 
 @in_guest
@@ -261,7 +292,7 @@ def test_a_peer_that_dies_silently_is_noticed_by_our_own_ping():
             for transport in sockets_of(theirs.channel):
                 transport.abort()
             died_at = trio.current_time()
-            await ours._ended.wait()
+            await ours.closed.wait()
             return ours.ending, trio.current_time() - died_at
 
     ending, took = run(main, clock=MockClock(rate=100))
@@ -274,7 +305,7 @@ async def test_a_peer_that_closes_is_noticed_at_once():
     with trio.fail_after(10):
         async with open_links() as (ours, theirs):
             await theirs.aclose()
-            await ours._ended.wait()
+            await ours.closed.wait()
             assert ours.ending is Ending.LOST
 
 

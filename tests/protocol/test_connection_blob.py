@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+
 from toheal_protocol.errors import LocalError, MalformedFrame, RemoteError
 from toheal_protocol.wire.connection_blob import (
     MAX_BLOB_SIZE,

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+
+from tests.support.links import key_pair
 from toheal_protocol.errors import LocalError
 from toheal_protocol.machines import link as machine
 from toheal_protocol.machines.link import (
@@ -42,8 +44,6 @@ from toheal_protocol.wire.link_record import (
     open_record,
     seal_record,
 )
-
-from tests.support.links import key_pair
 
 EXPORTER = bytes(32)
 START = Instant(100.0)

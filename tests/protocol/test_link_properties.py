@@ -7,12 +7,12 @@ from collections import deque
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.support.links import key_pair
 from toheal_protocol.machines import link as machine
 from toheal_protocol.machines.link import Ended, Ending, Open
 from toheal_protocol.machines.link_parts import WINDOW
 from toheal_protocol.model import Frame, Instant
-
-from tests.support.links import key_pair
 
 
 class End:

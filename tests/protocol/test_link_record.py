@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.support.links import key_pair
 from toheal_protocol.errors import ForgedMessage, LocalError, MalformedFrame, RemoteError
 from toheal_protocol.model import MAX_FRAME_SIZE
 from toheal_protocol.wire.link_record import (
@@ -25,8 +27,6 @@ from toheal_protocol.wire.link_record import (
     seal_record,
     write_stream,
 )
-
-from tests.support.links import key_pair
 
 records = st.one_of(
     st.builds(Opening, st.binary(min_size=32, max_size=32)),

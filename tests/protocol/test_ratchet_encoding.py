@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.parsers_ratchet import PARSERS, SEEDS
 from tests.support.ratchet_pair import START, make_pair, make_talking_pair
+from toheal_protocol.crypto import KemPublicKey
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.model import WallTime
 from toheal_protocol.ratchet import (
@@ -20,6 +21,7 @@ from toheal_protocol.ratchet import (
 )
 from toheal_protocol.ratchet.past import PastChains
 from toheal_protocol.ratchet.skipped import RECORD_SIZE, SkippedKeys
+from toheal_protocol.ratchet.state import Answering
 
 
 def many_sessions() -> list[Session]:
@@ -113,3 +115,34 @@ def test_past_chains_out_of_order_are_refused() -> None:
     doubled = PastChains(session.past + session.past[:72])
     with pytest.raises(MalformedFrame):
         decode_session(encode_session(evolve(session, past=doubled)))
+
+
+def test_a_stored_offer_that_is_no_mlkem_key_is_refused() -> None:
+    """Sealing answers it without looking again, and must not fail on it."""
+    ours, theirs = make_pair()
+    theirs.open(ours.seal())
+    assert isinstance(theirs.session.ours, Answering)
+    broken = evolve(theirs.session.ours, their_offer=KemPublicKey(b"\xff" * 1184))
+    with pytest.raises(MalformedFrame):
+        decode_session(encode_session(evolve(theirs.session, ours=broken)))
+
+
+def test_states_that_cannot_be_are_refused() -> None:
+    ours, theirs = make_talking_pair()
+    sending, answering = encode_session(theirs.session), encode_session(ours.session)
+    awaiting = encode_session(make_pair()[1].session)
+    front = 1 + 1 + 1 + 3 * 32 + 8 + 1
+    flags_at = front + 32 + 32 + 4 + 4 + 32 + 32
+    past_at = flags_at + 1 + 4 + 3 * 32 + 4
+    for encoded in (
+        awaiting[:1] + b"\x03" + awaiting[2:],  # a kind that is none
+        awaiting[:2] + b"\x08" + awaiting[3:],  # an offer while awaiting
+        sending[:2] + b"\x09" + sending[3:],  # an offer the flags do not name
+        sending[:flags_at] + b"\x04" + sending[flags_at + 1 :],  # flags of another version
+        sending[:2] + b"\x11" + sending[3:],  # an unknown mark
+        sending[:past_at] + b"\x00\x41" + bytes(72 * 65 + 4),  # more past chains than are kept
+        sending[: front - 1] + b"\x33" + sending[front:],  # older than any count
+        answering[:2] + b"\x00" + answering[3 : front + 36] + bytes(6),  # an answer owed to nobody
+    ):
+        with pytest.raises(MalformedFrame):
+            decode_session(encoded)

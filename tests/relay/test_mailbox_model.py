@@ -344,3 +344,17 @@ def test_a_signal_mailbox_keeps_nothing_longer_than_a_signal_may_live() -> None:
     mailboxes.deposit(Deposit(1, address, token(0), b"later"), SOURCES[1], now=Instant(10.0))
     assert len(mailboxes.names(address, now=Instant(6 * HOUR + 9))) == 2
     assert mailboxes.names(address, now=Instant(6 * HOUR + 10)) == ()
+
+
+def test_a_shortened_life_does_not_overtake_what_came_before() -> None:
+    mailboxes = Mailboxes(LIMITS, secret=bytes(32), tally=Tally())
+    opening = opening_of(1)
+    address = address_of(opening.read_key)
+    mailboxes.open(opening, SOURCES[0], now=Instant(0.0))
+    mailboxes.deposit(Deposit(1, address, token(0), b"long"), SOURCES[1], now=Instant(0.0))
+    mailboxes.open(evolve(opening, ttl=60), SOURCES[0], now=Instant(0.0))
+    mailboxes.deposit(Deposit(1, address, token(0), b"short"), SOURCES[1], now=Instant(0.0))
+    names = mailboxes.names(address, now=Instant(3599.0))
+    frames = [mailboxes.frame(address, name, now=Instant(3599.0)) for name in names]
+    assert frames == [b"long", b"short"]
+    assert mailboxes.names(address, now=Instant(3600.0)) == ()

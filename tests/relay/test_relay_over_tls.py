@@ -21,6 +21,7 @@ from toheal_protocol.wire.mailbox import MAX_COMMAND_SIZE
 from toheal_protocol.wire.mailbox_answers import MAX_ANSWER_SIZE, WINDOW
 from toheal_protocol.wire.relay_address import RelayAddress
 from toheal_relay.limits import Limits
+from toheal_relay.server.connection import GOODBYE
 from toheal_relay.server.relay import RunningRelay
 
 pytestmark = pytest.mark.real
@@ -196,7 +197,7 @@ async def test_a_reader_who_does_not_read_is_cut(tmp_path: Path) -> None:
 @pytest.mark.trio
 async def test_who_asks_and_never_reads_the_answers_is_cut(tmp_path: Path) -> None:
     limits = evolve(WIDE, reply_queue=10_000, send_buffer=4096)
-    with trio.fail_after(PATIENCE):
+    with trio.fail_after(GOODBYE):  # at once: who does not read does not hear a last word either
         async with (
             running_relay(tmp_path, limits=limits) as relay,
             calling(relay.address, open_stream=open_slowly) as asker,
@@ -321,7 +322,7 @@ async def test_who_is_silent_is_pinged_and_stays_if_it_answers(tmp_path: Path) -
 @pytest.mark.trio
 async def test_a_stopping_relay_finishes_what_it_was_saying(tmp_path: Path) -> None:
     frames = [number.to_bytes(4, "big") * 1024 for number in range(40)]
-    with trio.fail_after(PATIENCE):
+    with trio.fail_after(GOODBYE):
         async with running_relay(tmp_path, limits=WIDE) as relay:
             async with calling(relay.address) as reader, calling(relay.address) as writer:
                 await reader.open()

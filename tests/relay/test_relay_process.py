@@ -170,7 +170,11 @@ def test_nobody_answers_for_a_relay_that_does_not_run(tmp_path: Path) -> None:
     assert done.stderr == "toheal-relay: no relay is running on this state folder\n"
 
 
-@pytest.mark.parametrize("wrong", [["--port", "70000"], ["--nonsense"], ["--public", "a:b"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [["--port", "70000"], ["--nonsense"], ["--public", "a:b"], ["--show-deposits"]],
+    ids=["port", "nonsense", "public", "show deposits to others"],
+)
 def test_wrong_usage_exits_with_two(wrong: list[str]) -> None:
     done = operate(*wrong)
     assert done.returncode == 2

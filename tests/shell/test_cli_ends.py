@@ -296,13 +296,13 @@ def test_wiping_needs_a_yes_and_works_without_a_process(
 
 
 def test_the_folder_is_neutral_and_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setenv("HOME", "/people/someone")
     monkeypatch.setattr(sys, "platform", "linux")
-    assert default_home({}) == "/home/someone/.local/share/th"
+    assert default_home({}) == "/people/someone/.local/share/th"
     assert default_home({"XDG_DATA_HOME": "/data"}) == "/data/th"
     assert default_home({"TOHEAL_HOME": "/else", "XDG_DATA_HOME": "/data"}) == "/else"
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert default_home({}) == "/home/someone/Library/Application Support/th"
+    assert default_home({}) == "/people/someone/Library/Application Support/th"
 
 
 # ---- the real process

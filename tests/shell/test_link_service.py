@@ -27,7 +27,7 @@ async def open_links(**channel_options):
         async with trio.open_nursery() as opening:
             for link in (ours, theirs):
                 opening.start_soon(nursery.start, link.run)
-        with trio.fail_after(1e6):
+        with trio.fail_after(1e4):
             yield ours, theirs
         nursery.cancel_scope.cancel()
 
@@ -170,7 +170,7 @@ async def test_draining_loses_nothing_and_ends_both_sides(autojump_clock):
         with pytest.raises(trio.EndOfChannel):
             await ours.incoming.receive()
         assert ours.ending is Ending.DRAINED
-        await theirs._ended.wait()
+        await theirs.closed.wait()
         assert theirs.ending is Ending.DRAINED
 
 
@@ -199,10 +199,10 @@ async def test_a_dead_peer_ends_the_link_in_time(autojump_clock):
         await trio.sleep(1)
         died_at = trio.current_time()
         ours.channel.freeze()
-        await ours._ended.wait()
+        await ours.closed.wait()
         assert ours.ending is Ending.SILENT
         assert trio.current_time() - died_at <= PING_EVERY + SILENCE_LONGEST
-        await theirs._ended.wait()
+        await theirs.closed.wait()
         assert theirs.ending is Ending.SILENT
 
 
@@ -228,7 +228,7 @@ async def test_a_lost_channel_ends_the_link_after_what_had_arrived(autojump_cloc
         ours.send_nowait(Frame(b"before"))
         await trio.sleep(1)
         theirs.channel.lose()
-        await theirs._ended.wait()
+        await theirs.closed.wait()
         assert theirs.ending is Ending.LOST
         assert await theirs.incoming.receive() == (b"before",)
         with pytest.raises(trio.EndOfChannel):
@@ -241,7 +241,7 @@ async def test_closing_ends_both_sides(autojump_clock):
         await ours.aclose()
         assert ours.ending is Ending.LEFT
         assert ours.channel.is_closed
-        await theirs._ended.wait()
+        await theirs.closed.wait()
         assert theirs.ending is Ending.LOST
         for link in (ours, theirs):
             with pytest.raises(trio.ClosedResourceError):
@@ -262,7 +262,7 @@ async def test_a_reader_that_leaves_ends_the_link(autojump_clock):
     async with open_links() as (ours, theirs):
         await theirs.incoming.aclose()
         ours.send_nowait(Frame(b"to nobody"))
-        await theirs._ended.wait()
+        await theirs.closed.wait()
         assert theirs.ending is Ending.LEFT
 
 
@@ -297,9 +297,9 @@ async def test_somebody_in_the_middle_of_the_channel_is_noticed(autojump_clock):
 async def test_a_peer_that_breaks_the_rules_is_cut_off(autojump_clock):
     async with open_links() as (ours, theirs):
         ours.channel.inject(b"garbage")
-        await ours._ended.wait()
+        await ours.closed.wait()
         assert ours.ending is Ending.BROKE_RULES
-        await theirs._ended.wait()
+        await theirs.closed.wait()
 
 
 async def test_a_link_closed_before_it_ran_is_closed(autojump_clock):
@@ -309,6 +309,8 @@ async def test_a_link_closed_before_it_ran_is_closed(autojump_clock):
     assert channel.is_closed
     with pytest.raises(trio.ClosedResourceError):
         link.send_nowait(Frame(b"x"))
+    with pytest.raises(ChannelFailed):
+        await link.run()
 
 
 async def test_frames_of_no_lawful_size_are_our_bug(autojump_clock):

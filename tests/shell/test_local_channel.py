@@ -61,8 +61,9 @@ async def _answers(home: Path, sent: bytes) -> list[Answer]:
         received = b""
         try:
             await stream.send_all(sent)
-            async for piece in stream:
-                received += piece
+            with trio.fail_after(20):
+                async for piece in stream:
+                    received += piece
         except trio.BrokenResourceError:
             pass
         return [json.loads(line) for line in received.splitlines()]

@@ -32,7 +32,7 @@ from toheal_p2p.services.relay_connection import (
 )
 from toheal_protocol.crypto import SigningSeed, token_of
 from toheal_protocol.model import DepositToken
-from toheal_protocol.wire.mailbox import ItemId, MailboxKind, Open, decode_command
+from toheal_protocol.wire.mailbox import Credit, ItemId, MailboxKind, Open, decode_command
 from toheal_protocol.wire.mailbox_answers import (
     DONE,
     WINDOW,
@@ -432,6 +432,7 @@ class ScriptedChannel:
 
     def __init__(self, *messages: bytes) -> None:
         self._messages = list(messages)
+        self.heard: list[bytes] = []
 
     async def __call__(self, _address: RelayAddress) -> ScriptedChannel:
         await trio.lowlevel.checkpoint()
@@ -439,6 +440,7 @@ class ScriptedChannel:
 
     async def send(self, messages: Sequence[bytes]) -> None:
         await trio.lowlevel.checkpoint()
+        self.heard += messages
 
     async def receive(self) -> Sequence[bytes]:
         await trio.lowlevel.checkpoint()
@@ -481,6 +483,22 @@ async def test_a_relay_that_breaks_the_rules_is_left(
             events.append(await next_event(connection))
         assert events[-1] == RelayDown("unreachable")
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_mail_nobody_watches_any_more_is_credited(autojump_clock: Clock) -> None:
+    mail = [encode_mail(BOX.address, ItemId(number), bytes(80_000)) for number in range(3)]
+    channel = ScriptedChannel(HELLO, *mail)
+    connection = RelayConnection(MemoryRelay().address, dial=channel)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(connection.run)
+        assert await next_event(connection) == RelayUp(bytes(16))
+        await trio.sleep(1)
+        with pytest.raises(trio.WouldBlock):
+            connection.events.receive_nowait()
+        nursery.cancel_scope.cancel()
+    credits = [each for each in map(decode_command, channel.heard) if isinstance(each, Credit)]
+    assert sum(each.amount for each in credits) == 240_000
 
 
 @pytest.mark.trio

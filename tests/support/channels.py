@@ -13,14 +13,6 @@ from collections.abc import Sequence
 
 import trio
 from attrs import define, field
-from toheal_protocol.errors import RemoteError
-from toheal_protocol.wire.connection_blob import (
-    Candidate,
-    CandidateKind,
-    ConnectionBlob,
-    decode_blob,
-    encode_blob,
-)
 
 from toheal_p2p.ports.channels import (
     BUFFER_LOW,
@@ -29,6 +21,14 @@ from toheal_p2p.ports.channels import (
     ChannelFailed,
     Channels,
     PreparedChannel,
+)
+from toheal_protocol.errors import RemoteError
+from toheal_protocol.wire.connection_blob import (
+    Candidate,
+    CandidateKind,
+    ConnectionBlob,
+    decode_blob,
+    encode_blob,
 )
 
 

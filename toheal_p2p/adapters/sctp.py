@@ -20,6 +20,7 @@ from aiortc import rtcsctptransport as stock
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcsctptransport import RTCSctpTransport
 from OpenSSL import SSL
+
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.wire.link_record import MAX_RECORD_SIZE
 

@@ -38,6 +38,11 @@ from aiortc import (
 from aiortc.rtcdtlstransport import SRTPProtectionProfile
 from attrs import define, field
 from OpenSSL import SSL
+
+from toheal_p2p.adapters.bridge import aio
+from toheal_p2p.adapters.ice import GuardedIce
+from toheal_p2p.adapters.sctp import GuardedSctp
+from toheal_p2p.ports.channels import BUFFER_LOW, EXPORTER_SIZE, ChannelFailed
 from toheal_protocol.errors import LocalError, RemoteError
 from toheal_protocol.wire.connection_blob import (
     MAX_CANDIDATES,
@@ -49,11 +54,6 @@ from toheal_protocol.wire.connection_blob import (
     is_usable,
 )
 from toheal_protocol.wire.link_record import MAX_RECORD_SIZE
-
-from toheal_p2p.adapters.bridge import aio
-from toheal_p2p.adapters.ice import GuardedIce
-from toheal_p2p.adapters.sctp import GuardedSctp
-from toheal_p2p.ports.channels import BUFFER_LOW, EXPORTER_SIZE, ChannelFailed
 
 OPENING_LONGEST: Final = 10.0
 """Seconds for ICE, DTLS and SCTP together. ICE alone would try for more than a minute."""
@@ -278,7 +278,8 @@ class WebRtcChannel:
 
     async def receive(self) -> tuple[bytes, ...]:
         """Return all messages that have arrived; see `ports.channels.Channel`."""
-        await trio.lowlevel.checkpoint()
+        if self._arrived:
+            await trio.lowlevel.checkpoint()
         while not self._arrived:
             if self._is_lost:
                 raise ChannelFailed("the channel is lost")

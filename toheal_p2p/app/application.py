@@ -6,7 +6,7 @@ durable, and refuses with a code that the doors put into words.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -25,11 +25,19 @@ from toheal_p2p.app.profile import (
     put_relays,
     read_relay,
     relays_of,
+    require_charter,
     restore_circle,
     usable_name,
 )
-from toheal_p2p.app.refusals import RefusalCode, Refused
+from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.relays import RelayPair
+from toheal_p2p.app.running import (
+    RunningCircle,
+    find_circle,
+    relay_view,
+    require_active,
+    require_facilitated,
+)
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.vault import EntryRow, Vault
 from toheal_p2p.services.circle import CircleService
@@ -42,15 +50,14 @@ from toheal_protocol.machines import door
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.addressing import MAX_RELAYS
 from toheal_protocol.machines.records import PutCircle
-from toheal_protocol.machines.state import Circle, Role, Seat, Stage, Standing
+from toheal_protocol.machines.state import Circle, Seat, Stage
 from toheal_protocol.machines.storing import encode_cold
 from toheal_protocol.messages.bodies import CONTENT_NOTES
-from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE, InvitationContent
+from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import (
     MAX_MEMBERS,
     MAX_TEXT_SIZE,
     CircleId,
-    MemberId,
     MessageId,
     WallTime,
 )
@@ -62,24 +69,11 @@ PAGE: Final = 200
 NEWEST_DELIVERIES: Final = 100
 """Rows of `deliveries` when no message is named."""
 
+LOOK_BACK: Final = 5000
+"""Newest entries among which a message is looked up by the start of its id."""
+
 SEARCH_MOST: Final = 200
 """Entries a search returns."""
-
-_STAGE_REFUSALS: Final[dict[Stage, RefusalCode]] = {
-    Stage.KNOCKING: "not_admitted_yet",
-    Stage.LEFT: "left_circle",
-    Stage.DECLINED: "declined_at_door",
-}
-
-
-@define(eq=False)
-class RunningCircle:
-    """One circle with its service and its connections."""
-
-    service: CircleService
-    relays: dict[RelayAddress, RelayPair]
-    changed: trio.Event = field(factory=trio.Event)
-    """Replaced and set whenever something is shown: followers wait for it."""
 
 
 @define(eq=False)
@@ -142,7 +136,7 @@ class Application:
             raise Refused("too_many_relays", limit=MAX_RELAYS)
         if not chosen:
             raise Refused("no_relay")
-        _check_charter(charter)
+        require_charter(charter)
         circle = door.found_circle(
             name=usable_name(name),
             my_name=usable_name(nickname or self._nickname),
@@ -180,7 +174,7 @@ class Application:
             raise Refused("circle_full", limit=MAX_MEMBERS)
         if not cold.relays:
             raise Refused("no_relay")
-        relay = next((one for one in cold.relays if self._is_up(running, one)), cold.relays[0])
+        relay = next((one for one in cold.relays if running.is_up(one)), cold.relays[0])
         await self._decide(running, machine.Invited(expires_in, relay))
         return showing.invitation_view(running.service.circle.cold.invitations[-1])
 
@@ -243,12 +237,12 @@ class Application:
         running = self._facilitated(circle)
         if len(showing.others(running.service.circle.cold)) + 1 >= MAX_MEMBERS:
             raise Refused("circle_full", limit=MAX_MEMBERS)
-        await self._decide(running, machine.Admitted(self._at_door(running, who)))
+        await self._decide(running, machine.Admitted(running.at_door(who)))
 
     async def decline(self, circle: str, who: str) -> None:
         """Keep the door closed to somebody."""
         running = self._facilitated(circle)
-        await self._decide(running, machine.Refused(self._at_door(running, who)))
+        await self._decide(running, machine.Refused(running.at_door(who)))
 
     # ---- relays
 
@@ -264,7 +258,10 @@ class Application:
     async def relay_list(self) -> Sequence[views.RelayView]:
         """Return the profile's own relays, and those its circles use."""
         used = [relay for one in self._running.values() for relay in one.relays]
-        return [self._relay_view(relay) for relay in dict.fromkeys((*self._relays, *used))]
+        return [
+            relay_view(relay, self._running.values())
+            for relay in dict.fromkeys((*self._relays, *used))
+        ]
 
     async def relay_remove(self, address: str) -> None:
         """Remove one of the profile's relays."""
@@ -296,7 +293,7 @@ class Application:
         rows = await self.vault.entries(cold.id, after=after, limit=limit)
         return self._entries(running, rows)
 
-    async def follow(self, circle: str, *, after: int) -> AsyncIterator[views.EntryView]:
+    async def follow(self, circle: str, *, after: int) -> AsyncGenerator[views.EntryView, None]:
         """Give every entry above `after`, and then each new one."""
         running = self._find(circle)
         while True:
@@ -419,67 +416,20 @@ class Application:
         await done.wait()
 
     def _find(self, circle: str) -> RunningCircle:
-        known = [
-            (key, running.service.circle.cold.name, running)
-            for key, running in self._running.items()
-        ]
-        return find(circle, known, missing="no_such_circle")
+        return find_circle(circle, self._running)
 
     def _active(self, circle: str) -> RunningCircle:
-        running = self._find(circle)
-        stage = running.service.circle.cold.stage
-        if stage is not Stage.ACTIVE:
-            raise Refused(_STAGE_REFUSALS[stage])
-        return running
+        return require_active(self._find(circle))
 
     def _facilitated(self, circle: str) -> RunningCircle:
-        running = self._active(circle)
-        if running.service.circle.cold.my_role is not Role.FACILITATOR:
-            raise Refused("not_a_facilitator")
-        return running
-
-    def _at_door(self, running: RunningCircle, who: str) -> MemberId:
-        peers = running.service.circle.cold.peers
-        waiting = [
-            (member, peer.name, member)
-            for member, peer in peers.items()
-            if peer.standing is Standing.WAITING
-        ]
-        return find(who, waiting, missing="nobody_waiting")
+        return require_facilitated(self._find(circle))
 
     async def _message(self, circle: CircleId, message: str) -> MessageId:
-        try:
-            mid = MessageId(bytes.fromhex(message))
-        except ValueError:
-            raise Refused("no_such_message", name=message[:64]) from None
-        if len(mid) != 32 or await self.vault.entry(circle, mid) is None:
-            raise Refused("no_such_message", name=message[:64])
-        return mid
+        """Return the message this id, or start of one, names: among the newest `LOOK_BACK`."""
+        rows = await self.vault.entries(circle, limit=LOOK_BACK, newest=True)
+        known = [(row.mid, row.mid.hex(), row.mid) for row in rows]
+        return find(message[:64], known, missing="no_such_message")
 
     def _entries(self, running: RunningCircle, rows: Sequence[EntryRow]) -> list[views.EntryView]:
         cold = running.service.circle.cold
         return [showing.entry_view(cold, row) for row in rows]
-
-    def _is_up(self, running: RunningCircle, relay: RelayAddress) -> bool:
-        return relay in running.service.circle.live.boots
-
-    def _relay_view(self, relay: RelayAddress) -> views.RelayView:
-        pairs = [one.relays[relay] for one in self._running.values() if relay in one.relays]
-        if any(pair.problem is None for pair in pairs):
-            return views.RelayView(str(relay), "connected", None)
-        problem = next((pair.problem for pair in pairs if pair.problem is not None), None)
-        if problem is None:
-            return views.RelayView(str(relay), "trying", None)
-        code: RefusalCode = "relay_unreachable"
-        if problem == "wrong_fingerprint":
-            code = "relay_wrong_fingerprint"
-        elif problem == "full":
-            code = "relay_full"
-        return views.RelayView(str(relay), "unreachable", code)
-
-
-def _check_charter(charter: str) -> None:
-    if not charter.strip():
-        raise Refused("charter_empty")
-    if len(charter.encode()) > MAX_CHARTER_SIZE:
-        raise Refused("charter_too_long", limit=MAX_CHARTER_SIZE)

@@ -15,6 +15,7 @@ from toheal_protocol.identity import UnusableName, clean_name
 from toheal_protocol.machines.records import PutSetting
 from toheal_protocol.machines.state import Circle, Log
 from toheal_protocol.machines.storing import decode_cold, decode_held, decode_log, decode_pair
+from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
 from toheal_protocol.model import MAX_NAME_LENGTH
 from toheal_protocol.wire.relay_address import RelayAddress, parse_relay_address
 
@@ -69,6 +70,14 @@ def usable_name(name: str) -> str:
     except UnusableName:
         code: RefusalCode = "name_unusable"
         raise Refused(code) from None
+
+
+def require_charter(charter: str) -> None:
+    """Refuse a charter that says nothing or too much."""
+    if not charter.strip():
+        raise Refused("charter_empty")
+    if len(charter.encode()) > MAX_CHARTER_SIZE:
+        raise Refused("charter_too_long", limit=MAX_CHARTER_SIZE)
 
 
 def restore_circle(stored: StoredCircle) -> Circle:

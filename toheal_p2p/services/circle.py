@@ -19,13 +19,12 @@ from toheal_p2p.ports.channels import Channel, ChannelFailed, Channels, Prepared
 from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.committer import Committer
 from toheal_p2p.services.link import Link
-from toheal_protocol.crypto import Entropy, SealKey
+from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.draft import Decision
 from toheal_protocol.machines.state import Circle
 from toheal_protocol.model import Address, Frame, Instant, MemberId, WallTime
-from toheal_protocol.wire.link_record import LinkKeys
 from toheal_protocol.wire.relay_address import RelayAddress
 
 OUTGOING_MOST: Final = 4096
@@ -247,13 +246,7 @@ class CircleService:
             self._over(effect.member, held)
 
     async def _serve(self, effect: machine.ConnectLink, held: _OpenLink, channel: Channel) -> None:
-        keys = LinkKeys(
-            send=SealKey(effect.send_key),
-            receive=SealKey(effect.receive_key),
-            binding=effect.proof_key,
-            controlling=effect.is_controlling,
-        )
-        link = Link(channel, keys)
+        link = Link(channel, effect.keys)
         async with trio.open_nursery() as nursery:
             await nursery.start(link.run)
             held.link = link

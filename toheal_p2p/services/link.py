@@ -11,12 +11,12 @@ from typing import Final, assert_never
 
 import trio
 from attrs import define, field
+
+from toheal_p2p.ports.channels import Channel, ChannelFailed
 from toheal_protocol.errors import LocalError
 from toheal_protocol.machines import link as machine
 from toheal_protocol.model import MAX_FRAME_SIZE, Frame, Instant
 from toheal_protocol.wire.link_record import LinkKeys
-
-from toheal_p2p.ports.channels import Channel, ChannelFailed
 
 QUEUE_MOST: Final = 512 * 1024
 """Bytes of frames that wait here. A frame is taken while fewer wait, so the largest always fits."""
@@ -43,6 +43,8 @@ class Link:
     """The peer's frames in order, a tuple per record. Ends when the link does."""
     ending: machine.Ending | None = field(default=None, init=False)
     """Why the link is over; None before."""
+    closed: trio.Event = field(factory=trio.Event, init=False, repr=False)
+    """Set once the link is over and everything is freed."""
 
     _state: machine.State | None = field(default=None, init=False, repr=False)
     _round_trip: float | None = field(default=None, init=False)
@@ -50,11 +52,11 @@ class Link:
     _queued: int = field(default=0, init=False)
     _is_draining: bool = field(default=False, init=False)
     _arrived: deque[machine.Deliver] = field(factory=deque, init=False, repr=False)
+    _is_handing_over: bool = field(default=False, init=False)
     _hand_over: trio.MemorySendChannel[tuple[Frame, ...]] = field(init=False, repr=False)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
     _tasks: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
     _opened: trio.Event = field(factory=trio.Event, init=False, repr=False)
-    _ended: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _may_write: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _may_queue: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _may_hand_over: trio.Event = field(factory=trio.Event, init=False, repr=False)
@@ -83,6 +85,8 @@ class Link:
         try:
             async with trio.open_nursery() as nursery:
                 self._tasks = nursery.cancel_scope
+                if self.ending is not None:  # closed before it began
+                    nursery.cancel_scope.cancel()
                 self._take(machine.begin(self.keys, exporter=self.channel.exporter, now=_now()))
                 nursery.start_soon(self._read)
                 nursery.start_soon(self._wake)
@@ -95,7 +99,7 @@ class Link:
             try:
                 await self.channel.aclose()
             finally:
-                self._ended.set()
+                self.closed.set()
         if not self._opened.is_set():
             raise ChannelFailed("the link was over before it was open")
 
@@ -138,17 +142,17 @@ class Link:
         The peer may be slow, or dead: put a deadline around the call, and `aclose` after it.
         """
         self._stop_queueing()
-        await self._ended.wait()
+        await self.closed.wait()
 
     async def aclose(self) -> None:
         """End the link now; what is on the way is lost. Returns when `run` has cleaned up."""
         if self._state is None:
             self._release()
-            self._ended.set()
+            self.closed.set()
             await self.channel.aclose()
             return
         self._end(machine.Ending.LEFT)
-        await self._ended.wait()
+        await self.closed.wait()
 
     async def _read(self) -> None:
         try:
@@ -171,13 +175,16 @@ class Link:
         self._feed(machine.DrainAsked())
 
     async def _deliver(self) -> None:
+        """Hand over what found `incoming` full: its reader is slower than the peer."""
         try:
             while True:
                 while not self._arrived:
                     self._may_hand_over = trio.Event()
                     await self._may_hand_over.wait()
+                self._is_handing_over = True
                 delivered = self._arrived.popleft()
                 await self._hand_over.send(delivered.frames)
+                self._is_handing_over = False
                 self._feed(machine.Consumed(delivered.size))
         except trio.BrokenResourceError:
             self._end(machine.Ending.LEFT)  # whoever read `incoming` has closed it
@@ -215,6 +222,7 @@ class Link:
         self._state, effects = step
         for effect in effects:
             self._perform(effect)
+        self._hand_over_now()
         if isinstance(self._state, machine.Open):
             self._round_trip = self._state.pulse.round_trip
             if self._state.outbound.can_send:
@@ -227,7 +235,6 @@ class Link:
                     self.channel.send_nowait(record)
             case machine.Deliver():
                 self._arrived.append(effect)
-                self._may_hand_over.set()
             case machine.WakeAt(at):
                 self._alarm.deadline = at
             case machine.Opened():
@@ -238,6 +245,20 @@ class Link:
                 self._end(ending)
             case _:
                 assert_never(effect)
+
+    def _hand_over_now(self) -> None:
+        """Hand over without a detour through another task, as long as `incoming` takes it."""
+        if self._is_handing_over:
+            return
+        self._is_handing_over = True
+        try:
+            while self._arrived:
+                self._hand_over.send_nowait(self._arrived[0].frames)
+                self._feed(machine.Consumed(self._arrived.popleft().size))
+        except (trio.WouldBlock, trio.BrokenResourceError):
+            self._may_hand_over.set()
+        finally:
+            self._is_handing_over = False
 
     def _stop_queueing(self) -> None:
         self._is_draining = True

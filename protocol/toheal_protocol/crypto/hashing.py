@@ -25,14 +25,11 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/op",
         "th1/safety",
         "th1/source",
-        "th1/text",
         "th1/token",
         "th1/view",
         # keys derived by PRF
-        "th1/charter-key",
         "th1/commit",
         "th1/content",
-        "th1/continuity",
         "th1/dtls",
         "th1/generation",
         "th1/inv",
@@ -89,7 +86,7 @@ def prf_pair(key: bytes, label: str) -> tuple[bytes, bytes]:
     One HMAC gives both, so a chain of keys advances at the price of one. The first half is
     `prf(key, label)`: never use both functions with one label.
 
-    Source: RFC 2104. Spec: docs/protocol/conventions.md, section 3.2.
+    Source: RFC 2104. Spec: docs/protocol/ratchet.md, section 3.2.
     """
     both = hmac.digest(key, length_prefixed(_known(label)), "sha512")
     return both[:PRF_SIZE], both[PRF_SIZE:]

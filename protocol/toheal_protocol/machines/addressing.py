@@ -17,7 +17,6 @@ from toheal_protocol.crypto import (
     Entropy,
     SealKey,
     SigningSeed,
-    hash_parts,
     open_with_nonce_inside,
     seal_with_random_nonce,
     verify_key,
@@ -26,13 +25,13 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.state import OurMailbox
 from toheal_protocol.messages.grants import MAIL, SIGNAL, Grant
 from toheal_protocol.model import (
-    ADDRESS_SIZE,
     TOKEN_SIZE,
     Address,
     DepositToken,
     Frame,
     MemberId,
 )
+from toheal_protocol.wire import mailbox
 from toheal_protocol.wire.padding import pad_to_bucket, unpad
 from toheal_protocol.wire.relay_address import RelayAddress
 
@@ -68,7 +67,7 @@ def open_deposit(key: SealKey, deposit: bytes) -> Frame:
 
 def address_of(read_seed: SigningSeed) -> Address:
     """Return where the mailbox of a read key is."""
-    return Address(hash_parts("th1/address", verify_key(read_seed))[:ADDRESS_SIZE])
+    return mailbox.address_of(verify_key(read_seed))
 
 
 def draw_mailboxes(

@@ -14,6 +14,7 @@ from toheal_protocol.model import (
     MemberId,
     MessageId,
 )
+from toheal_protocol.wire.link_record import LinkKeys
 from toheal_protocol.wire.relay_address import RelayAddress
 
 # ---- events: it happened
@@ -278,10 +279,7 @@ class ConnectLink:
     member: MemberId
     attempt: bytes
     their_blob: bytes = field(repr=False)
-    send_key: bytes = field(repr=False)
-    receive_key: bytes = field(repr=False)
-    proof_key: bytes = field(repr=False)
-    is_controlling: bool
+    keys: LinkKeys = field(repr=False)
 
 
 @frozen

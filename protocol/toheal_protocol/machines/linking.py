@@ -18,7 +18,6 @@ from typing import Final
 
 from attrs import evolve
 
-from toheal_protocol.crypto import prf
 from toheal_protocol.machines import courier
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import CloseLink, ConnectLink, PrepareLink
@@ -26,6 +25,7 @@ from toheal_protocol.machines.pair import ack_soon, pass_note
 from toheal_protocol.machines.state import LinkAttempt, LinkStep, Stage, Standing
 from toheal_protocol.messages.notes import ATTEMPT_SIZE, Here, LinkAnswer, LinkOffer
 from toheal_protocol.model import Instant, MemberId
+from toheal_protocol.wire.link_record import derive_link_keys
 
 ATTEMPT_LIFE: Final = 12.0
 """Seconds an attempt may take, from the first preparation to the open channel."""
@@ -178,19 +178,14 @@ def next_instant(draft: Draft, member: MemberId) -> Instant | None:
 def _connect(draft: Draft, member: MemberId, attempt: LinkAttempt) -> None:
     ours, theirs = attempt.our_secret, attempt.their_secret
     first, second = (ours, theirs) if attempt.is_ours else (theirs, ours)
-    root = prf(first, "th1/link-root", second, attempt.attempt)
-    offering, answering = (prf(root, "th1/link-key", side) for side in (b"offer", b"answer"))
-    send, receive = (offering, answering) if attempt.is_ours else (answering, offering)
+    keys = derive_link_keys(first, second, is_controlling=attempt.is_ours)
     draft.change_courier(member, attempt=evolve(attempt, step=LinkStep.CONNECTING))
     draft.ask(
         ConnectLink(
             member=member,
             attempt=attempt.attempt,
             their_blob=attempt.their_blob,
-            send_key=send,
-            receive_key=receive,
-            proof_key=root,
-            is_controlling=attempt.is_ours,
+            keys=keys,
         )
     )
 

@@ -1,0 +1,346 @@
+"""Real processes for benchmarks: a whole client each, driven line by line over its standard input.
+
+`python -m benchmarks.people HOME` opens a profile as `toheal run` does and then reads one JSON
+object per line, `{"ask": name, ...}`, and answers each with one line. Inside it, the application is
+called directly: what a command or a page costs on top is measured elsewhere.
+
+Times are of the monotonic clock, which is one for all processes of a machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any, Final, cast
+
+import attrs
+import trio
+from attrs import define, field
+
+from toheal_p2p.adapters.entropy import SystemEntropy
+from toheal_p2p.adapters.vault import PassphraseCost, create_vault, open_vault
+from toheal_p2p.app.application import Application
+from toheal_p2p.app.interface import AppInterface
+from toheal_p2p.app.profile import put_nickname
+
+PASSPHRASE: Final = "a passphrase of the benchmarks"
+CHEAP: Final = PassphraseCost(passes=1, memory=8 * 1024 * 1024)
+"""Stretching that costs milliseconds: it is measured by itself, in the part about the vault."""
+
+PATIENCE: Final = 60.0
+"""Seconds after which something that did not happen is a failure of the benchmark."""
+
+Answer = dict[str, Any]
+"""What a line of JSON says. `Any`, because JSON says no more."""
+
+
+# ---- outside: what a benchmark holds of a process
+
+
+@define(eq=False)
+class Line:
+    """A process that answers lines."""
+
+    arguments: tuple[str, ...]
+    _process: subprocess.Popen[bytes] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", *self.arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def begin(self, ask: str, **arguments: object) -> None:
+        """Ask, and do not wait for the answer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"ask": ask, **arguments}).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def answer(self) -> Answer:
+        """Wait for one answer."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.arguments[0]} ended with {self._process.wait()}")
+        answer = cast(Answer, json.loads(line))
+        if "failed" in answer:
+            raise RuntimeError(answer["failed"])
+        return answer
+
+    def ask(self, ask: str, **arguments: object) -> Answer:
+        """Ask and wait for the answer."""
+        self.begin(ask, **arguments)
+        return self.answer()
+
+    def end(self) -> None:
+        """End the process in the ordinary way."""
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@contextmanager
+def a_relay(folder: Path) -> Iterator[tuple[str, int]]:
+    """Run a relay; give its address and process id."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "toheal_relay", "run", "--host=127.0.0.1", "--port=0"]
+        + [f"--state={folder / 'relay'}", "--allow-loopback"],
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().decode().split()[1], process.pid
+    finally:
+        process.terminate()
+        process.wait(15)
+        process.stdout.close()
+
+
+def make_profile(home: Path, name: str) -> None:
+    """Make a profile that opens quickly."""
+    create_vault(home, PASSPHRASE, entropy=SystemEntropy(), cost=CHEAP)
+
+    async def give_name() -> None:
+        vault = await open_vault(home, PASSPHRASE, entropy=SystemEntropy())
+        await vault.commit([put_nickname(name)])
+        await vault.aclose()
+
+    trio.run(give_name)
+
+
+def a_person(folder: Path, name: str) -> Line:
+    """Start a person with a fresh profile; returns when it is ready."""
+    home = folder / name
+    make_profile(home, name)
+    person = Line(("benchmarks.people", str(home)))
+    person.answer()
+    return person
+
+
+def meet(ours: Line, theirs: Line, relay: str, *, name: str = "evening") -> Answer:
+    """Make a circle of two and open a data channel; return its id and when what happened."""
+    circle = ours.ask("create", name=name, relay=relay)["circle"]
+    link = ours.ask("invite", circle=circle)["link"]
+    theirs.ask("look", link=link)  # what a person reads before saying yes
+    ours.begin("admit_first", circle=circle)
+    joined = theirs.ask("join", link=link)
+    admitted = ours.answer()
+    theirs.begin("readable", circle=circle, count=1)
+    said = ours.ask("say", circle=circle, text="welcome")
+    readable = theirs.answer()
+    linked = [one.ask("await_direct", circle=circle)["at"] for one in (ours, theirs)]
+    return {
+        "circle": circle,
+        "joined_at": joined["began"],
+        "knocked": admitted["seen"] - joined["began"],
+        "admitted": admitted["at"] - joined["began"],
+        "said": said["at"] - joined["began"],
+        "readable": readable["at"] - joined["began"],
+        "direct": max(linked) - joined["began"],
+    }
+
+
+# ---- inside: what such a process does
+
+
+@define(eq=False)
+class Driver:
+    """Answers lines from inside a running application."""
+
+    app: Application
+
+    async def create(self, name: str, relay: str) -> Answer:
+        made = await self.app.circle_create(
+            name, relays=[relay], direct=True, charter="We listen.", nickname=None
+        )
+        return {"circle": made.id}
+
+    async def invite(self, circle: str) -> Answer:
+        return {"link": (await self.app.invite(circle, expires_in=3600)).link}
+
+    async def look(self, link: str) -> Answer:
+        return attrs.asdict(await self.app.look_at_invitation(link))
+
+    async def join(self, link: str) -> Answer:
+        began = time.monotonic()
+        made = await self.app.join(link, nickname="guest")
+        return {"began": began, "at": time.monotonic(), "circle": made.id}
+
+    async def admit_first(self, circle: str) -> Answer:
+        while not (waiting := await self.app.waiting(circle)):
+            await trio.sleep(0.001)
+        seen = time.monotonic()
+        await self.app.admit(circle, waiting[0].id)
+        return {"seen": seen, "at": time.monotonic()}
+
+    async def await_direct(self, circle: str) -> Answer:
+        while (await self.app.links(circle))[0].link != "direct":
+            await trio.sleep(0.002)
+        return {"at": time.monotonic()}
+
+    async def say(self, circle: str, text: str) -> Answer:
+        await self._say(circle, text)
+        return {"at": time.monotonic()}
+
+    async def say_many(self, circle: str, size: int, count: int, at_once: int) -> Answer:
+        """Say `count` texts, `at_once` at a time; answer when they are durable, and acknowledged."""
+        texts = iter([f"{number:08} ".ljust(size, "w") for number in range(count)])
+        began, used = time.monotonic(), time.process_time()
+
+        async def speak() -> None:
+            for text in texts:
+                await self._say(circle, text)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(at_once):
+                nursery.start_soon(speak)
+        said = time.monotonic()
+        while not self._all_acknowledged(circle):
+            await trio.sleep(0.005)
+        return {
+            "began": began,
+            "said": said,
+            "acked": time.monotonic(),
+            "cpu": time.process_time() - used,
+        }
+
+    async def readable(self, circle: str, count: int) -> Answer:
+        """Answer when `count` more texts of others can be read."""
+        used = time.process_time()
+        async for _text in self._texts_of_others(circle, after=await self._newest(circle)):
+            count -= 1
+            if not count:
+                break
+        return {"at": time.monotonic(), "cpu": time.process_time() - used}
+
+    async def echo(self, circle: str, count: int) -> Answer:
+        """Answer each of `count` texts with the same text."""
+        async for text in self._texts_of_others(circle, after=await self._newest(circle)):
+            await self._say(circle, text)
+            count -= 1
+            if not count:
+                break
+        return {}
+
+    async def ping(self, circle: str, size: int, count: int) -> Answer:
+        """Say a text and wait until its echo can be read; answer the seconds each took."""
+        took = []
+        texts = self._texts_of_others(circle, after=await self._newest(circle))
+        for _ in range(count):
+            began = time.monotonic()
+            await self._say(circle, "w" * size)
+            await anext(texts)
+            took.append(time.monotonic() - began)
+        return {"took": took}
+
+    async def commits(self, circle: str, count: int) -> Answer:
+        """Commit what a received message writes, one at a time; answer the median seconds."""
+        from benchmarks.bench_vault import receiving
+
+        took = []
+        for number in range(count):
+            writes = receiving(number)
+            began = time.monotonic()
+            await self.app.vault.commit(writes)
+            took.append(time.monotonic() - began)
+        return {"median": median(took)}
+
+    async def rest(self, seconds: float) -> Answer:
+        """Do nothing; answer what that cost."""
+        used = time.process_time()
+        await trio.sleep(seconds)
+        return {"cpu": time.process_time() - used, "memory": resident()}
+
+    async def _say(self, circle: str, text: str) -> None:
+        await self.app.say(circle, text, notes=(), to_facilitators=False)
+
+    async def _newest(self, circle: str) -> int:
+        cold = self.app._find(circle).service.circle.cold
+        newest = await self.app.vault.entries(cold.id, limit=1, newest=True)
+        return newest[0].position if newest else 0
+
+    async def _texts_of_others(self, circle: str, after: int) -> AsyncIterator[str]:
+        while True:
+            try:
+                async for entry in self.app.follow(circle, after=after):
+                    if entry.kind == "text" and not entry.mine:
+                        yield entry.text
+            finally:
+                pass
+
+    def _all_acknowledged(self, circle: str) -> bool:
+        pairs = self.app._find(circle).service.circle.pairs.values()
+        return all(pair.acked_through == pair.next_seq - 1 for pair in pairs)
+
+
+def resident() -> float:
+    """Return megabytes of memory this process has."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+async def serve(
+    app: AppInterface,
+    home: Path,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Be the door of a process that is driven by lines."""
+    task_status.started()
+    assert isinstance(app, Application)
+    driver = Driver(app)
+    tell({"ready": time.monotonic(), "home": home.name})
+    with os.fdopen(0, "rb", buffering=0) as stdin:
+        lines = trio.lowlevel.FdStream(os.dup(stdin.fileno()))
+        buffer = b""
+        while piece := await lines.receive_some(65536):
+            *complete, buffer = (buffer + piece).split(b"\n")
+            for line in complete:
+                asked = json.loads(line)
+                tell(await getattr(driver, asked.pop("ask"))(**asked))
+    app.end()
+
+
+def tell(answer: Answer) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+def main(home: str) -> None:
+    """Be one person until standard input ends."""
+    from toheal_p2p.adapters import bridge
+    from toheal_p2p.app.start import run_app
+
+    bridge.run(
+        partial(
+            run_app,
+            Path(home),
+            PASSPHRASE,
+            serve=serve,
+            on_ready=lambda: None,
+            allow_loopback=True,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,182 @@
+"""What a circle's machines read: frames, notes, operations, bodies, and the records of the vault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.support.entropy import SeededEntropy
+from tests.support.personas import person
+from tests.support.world import World
+from toheal_protocol.crypto import SealKey
+from toheal_protocol.identity import encode_card
+from toheal_protocol.machines.addressing import open_deposit, seal_deposit
+from toheal_protocol.machines.state import Held
+from toheal_protocol.machines.storing import (
+    decode_cold,
+    decode_held,
+    decode_log,
+    decode_pair,
+    encode_held,
+)
+from toheal_protocol.messages.bodies import TextBody, decode_text, encode_text
+from toheal_protocol.messages.frames import (
+    Answer,
+    Envelope,
+    Note,
+    Opening,
+    decode_frame,
+    encode_frame,
+)
+from toheal_protocol.messages.grants import MAIL, SIGNAL, Grant, encode_grants, take_grants
+from toheal_protocol.messages.notes import (
+    Ack,
+    Acquaintance,
+    AnyNote,
+    Declined,
+    ForkSeen,
+    Granted,
+    Head,
+    Here,
+    Introduction,
+    Knock,
+    Lasting,
+    LinkAnswer,
+    LinkOffer,
+    Welcome,
+    decode_item,
+    decode_note,
+    encode_item,
+    encode_note,
+)
+from toheal_protocol.messages.operations import (
+    Foundation,
+    OperationKind,
+    decode_foundation,
+    decode_keys,
+    decode_operation,
+    encode_foundation,
+    encode_keys,
+    encode_operation,
+    sign_operation,
+    take_keys,
+)
+from toheal_protocol.model import (
+    Address,
+    CircleId,
+    DepositToken,
+    Frame,
+    Instant,
+    MemberId,
+    MessageId,
+    WallTime,
+)
+from toheal_protocol.wire.codec import Reader
+from toheal_protocol.wire.relay_address import RelayAddress
+
+_OURS, _THEIRS = person(1), person(2)
+_KEYS = _OURS.card.keys
+_ID = MemberId(b"m" * 32)
+_MID = MessageId(b"i" * 32)
+_CIRCLE = CircleId(b"c" * 32)
+_RELAY = RelayAddress("relay.example.org", 443, bytes(32))
+_SEAL_KEY = SealKey(bytes(range(32)))
+
+
+def _grant(number: int, kind: int) -> Grant:
+    address, token = Address(b"a" * 16), DepositToken(b"t" * 16)
+    return Grant(number, kind, _RELAY, address, token, _SEAL_KEY)
+
+
+GRANTS = (_grant(1, MAIL), _grant(1, SIGNAL))
+
+_ACQUAINTANCE = Acquaintance(encode_card(_THEIRS.card), "سلمى", b"s" * 32)
+
+CREATE = sign_operation(
+    OperationKind.CREATE,
+    circle=CircleId(bytes(32)),
+    parents=(),
+    body=encode_foundation(Foundation(b"n" * 32, _KEYS, True, b"h" * 32)),
+    author=_OURS.persona,
+)
+ADD = sign_operation(
+    OperationKind.ADD,
+    circle=_CIRCLE,
+    parents=(b"p" * 32, b"q" * 32),
+    body=encode_keys(_THEIRS.card.keys),
+    author=_OURS.persona,
+)
+
+EVERY_NOTE: tuple[AnyNote, ...] = (
+    Ack(((3, 4), (6, 6))),
+    Here(False, (Head(_ID, 7, _MID),)),
+    LinkOffer(b"a" * 16, b"s" * 32, b"blob"),
+    LinkAnswer(b"a" * 16, b"s" * 32, b"blob"),
+    ForkSeen(),
+    Granted(GRANTS),
+    Knock("نورس", b"h" * 32),
+    Welcome((encode_operation(CREATE),), (_ACQUAINTANCE,), (Head(_ID, 7, _MID),)),
+    Introduction(_ACQUAINTANCE),
+    Declined(),
+)
+"""One of each kind; a test says that none is missing."""
+
+EVERY_FRAME = (
+    Opening(b"flight"),
+    Answer(b"flight"),
+    Note(b"sealed"),
+    Envelope(b"wrap", b"common"),
+)
+"""One of each kind."""
+
+_WORLD = World(3)
+_A, _B = _WORLD.bring_together()
+_A.say("seed")
+_WORLD.run_for(5)
+_HELD = Held(_ID, b"k" * 32, b"common", WallTime(1), Instant(1.0))
+
+
+def _take_grants(frame: bytes) -> object:
+    return take_grants(Reader(frame))
+
+
+def _take_keys(frame: bytes) -> object:
+    return take_keys(Reader(frame))
+
+
+def _open_deposit(frame: bytes) -> object:
+    return open_deposit(_SEAL_KEY, frame)
+
+
+PARSERS: tuple[tuple[str, Callable[[bytes], object]], ...] = (
+    ("decode_frame", decode_frame),
+    ("decode_note", decode_note),
+    ("decode_item", decode_item),
+    ("decode_operation", decode_operation),
+    ("decode_foundation", decode_foundation),
+    ("decode_keys", decode_keys),
+    ("take_keys", _take_keys),
+    ("decode_text", decode_text),
+    ("take_grants", _take_grants),
+    ("open_deposit", _open_deposit),
+    ("decode_cold", decode_cold),
+    ("decode_log", decode_log),
+    ("decode_pair", decode_pair),
+    ("decode_held", decode_held),
+)
+
+SEEDS: tuple[bytes, ...] = (
+    *(encode_frame(frame) for frame in EVERY_FRAME),
+    *(encode_note(note, seq=isinstance(note, Lasting), through=2) for note in EVERY_NOTE),
+    *(encode_item(note) for note in EVERY_NOTE),
+    encode_operation(CREATE),
+    encode_operation(ADD),
+    CREATE.body,
+    ADD.body,
+    encode_text(TextBody("نص", 1_800_000_000, ("loss",))),
+    encode_grants(GRANTS),
+    seal_deposit(_SEAL_KEY, Frame(b"frame"), SeededEntropy(5)),
+    _A.disk.blobs["cold"],
+    _A.disk.blobs["log"],
+    _A.disk.pairs[_B.id],
+    encode_held(_HELD),
+)

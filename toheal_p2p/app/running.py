@@ -1,0 +1,93 @@
+"""One running circle, and what has to be true of it before something can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import trio
+from attrs import define, field
+
+from toheal_p2p.app.interface import RelayView
+from toheal_p2p.app.names import find
+from toheal_p2p.app.refusals import RefusalCode, Refused
+from toheal_p2p.app.relays import RelayPair
+from toheal_p2p.services.circle import CircleService
+from toheal_protocol.machines.state import Role, Stage, Standing
+from toheal_protocol.model import CircleId, MemberId
+from toheal_protocol.wire.relay_address import RelayAddress
+
+_STAGE_REFUSALS: Final[dict[Stage, RefusalCode]] = {
+    Stage.KNOCKING: "not_admitted_yet",
+    Stage.LEFT: "left_circle",
+    Stage.DECLINED: "declined_at_door",
+}
+
+_PROBLEMS: Final[dict[str, RefusalCode]] = {
+    "wrong_fingerprint": "relay_wrong_fingerprint",
+    "full": "relay_full",
+}
+
+
+@define(eq=False)
+class RunningCircle:
+    """One circle with its service and its connections."""
+
+    service: CircleService
+    relays: dict[RelayAddress, RelayPair]
+    changed: trio.Event = field(factory=trio.Event)
+    """Replaced and set whenever something is shown: followers wait for it."""
+
+    def is_up(self, relay: RelayAddress) -> bool:
+        """Say whether a relay answers now."""
+        return relay in self.service.circle.live.boots
+
+    def at_door(self, who: str) -> MemberId:
+        """Return who waits at the door by this name or id.
+
+        Raises:
+            Refused: nobody_waiting, ambiguous_name.
+        """
+        waiting = [
+            (member, peer.name, member)
+            for member, peer in self.service.circle.cold.peers.items()
+            if peer.standing is Standing.WAITING
+        ]
+        return find(who, waiting, missing="nobody_waiting")
+
+
+def find_circle(circle: str, running: Mapping[CircleId, RunningCircle]) -> RunningCircle:
+    """Return the circle of this name or id.
+
+    Raises:
+        Refused: no_such_circle, ambiguous_name.
+    """
+    known = [(key, one.service.circle.cold.name, one) for key, one in running.items()]
+    return find(circle, known, missing="no_such_circle")
+
+
+def require_active(running: RunningCircle) -> RunningCircle:
+    """Return a circle we are in; refuse one we only knocked at, left, or were declined by."""
+    stage = running.service.circle.cold.stage
+    if stage is not Stage.ACTIVE:
+        raise Refused(_STAGE_REFUSALS[stage])
+    return running
+
+
+def require_facilitated(running: RunningCircle) -> RunningCircle:
+    """Return a circle we are in and facilitate."""
+    if require_active(running).service.circle.cold.my_role is not Role.FACILITATOR:
+        raise Refused("not_a_facilitator")
+    return running
+
+
+def relay_view(relay: RelayAddress, circles: Iterable[RunningCircle]) -> RelayView:
+    """Show how a relay answers our circles; one that no circle uses yet has not been tried."""
+    pairs = [one.relays[relay] for one in circles if relay in one.relays]
+    problems = [pair.problem for pair in pairs]
+    if None in problems:
+        return RelayView(str(relay), "connected", None)
+    if not problems:
+        return RelayView(str(relay), "trying", None)
+    code: RefusalCode = _PROBLEMS.get(str(problems[0]), "relay_unreachable")
+    return RelayView(str(relay), "unreachable", code)
