@@ -30,11 +30,11 @@ from toheal_p2p.services.relay_session import (
 )
 from toheal_protocol.crypto import SigningSeed, token_of
 from toheal_protocol.model import DepositToken
-from toheal_protocol.wire.mailbox import MailboxKind
+from toheal_protocol.wire.mailbox import ItemId, MailboxKind
 from toheal_protocol.wire.mailbox_answers import Hello, decode_answer
 from toheal_protocol.wire.relay_address import RelayAddress, parse_relay_address
 from toheal_relay.limits import Limits
-from toheal_relay.machine import raise_descriptors
+from toheal_relay.machine import raise_descriptors, settle_memory
 from toheal_relay.server.relay import RelayConfig, serve_relay
 
 FRAME: Final = os.urandom(1_100)
@@ -89,7 +89,7 @@ def main() -> list[Figure]:
     figures = []
     with _relay("-m", "toheal_relay", "run", "--host", "127.0.0.1", "--port", "0") as relay:
         figures.append(Figure("start to ready", relay.seconds_to_ready * 1e3, "ms"))
-    with _relay("-m", __spec__.name if __spec__ else "benchmarks.bench_relay") as relay:
+    with _relay("-m", "benchmarks.bench_relay") as relay:
         figures += trio.run(_idle, relay)  # first: memory freed by the others would hide its own
         figures += trio.run(_throughput, relay)
         figures += trio.run(_latency, relay)
@@ -146,7 +146,7 @@ class _Client:
 
     async def take_all(self, count: int) -> None:
         """Take this many frames over, giving credit and deleting in batches."""
-        items: list[int] = []
+        items: list[ItemId] = []
         while count:
             arrived = [mail for mail in await self.answers() if isinstance(mail, MailArrived)]
             count -= len(arrived)
@@ -263,6 +263,7 @@ async def _serve(state: Path) -> None:
     async with trio.open_nursery() as nursery:
         running = await nursery.start(serve_relay, RelayConfig(state, "127.0.0.1", limits=WIDE))
         print(f"relay {running.address}", flush=True)
+        settle_memory()
 
 
 if __name__ == "__main__":

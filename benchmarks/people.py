@@ -343,4 +343,9 @@ def main(home: str) -> None:
 
 
 if __name__ == "__main__":
+    if os.environ.get("XGC"):
+        import gc
+        gc.freeze(); gc.set_threshold(*eval(os.environ["XGC"]))
+    if os.environ.get("XSW"):
+        sys.setswitchinterval(float(os.environ["XSW"]))
     main(sys.argv[1])

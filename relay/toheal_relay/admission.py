@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
+from itertools import islice
 from typing import Final
 
 from attrs import define
@@ -19,6 +20,9 @@ from toheal_relay.pace import Pace
 from toheal_relay.shares import SOURCE_SIZE, Source
 
 _KEY_SIZE: Final = 32
+
+SWEEP_AT_ONCE: Final = 2_000
+"""Sources looked at per sweep: about a millisecond."""
 
 
 @define(eq=False)
@@ -94,9 +98,11 @@ class Admission:
         return not is_short or known.short_stun.take(1, now=now) == 0
 
     def sweep(self, *, now: Instant) -> None:
-        """Forget the sources that nothing reminds of."""
-        for source in [source for source, known in self._known.items() if known.is_idle(now)]:
-            del self._known[source]
+        """Forget sources that nothing reminds of, looking at a part of them each time."""
+        for source in list(islice(self._known, SWEEP_AT_ONCE)):
+            known = self._known.pop(source)
+            if not known.is_idle(now):
+                self._known[source] = known  # at the end of the line
 
     def _look_up(self, source: Source, now: Instant) -> _Known:
         known = self._known.get(source)
@@ -108,7 +114,7 @@ class Admission:
 
     def _make_room(self, now: Instant) -> None:
         self.sweep(now=now)
-        if len(self._known) >= self._limits.sources:  # forget paces, keep those who are in
+        if len(self._known) >= self._limits.sources:  # forget all paces, keep those who are in
             self._known = {name: each for name, each in self._known.items() if each.connections}
 
     def _stranger(self) -> _Known:

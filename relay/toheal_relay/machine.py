@@ -1,7 +1,8 @@
-"""What this machine lets us use: memory and file descriptors."""
+"""What this machine lets us use: memory and file descriptors, and how we use the memory."""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -24,6 +25,10 @@ _UNKNOWN_DESCRIPTORS: Final = 512
 
 MOST_DESCRIPTORS: Final = 65_536
 """Descriptors we ask for at most: some machines allow a thousand million."""
+
+_COLLECT: Final = (50_000, 100, 1_000)
+"""Thresholds of the garbage collector: with thousands of long-lived connections the ordinary ones
+took a p99 from 5 ms to 282 ms (measured on a prototype)."""
 
 
 def memory_ceiling() -> int:
@@ -48,6 +53,13 @@ def raise_descriptors() -> int:
     except (OSError, ValueError):
         return soft
     return allowed
+
+
+def settle_memory() -> None:
+    """Leave what is there now, which stays to the end, out of garbage collections; make these rare."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT)
 
 
 def _physical_memory() -> int | None:

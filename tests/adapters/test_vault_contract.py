@@ -372,12 +372,31 @@ async def test_a_dropped_circle_leaves_nothing_and_takes_nothing_else(
         assert await vault.owed(C2, M1, after=-1, limit=9) != ()
 
         await vault.commit(everything(C1, 10))
-        (again,) = await vault.entries(C1, limit=9)
-        assert again.position > kept.position, "a position is never used twice"
         assert [row.state for row in await vault.deliveries(C1, None, limit=9)] == [
             "sealed",
             "undelivered",
         ]
+
+
+@pytest.mark.trio
+async def test_a_position_is_never_used_twice(open_vault: OpenVault) -> None:
+    async with open_vault() as vault:
+        await vault.commit([an_entry(1)])
+        (first,) = await vault.entries(C1, limit=9)
+        await vault.commit([DropCircle(C1)])
+        await vault.commit([an_entry(2)])
+        (second,) = await vault.entries(C1, limit=9)
+        assert second.position > first.position
+
+
+@pytest.mark.trio
+async def test_one_message_id_in_two_circles_is_two_messages(open_vault: OpenVault) -> None:
+    async with open_vault() as vault:
+        for circle in (C1, C2):
+            await vault.commit([an_entry(1, circle=circle, is_mine=True, recipients=(M2,))])
+        await vault.commit([an_owed(1, mid=1)])
+        states = [(await vault.deliveries(circle, None, limit=9))[0].state for circle in (C1, C2)]
+        assert states == ["sealed", "delivered"]
 
 
 @pytest.mark.trio

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import textwrap
@@ -20,6 +21,7 @@ from toheal_p2p.adapters.vault import PassphraseCost, create_vault, open_vault, 
 from toheal_p2p.adapters.vault.database import write_generation
 from toheal_p2p.adapters.vault.generation import compare_generations
 from toheal_p2p.adapters.vault.keyring import Unlocked, parse_keyring, unlock_keyring
+from toheal_p2p.adapters.vault.lock_file import take_lock
 from toheal_p2p.adapters.vault.store import Store
 from toheal_p2p.ports.vault import (
     AlreadyRunning,
@@ -155,6 +157,23 @@ async def test_the_vault_is_open_once_only(tmp_path: Path) -> None:
         with pytest.raises(AlreadyRunning):
             await read(home)
     await write(home, b"free again")
+
+
+def test_the_lock_is_held_by_one_and_free_after_it(tmp_path: Path) -> None:
+    """Beside SQLite's own lock: this one is taken before anything is read."""
+    ours = take_lock(tmp_path)
+    with pytest.raises(AlreadyRunning):
+        take_lock(tmp_path)
+    ours.release()
+    ours.release()
+    take_lock(tmp_path).release()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the profile folder protects them")
+def test_an_empty_folder_that_others_can_read_is_closed_to_them(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    create_vault(tmp_path, PASSPHRASE, entropy=SeededEntropy(1), cost=CHEAP)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
 
 
 HOLDER = """

@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+
 from toheal_protocol.crypto import SigningSeed, token_of, verify_key
 from toheal_protocol.errors import ForgedMessage, LocalError, MalformedFrame, RemoteError
 from toheal_protocol.model import Address, DepositToken
@@ -150,7 +151,9 @@ WELL_FORMED = [
 TAGS = range(0x01, 0x07)
 
 
-@pytest.mark.parametrize("command", WELL_FORMED, ids=["open", "delete", "unwatch", "credit", "hail"])
+@pytest.mark.parametrize(
+    "command", WELL_FORMED, ids=["open", "delete", "unwatch", "credit", "hail"]
+)
 def test_a_command_cut_short_or_longer_is_malformed(command: bytes) -> None:
     for length in range(len(command)):
         with pytest.raises(MalformedFrame):

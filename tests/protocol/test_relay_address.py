@@ -7,6 +7,7 @@ import string
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from toheal_protocol.errors import LocalError, MalformedFrame
 from toheal_protocol.wire.relay_address import (
     MAX_RELAY_ADDRESS_LENGTH,
@@ -34,7 +35,9 @@ def test_an_address_survives_being_written_and_read(address: RelayAddress) -> No
     assert len(str(address)) <= MAX_RELAY_ADDRESS_LENGTH
 
 
-@given(address=addresses, place=st.integers(0, 400), letter=st.sampled_from(string.printable + "٣é"))
+@given(
+    address=addresses, place=st.integers(0, 400), letter=st.sampled_from(string.printable + "٣é")
+)
 def test_what_can_be_read_is_written_the_same(
     address: RelayAddress, place: int, letter: str
 ) -> None:

@@ -100,6 +100,7 @@ def test_the_language_of_queries_cannot_be_spoken(query: str) -> None:
         ("كتاب", "وبالكتاب نبدأ، بالكتاب"),
         ("للكتاب", "كتابي"),
         ("الكِتَابُ", "والكتاب"),
+        ("ألم", "أشعر بألم"),
         ("SUP", "Peer support"),
     ],
 )

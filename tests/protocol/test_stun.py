@@ -7,6 +7,7 @@ from ipaddress import ip_address
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from toheal_protocol.errors import LocalError, MalformedFrame, RemoteError
 from toheal_protocol.wire.stun import (
     BINDING_REQUEST,
@@ -154,7 +155,9 @@ def test_a_request_with_a_demand_we_do_not_know_is_not_answered() -> None:
 
 @given(datagram=st.binary(max_size=MAX_STUN_SIZE + 10))
 def test_any_datagram_is_stun_or_malformed(datagram: bytes) -> None:
-    header = b"\x00\x01" + len(datagram).to_bytes(2, "big") + bytes.fromhex("2112a442") + TRANSACTION
+    header = (
+        b"\x00\x01" + len(datagram).to_bytes(2, "big") + bytes.fromhex("2112a442") + TRANSACTION
+    )
     for candidate in (datagram, header + datagram):
         try:
             answer_binding(candidate, "192.0.2.1", 1)

@@ -75,6 +75,19 @@ def test_it_ends_soon_though_somebody_stays_connected(tmp_path: Path) -> None:
         assert relay.process.returncode == 0
 
 
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with relay_process(tmp_path) as relay:
+        with socket.create_connection((relay.address.host, relay.address.port)):
+            relay.process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+            began = time.monotonic()
+            relay.process.send_signal(signal.SIGINT)
+            assert relay.process.wait(SECONDS) == 0
+            assert time.monotonic() - began < 2
+            assert relay.process.stderr is not None
+            assert relay.process.stderr.read() == ""
+
+
 def test_its_address_is_the_same_after_a_restart(tmp_path: Path) -> None:
     with relay_process(tmp_path) as first:
         running = operate("address", "--state", str(tmp_path))

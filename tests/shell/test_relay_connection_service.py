@@ -31,8 +31,16 @@ from toheal_p2p.services.relay_connection import (
     WatchedMailbox,
 )
 from toheal_protocol.crypto import SigningSeed, token_of
+from toheal_protocol.errors import LocalError
 from toheal_protocol.model import DepositToken
-from toheal_protocol.wire.mailbox import Credit, ItemId, MailboxKind, Open, decode_command
+from toheal_protocol.wire.mailbox import (
+    MAX_DEPOSIT_SIZE,
+    Credit,
+    ItemId,
+    MailboxKind,
+    Open,
+    decode_command,
+)
 from toheal_protocol.wire.mailbox_answers import (
     DONE,
     WINDOW,
@@ -298,6 +306,16 @@ async def test_no_more_deposits_are_taken_than_there_is_room_for(autojump_clock:
         )
         assert is_taken(connection, 9999)
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_a_deposit_no_relay_could_take_is_a_bug_of_the_caller(autojump_clock: Clock) -> None:
+    connection = connection_to(MemoryRelay())
+    for frame in (b"", bytes(MAX_DEPOSIT_SIZE + 1)):
+        with pytest.raises(LocalError):
+            connection.deposit(1, BOX.address, TOKEN, frame)
+    with pytest.raises(ValueError, match="7"):
+        evolve(BOX, kind=7)
 
 
 def is_taken(connection: RelayConnection, ticket: int) -> bool:

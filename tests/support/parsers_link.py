@@ -49,7 +49,10 @@ _PARAMETER = struct.pack("!HH4s", 0x8008, 6, b"\x82\xc0")
 SEEDS: tuple[bytes, ...] = (
     encode_blob(_BLOB),
     _STREAM,
-    *map(encode_record, (Opening(bytes(32)), Piece(_STREAM), Credit(2**20), Ping(7), Drain())),
+    *[
+        encode_record(record)
+        for record in (Opening(bytes(32)), Piece(_STREAM), Credit(2**20), Ping(7), Drain())
+    ],
     sign(0, chunk(1, struct.pack("!LLHHL", 7, 2**18, 1, 1, 99) + _PARAMETER)),
     sign(9, chunk(2, struct.pack("!LLHHL", 7, 2**18, 1, 1, 99) + _PARAMETER)),
     sign(9, chunk(10, bytes(24))),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,24 @@ from toheal_p2p.adapters.vault import PassphraseCost, create_vault, open_vault
 from toheal_p2p.app.profile import put_nickname
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.cli.local_client import ask
+from toheal_p2p.ports.vault import Stored
+from toheal_protocol.machines.state import Cold
+from toheal_protocol.machines.storing import decode_cold
 
 CHEAP = PassphraseCost(passes=1, memory=8 * 1024 * 1024)
 """Stretching that costs milliseconds; profiles of tests only."""
 
 PASSPHRASE = "a passphrase of the tests"
 READY_WITHIN = 30.0
+
+WRONG_CLOCK = """
+import sys, time
+right = time.time
+time.time = lambda: right() + {}
+from toheal_p2p.cli import main
+sys.exit(main())
+"""
+"""A program like ours on a machine whose wall clock is wrong."""
 
 ENVIRONMENT = {**os.environ, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
 
@@ -37,19 +50,33 @@ class Program:
 
     args: Sequence[str]
     output: Path
+    environment: Mapping[str, str] = field(factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
-    def start(self, ready: str) -> str:
-        """Start it and return its first line that starts with `ready`."""
+    def launch(self) -> None:
+        """Start it without waiting."""
         with open(self.output, "wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *self.args],
+                [sys.executable, *self.args],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env=ENVIRONMENT,
+                env={**ENVIRONMENT, **self.environment},
             )
-        return await_value(lambda: self._line(ready))
+
+    def start(self, ready: str) -> str:
+        """Start it and return its first line that starts with `ready`."""
+        self.launch()
+        return self.await_line(ready)
+
+    def await_line(self, start: str) -> str:
+        """Return its first line that starts so, once it is there."""
+        return str(await_value(lambda: self._line(start)))
+
+    def await_end(self, within: float = 15) -> int:
+        """Return its exit code, once it ended by itself."""
+        assert self.process is not None
+        return self.process.wait(within)
 
     def _line(self, start: str) -> str | None:
         lines = self.output.read_text(encoding="utf-8").split("\n")[:-1]
@@ -88,22 +115,32 @@ class RelayProcess:
 
     folder: Path
     address: str = ""
+    environment: dict[str, str] = field(factory=dict)
     program: Program = field(init=False)
 
-    def start(self, *more: str) -> None:
-        """Start it; a second start keeps the port and the key."""
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    def start(self, *more: str, code: str | None = None) -> None:
+        """Start it; a second start keeps the port and the key.
+
+        Args:
+            code: Python that is run in the place of the ordinary program.
+        """
         port = self.address.rsplit("#", 1)[0].rsplit(":", 1)[1] if self.address else "0"
         self.program = Program(
             (
-                "toheal_relay",
+                *(("-m", "toheal_relay") if code is None else ("-c", code)),
                 "run",
                 "--host=127.0.0.1",
                 f"--port={port}",
-                f"--state={self.folder / 'state'}",
+                f"--state={self.state}",
                 "--allow-loopback",
                 *more,
             ),
             self.folder / "relay.out",
+            self.environment,
         )
         self.address = self.program.start("relay ").split()[1]
 
@@ -133,24 +170,52 @@ class PersonProcess:
         await vault.commit([put_nickname(self.name)])
         await vault.aclose()
 
-    def start(self, home: Path | None = None) -> None:
-        self.program = Program(
-            (
-                "toheal_p2p",
-                f"--home={home or self.home}",
-                "run",
-                "--no-browser",
-                "--allow-loopback",
-                f"--passphrase-file={self.folder / 'passphrase'}",
-            ),
-            self.folder / "run.out",
-        )
-        self.program.start("ready ")
+    @property
+    def run_arguments(self) -> tuple[str, ...]:
+        """The command that starts this profile's process."""
+        secret = f"--passphrase-file={self.folder / 'passphrase'}"
+        return f"--home={self.home}", "run", "--no-browser", "--allow-loopback", secret
+
+    def launch(self, *, clock_off: int = 0) -> None:
+        """Start the process without waiting for it.
+
+        Args:
+            clock_off: seconds by which its wall clock is wrong.
+        """
+        start = ("-c", WRONG_CLOCK.format(clock_off)) if clock_off else ("-m", "toheal_p2p")
+        self.program = Program((*start, *self.run_arguments), self.folder / "run.out")
+        self.program.launch()
+
+    def await_ready(self) -> None:
+        assert self.program is not None
+        self.program.await_line("ready ")
+
+    def start(self, *, clock_off: int = 0) -> None:
+        self.launch(clock_off=clock_off)
+        self.await_ready()
 
     def stop(self) -> None:
         assert self.program is not None
         assert self.program.stop() in (0, 143), self.program.output.read_text()
         self.program = None
+
+    def copy(self, folder: Path) -> PersonProcess:
+        """Return a second home of the same profile, as after somebody copied the folder."""
+        folder.mkdir(mode=0o700)
+        shutil.copytree(self.home, folder / "home", ignore=shutil.ignore_patterns("local"))
+        shutil.copy2(self.folder / "passphrase", folder / "passphrase")
+        return PersonProcess(self.name, folder)
+
+    async def _load(self) -> Stored:
+        vault = await open_vault(self.home, PASSPHRASE, entropy=SystemEntropy())
+        try:
+            return await vault.load()
+        finally:
+            await vault.aclose()
+
+    def cold(self) -> list[Cold]:
+        """Return what the vault of a profile that does not run keeps of its circles."""
+        return [decode_cold(one.blob) for one in trio.run(self._load).circles]
 
     def kill(self) -> None:
         assert self.program is not None
@@ -163,7 +228,15 @@ class PersonProcess:
 
     def cli(self, *args: str, stdin: str | None = None, code: int = 0) -> list[str]:
         """Run a command as a person would; return the lines it printed."""
-        done = subprocess.run(
+        done = self.cli_whole(*args, stdin=stdin)
+        assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
+        return done.stdout.decode().splitlines()
+
+    def cli_whole(
+        self, *args: str, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """The same with everything it printed, whatever came of it."""
+        return subprocess.run(
             [sys.executable, "-m", "toheal_p2p", f"--home={self.home}", *args],
             input=None if stdin is None else stdin.encode(),
             stdin=subprocess.DEVNULL if stdin is None else None,
@@ -172,8 +245,6 @@ class PersonProcess:
             timeout=60,
             check=False,
         )
-        assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
-        return done.stdout.decode().splitlines()
 
     def cli_json(self, *args: str) -> list[dict[str, Any]]:
         """Run a command with `--json`; return what it printed."""
@@ -189,6 +260,11 @@ class PersonProcess:
         entries = self.ask("read", circle=circle, after=0, follow=False)
         return [entry["text"] for entry in entries if entry["kind"] == "text"]
 
+    def state_of(self, circle: str) -> str | None:
+        """Return how this person stands to a circle of this id."""
+        states = [one["state"] for one in self.ask("circle_list") if one["id"] == circle]
+        return states[0] if states else None
+
     def undelivered(self, circle: str) -> list[Any]:
         rows = self.ask("deliveries", circle=circle, message=None)
         return [row for row in rows if row["state"] != "delivered"]
@@ -201,10 +277,20 @@ class Town:
     folder: Path
     relay: RelayProcess = field(init=False)
     people: list[PersonProcess] = field(factory=list)
+    other_relays: list[RelayProcess] = field(factory=list)
 
     def __attrs_post_init__(self) -> None:
         (self.folder / "relay").mkdir()
         self.relay = RelayProcess(self.folder / "relay")
+
+    def another_relay(self, code: str | None = None) -> RelayProcess:
+        """Start one more relay; `code` as in `RelayProcess.start`."""
+        folder = self.folder / f"relay{len(self.other_relays)}"
+        folder.mkdir()
+        relay = RelayProcess(folder)
+        self.other_relays.append(relay)
+        relay.start(code=code)
+        return relay
 
     def person(self, name: str) -> PersonProcess:
         folder = self.folder / f"person{len(self.people)}"
@@ -215,40 +301,54 @@ class Town:
         return person
 
     def circle_of_two(
-        self, *, direct: bool, relay: str | None = None
+        self,
+        *,
+        direct: bool,
+        relay: str | None = None,
+        names: tuple[str, str] = ("نورس", "Salma"),
+        circle_name: str = "حلقة المساء",
+        charter: str = "We listen.",
     ) -> tuple[PersonProcess, PersonProcess, str]:
         """Two running people in one circle, by the local channel."""
-        ours, theirs = self.person("نورس"), self.person("Salma")
-        ours.start()
-        theirs.start()
+        ours, theirs = self.person(names[0]), self.person(names[1])
+        for person in (ours, theirs):
+            person.launch()
+        for person in (ours, theirs):
+            person.await_ready()
         [made] = ours.ask(
             "circle_create",
-            name="حلقة المساء",
+            name=circle_name,
             relays=[relay or self.relay.address],
             direct=direct,
-            charter="We listen.",
+            charter=charter,
             nickname=None,
         )
         circle = str(made["id"])
-        [invitation] = ours.ask("invite", circle=circle, expires_in=3600)
-        theirs.ask("join", link=invitation["link"], nickname=theirs.name)
-        await_true(lambda: bool(ours.ask("waiting", circle=circle)))
-        ours.ask("admit", circle=circle, who=theirs.name)
-        await_true(lambda: theirs.ask("circle_list")[0]["state"] == "active")
+        self.join(ours, theirs, circle)
         return ours, theirs, circle
+
+    def join(self, inviter: PersonProcess, newcomer: PersonProcess, circle: str) -> None:
+        """Bring one more running person into a circle."""
+        [invitation] = inviter.ask("invite", circle=circle, expires_in=3600)
+        newcomer.ask("join", link=invitation["link"], nickname=newcomer.name)
+        await_true(lambda: bool(inviter.ask("waiting", circle=circle)))
+        inviter.ask("admit", circle=circle, who=newcomer.name)
+        await_true(lambda: newcomer.state_of(circle) == "active")
 
     def end(self) -> None:
         for person in self.people:
             if person.program is not None:
                 person.program.make_sure_it_ended()
-        with suppress(AttributeError):
-            self.relay.program.make_sure_it_ended()
+        for relay in (self.relay, *self.other_relays):
+            with suppress(AttributeError):
+                relay.program.make_sure_it_ended()
 
 
 @contextmanager
-def a_town(folder: Path) -> Iterator[Town]:
+def a_town(folder: Path, relay_environment: Mapping[str, str] | None = None) -> Iterator[Town]:
     """A town with a running relay."""
     town = Town(folder)
+    town.relay.environment.update(relay_environment or {})
     try:
         town.relay.start()
         yield town

@@ -21,6 +21,7 @@ from toheal_protocol.machines.records import (
     DropCircle,
     DropHeld,
     DropOwed,
+    GiveUpOwed,
     MarkAtRelay,
     PutCircle,
     PutEntry,
@@ -82,6 +83,8 @@ class Disk:
                 rows = self.owed.get(member, {})
                 for seq in [s for s in rows if s <= through or s in beyond]:
                     del rows[seq]
+            case GiveUpOwed(_, member):
+                self.owed.pop(member, None)
             case PutEntry():
                 self.entries.setdefault(write.mid, write)
             case PutHeld(_, mid, blob):
@@ -121,6 +124,7 @@ class RelayModel:
     watchers: dict[Address, Person] = field(factory=dict)
     numbers: count = field(factory=lambda: count(1))  # type: ignore[type-arg]
     seen: list[bytes] = field(factory=list)
+    deposited: list[tuple[Address, bytes]] = field(factory=list)
 
 
 class Crashed(Exception):
@@ -224,6 +228,7 @@ class World:
     _order: count = field(factory=count)  # type: ignore[type-arg]
     _meeting: dict[bytes, list[tuple[Person, MemberId]]] = field(factory=dict)
     links_allowed: bool = True
+    keep_deposits: bool = False
 
     def __attrs_post_init__(self) -> None:
         self.chance = random.Random(self.seed)
@@ -346,6 +351,8 @@ class World:
             return
         box = self.relay.boxes.setdefault(effect.address, {})
         self.relay.seen.append(effect.frame)
+        if self.keep_deposits:
+            self.relay.deposited.append((effect.address, effect.frame))
         if effect.frame not in box.values():
             number = next(self.relay.numbers)
             box[number] = effect.frame
@@ -513,7 +520,8 @@ class World:
             return True
         if first > until:
             return False
-        self.now, _, act = heapq.heappop(self._queue)
+        due, _, act = heapq.heappop(self._queue)
+        self.now = max(self.now, due)
         act()
         return True
 
@@ -523,6 +531,10 @@ class World:
         while self.tick(until=until):
             pass
         self.now = until
+
+    def sleep_through(self, seconds: float) -> None:
+        """Every machine sleeps: time passes and nothing happens until it wakes."""
+        self.now += seconds
 
     def run_until(self, condition: Callable[[], bool], *, within: float) -> None:
         """Let virtual time pass until something is true."""

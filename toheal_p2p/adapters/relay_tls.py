@@ -19,11 +19,6 @@ from typing import Final
 
 import trio
 from attrs import define, field
-from toheal_protocol.crypto import equal
-from toheal_protocol.crypto.certificates import key_fingerprint
-from toheal_protocol.errors import RemoteError
-from toheal_protocol.wire.mailbox_answers import MAX_ANSWER_SIZE
-from toheal_protocol.wire.relay_address import RelayAddress
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
     AcceptConnection,
@@ -38,6 +33,11 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from toheal_p2p.ports.relays import Reason, RelayLost
+from toheal_protocol.crypto import equal
+from toheal_protocol.crypto.certificates import key_fingerprint
+from toheal_protocol.errors import RemoteError
+from toheal_protocol.wire.mailbox_answers import MAX_ANSWER_SIZE
+from toheal_protocol.wire.relay_address import RelayAddress
 
 PATH: Final = "/th1"
 

@@ -6,17 +6,15 @@ A connection has its own certificate, sockets and ICE secrets, so that two conne
 person have nothing in common but the address. No server is asked that the caller did not name:
 aiortc's own default would be a public STUN server.
 
-Nothing of aiortc leaves this file. Its callbacks only note what happened and set events.
+Nothing of aiortc leaves `adapters`.
 
 Spec: docs/protocol/link.md, sections 2 and 7.
 """
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import logging
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -24,8 +22,6 @@ import trio
 from aioice.candidate import candidate_priority
 from aiortc import (
     RTCCertificate,
-    RTCDataChannel,
-    RTCDataChannelParameters,
     RTCDtlsFingerprint,
     RTCDtlsParameters,
     RTCDtlsTransport,
@@ -33,16 +29,15 @@ from aiortc import (
     RTCIceGatherer,
     RTCIceParameters,
     RTCIceTransport,
-    RTCSctpCapabilities,
 )
 from aiortc.rtcdtlstransport import SRTPProtectionProfile
-from attrs import define, field
+from attrs import define
 from OpenSSL import SSL
 
 from toheal_p2p.adapters.bridge import aio
 from toheal_p2p.adapters.ice import GuardedIce
-from toheal_p2p.adapters.sctp import GuardedSctp
-from toheal_p2p.ports.channels import BUFFER_LOW, EXPORTER_SIZE, ChannelFailed
+from toheal_p2p.adapters.webrtc_channel import WebRtcChannel, stop_transports
+from toheal_p2p.ports.channels import ChannelFailed
 from toheal_protocol.errors import LocalError, RemoteError
 from toheal_protocol.wire.connection_blob import (
     MAX_CANDIDATES,
@@ -53,25 +48,15 @@ from toheal_protocol.wire.connection_blob import (
     encode_blob,
     is_usable,
 )
-from toheal_protocol.wire.link_record import MAX_RECORD_SIZE
 
 OPENING_LONGEST: Final = 10.0
 """Seconds for ICE, DTLS and SCTP together. ICE alone would try for more than a minute."""
 RESOLVING_LONGEST: Final = 0.7
 """Seconds to look up a relay's name for STUN; a name that takes longer is left out."""
-LINGER_LONGEST: Final = 1.0
-"""Seconds that closing waits for what was sent to be acknowledged."""
-ARRIVED_MOST: Final = 512 * 1024
-"""Bytes that may wait to be received: twice a link's credit. Whoever sends more is cut off."""
-UNSENT_MOST: Final = 1024 * 1024
-"""Bytes that may wait to be sent: only a peer that asks and never acknowledges gets there."""
-EXPORTER_LABEL: Final = b"EXPERIMENTAL-toheal-th1"
-"""RFC 5705 reserves this beginning for labels that are not registered."""
 
-_SCTP_PORT: Final = 5000
 _CIPHERS: Final = b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"
 
-# A broken peer makes aiortc log a traceback; DEBUG lines hold addresses and packets.
+# A peer that breaks a parser makes aiortc log a traceback: anybody could fill a log that way.
 logging.getLogger("aiortc").setLevel(logging.CRITICAL)
 
 
@@ -184,7 +169,7 @@ class PreparedWebRtc:
         if not self._is_used and not self._is_closed:
             self._is_closed = True
             with trio.CancelScope(shield=True):
-                await aio(_stop, self._ice, self._dtls, None)
+                await aio(stop_transports, self._ice, self._dtls, None)
 
     async def _open(self, channel: WebRtcChannel, theirs: ConnectionBlob) -> None:
         for number, candidate in enumerate(theirs.candidates):
@@ -203,144 +188,6 @@ class PreparedWebRtc:
     def _may_try(self, candidate: Candidate) -> bool:
         is_local = ipaddress.ip_address(candidate.host).is_loopback
         return self._include_loopback or not is_local
-
-
-@define(eq=False, init=False)
-class WebRtcChannel:
-    """`ports.channels.Channel` over one data channel."""
-
-    exporter: bytes = field(repr=False)
-    is_open: bool
-    _ice: RTCIceTransport
-    _dtls: RTCDtlsTransport
-    _sctp: GuardedSctp
-    _stream: RTCDataChannel
-    _arrived: deque[bytes] = field(repr=False)
-    _arrived_size: int
-    _is_lost: bool
-    _is_closed: bool
-    _decided: asyncio.Event
-    _may_receive: trio.Event
-    _may_send: trio.Event
-
-    def __init__(self, ice: RTCIceTransport, dtls: RTCDtlsTransport) -> None:
-        """Make the data channel and listen to it in one step: aiortc drops what nobody hears."""
-        self.exporter, self.is_open = b"", False
-        self._ice, self._dtls, self._sctp = ice, dtls, GuardedSctp(dtls)
-        self._arrived, self._arrived_size = deque(), 0
-        self._is_lost = self._is_closed = False
-        self._decided = asyncio.Event()
-        self._may_receive, self._may_send = trio.Event(), trio.Event()
-        parameters = RTCDataChannelParameters(negotiated=True, id=0)
-        self._stream = RTCDataChannel(self._sctp, parameters)
-        self._stream.bufferedAmountLowThreshold = BUFFER_LOW - 1
-        self._stream.on("message", self._take)
-        self._stream.on("bufferedamountlow", self._tell_room)
-        self._stream.on("open", self._decided.set)
-        self._stream.on("close", self._lose)
-        dtls.on("statechange", self._watch)
-
-    async def open(self) -> None:
-        """Start SCTP over connected DTLS and wait until the data channel is open. Runs in asyncio.
-
-        Raises:
-            ChannelFailed: it was lost before.
-        """
-        ssl = self._dtls._ssl
-        assert ssl is not None
-        self._dtls._rx_srtp = None  # type: ignore[assignment]  # nobody speaks RTP: parse none
-        self.exporter = ssl.export_keying_material(EXPORTER_LABEL, EXPORTER_SIZE)
-        # no await before SCTP listens: what the peer sends earlier would cost it a second
-        await self._sctp.start(RTCSctpCapabilities(MAX_RECORD_SIZE), _SCTP_PORT)
-        await self._decided.wait()
-        if self._is_lost:
-            raise ChannelFailed("the peer closed the connection while it opened")
-        self.is_open = True
-
-    def send_nowait(self, record: bytes) -> None:
-        """Send one message; see `ports.channels.Channel`."""
-        if self._stream.readyState != "open" or self._is_lost:
-            return
-        if self._stream.bufferedAmount > UNSENT_MOST:
-            self._lose()
-            return
-        self._stream.send(record)
-
-    async def room(self) -> None:
-        """Wait until less than `BUFFER_LOW` bytes are held; see `ports.channels.Channel`."""
-        while not self._is_lost:
-            if self._stream.bufferedAmount < BUFFER_LOW:
-                return
-            if self._may_send.is_set():
-                self._may_send = trio.Event()
-            await self._may_send.wait()
-        raise ChannelFailed("the channel is lost")
-
-    async def receive(self) -> tuple[bytes, ...]:
-        """Return all messages that have arrived; see `ports.channels.Channel`."""
-        if self._arrived:
-            await trio.lowlevel.checkpoint()
-        while not self._arrived:
-            if self._is_lost:
-                raise ChannelFailed("the channel is lost")
-            self._may_receive = trio.Event()
-            await self._may_receive.wait()
-        arrived = tuple(self._arrived)
-        self._arrived.clear()
-        self._arrived_size = 0
-        return arrived
-
-    async def aclose(self) -> None:
-        """Close, after a moment for what was sent; see `ports.channels.Channel`."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        try:
-            if not self._is_lost:
-                with trio.move_on_after(LINGER_LONGEST):
-                    await aio(self._sctp.quiet)
-        finally:
-            self._lose()
-            with trio.CancelScope(shield=True):
-                await aio(_stop, self._ice, self._dtls, self._sctp)
-
-    def _take(self, message: bytes | str) -> None:
-        if not isinstance(message, bytes) or self._is_lost:
-            return
-        self._arrived.append(message)
-        self._arrived_size += len(message)
-        self._may_receive.set()
-        if self._arrived_size > ARRIVED_MOST:
-            self._lose()
-
-    def _tell_room(self) -> None:
-        self._may_send.set()
-
-    def _watch(self) -> None:
-        if self._dtls.state in ("closed", "failed"):
-            self._lose()
-
-    def _lose(self) -> None:
-        self._is_lost = True
-        self._decided.set()
-        self._may_receive.set()
-        self._may_send.set()
-
-
-async def _stop(ice: RTCIceTransport, dtls: RTCDtlsTransport, sctp: GuardedSctp | None) -> None:
-    """Close from the top down. Also tells a peer whose certificate was the wrong one."""
-    try:
-        if sctp is not None:
-            await sctp.stop()
-        if dtls.state == "failed" and dtls._ssl is not None:
-            dtls._ssl.shutdown()
-            await dtls._write_ssl()
-        await dtls.stop()
-    except (SSL.Error, ConnectionError):
-        pass  # there was nobody left to tell
-    finally:
-        dtls.remove_all_listeners()
-        await ice.stop()
 
 
 async def _resolve(servers: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:

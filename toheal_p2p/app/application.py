@@ -69,6 +69,9 @@ PAGE: Final = 200
 NEWEST_DELIVERIES: Final = 100
 """Rows of `deliveries` when no message is named."""
 
+DRAIN_DEADLINE: Final = 2.0
+"""Seconds open links get to finish when the person locks. What is left is owed and comes later."""
+
 LOOK_BACK: Final = 5000
 """Newest entries among which a message is looked up by the start of its id."""
 
@@ -112,12 +115,6 @@ class Application:
                 await self._start(restore_circle(one))
             task_status.started()
             await trio.sleep_forever()
-
-    async def drain(self) -> None:
-        """Let open links finish. Put a deadline around it."""
-        async with trio.open_nursery() as nursery:
-            for running in self._running.values():
-                nursery.start_soon(running.service.drain_links)
 
     # ---- circles
 
@@ -201,6 +198,8 @@ class Application:
         """Fetch what the invitation says."""
         read = read_link(link, wall_now=self.wall_clock())
         content = await fetch_content(read, connect=self.connect)
+        if content.circle_id in self._running:
+            raise Refused("already_a_member")
         self._looked_at = {str(read): content}
         return views.InvitationContentView(
             content.circle_name, content.inviter_name, content.charter, read.expires
@@ -355,6 +354,10 @@ class Application:
     async def lock(self) -> None:
         """Forget every key and end the process."""
         await self.committer.flushed()
+        with trio.move_on_after(DRAIN_DEADLINE):
+            async with trio.open_nursery() as nursery:
+                for running in self._running.values():
+                    nursery.start_soon(running.service.drain_links)
         self.end()
 
     async def wipe(self) -> None:

@@ -34,11 +34,21 @@ from toheal_protocol.wire.relay_address import RelayAddress
 FETCH_DEADLINE: Final = 15.0
 """Seconds to reach the relay and get the invitation's content."""
 
+SILENT_AFTER: Final = 5.0
+"""Seconds of trying again after the relay was out of reach once; it may only be starting."""
+
 EMPTY_AFTER: Final = 4.0
 """Seconds after which a mailbox that brought nothing counts as empty."""
 
-DOUBTFUL_AFTER: Final = 400 * 24 * 3600
-"""Seconds between an invitation's end and our clock that no invitation explains: the clock is wrong."""
+DAY: Final = 24 * 3600
+
+MOST_AHEAD: Final = 15 * DAY
+"""Seconds an invitation can still be open: seats are offered for 14 days at most. One that ends
+later was not made by a better clock: ours is behind."""
+
+MOST_BEHIND: Final = 300 * DAY
+"""Seconds since an invitation's end beyond which our clock is the likelier fault: nobody is sent
+a link that was over most of a year ago."""
 
 
 def read_link(text: str, *, wall_now: WallTime) -> InvitationLink:
@@ -53,7 +63,7 @@ def read_link(text: str, *, wall_now: WallTime) -> InvitationLink:
         raise Refused("invitation_foreign") from None
     except RemoteError:
         raise Refused("invitation_malformed") from None
-    if abs(link.expires - wall_now) > DOUBTFUL_AFTER:
+    if not -MOST_BEHIND < link.expires - wall_now < MOST_AHEAD:
         raise Refused("clock_doubtful")
     if link.expires <= wall_now:
         raise Refused("invitation_expired")
@@ -72,7 +82,7 @@ async def fetch_content(
     read_seed, token = invitation_mailbox(link.secret)
     mailbox = WatchedMailbox(read_seed=read_seed, token_hash=token_of(token), kind=MAIL)
     connection.watch([mailbox])
-    problem: RefusalCode = "invitation_unreachable"
+    problem: RefusalCode = "relay_unreachable"
     content: InvitationContent | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(connection.run)
@@ -85,6 +95,12 @@ async def fetch_content(
                     case RelayDown(reason="wrong_fingerprint"):
                         problem = "relay_wrong_fingerprint"
                         break
+                    case RelayDown(reason="full"):
+                        problem = "relay_full"
+                        break
+                    case RelayDown() if problem == "relay_unreachable":
+                        soon = trio.current_time() + SILENT_AFTER
+                        patience.deadline = min(patience.deadline, soon)
                     case MailArrived(frame=frame):
                         content = _open(frame, link)
                         if content is not None:

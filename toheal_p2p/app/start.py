@@ -23,9 +23,6 @@ from toheal_p2p.services.relay_connection import RelayConnection
 from toheal_protocol.model import WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 
-DRAIN_DEADLINE: Final = 2.0
-"""Seconds open links get to finish when the process ends."""
-
 REFUSALS: Final[dict[type[ports.VaultError], RefusalCode]] = {
     ports.NoProfile: "no_profile",
     ports.ProfileExists: "profile_exists",

@@ -8,7 +8,8 @@ the committer calls once the decision is on disk.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol, assert_never
 
@@ -19,6 +20,7 @@ from toheal_p2p.ports.channels import Channel, ChannelFailed, Channels, Prepared
 from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.committer import Committer
 from toheal_p2p.services.link import Link
+from toheal_p2p.services.recent_owed import RecentOwed
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.circle import step
@@ -88,6 +90,7 @@ class CircleService:
     tell: Callable[[machine.Show | machine.Tell], None]
     stun_servers: tuple[tuple[str, int], ...] = ()
     _links: dict[MemberId, _OpenLink] = field(factory=dict, init=False, repr=False)
+    _recent: RecentOwed = field(factory=RecentOwed, init=False, repr=False)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
 
@@ -114,10 +117,12 @@ class CircleService:
             wall_now=self.wall_clock(),
             entropy=self.entropy,
         )
+        self._recent.note(decision.writes, next_seq=self._next_seq)
         self.circle = decision.circle
-        self.committer.submit(
-            decision.writes, partial(self._perform_all, decision.effects), done=done
-        )
+        loaded, effects = self._load_from_memory(decision.effects)
+        self.committer.submit(decision.writes, partial(self._perform_all, effects), done=done)
+        for answer in loaded:
+            self.take(answer)
         return decision
 
     def link_of(self, member: MemberId) -> Link | None:
@@ -141,7 +146,7 @@ class CircleService:
 
     # ---- acting
 
-    def _perform_all(self, effects: tuple[machine.Effect, ...]) -> None:
+    def _perform_all(self, effects: Sequence[machine.Effect]) -> None:
         if self._nursery is None:
             return  # on the way down: what is owed stays owed
         for effect in effects:
@@ -176,6 +181,24 @@ class CircleService:
                 self.tell(effect)
             case _:
                 assert_never(effect)
+
+    def _next_seq(self, member: MemberId) -> int:
+        pair = self.circle.pairs.get(member)
+        return 1 if pair is None else pair.next_seq
+
+    def _load_from_memory(
+        self, effects: tuple[machine.Effect, ...]
+    ) -> tuple[list[machine.OwedLoaded], list[machine.Effect]]:
+        """Answer at once what memory knows. What it answers is sent after what it knows it from."""
+        loaded: list[machine.OwedLoaded] = []
+        others: list[machine.Effect] = []
+        for effect in effects:
+            answer = self._recent.answer(effect) if isinstance(effect, machine.LoadOwed) else None
+            if answer is None:
+                others.append(effect)
+            else:
+                loaded.append(answer)
+        return loaded, others
 
     def _deposit(self, effect: machine.Deposit) -> None:
         try:
@@ -253,7 +276,7 @@ class CircleService:
             nursery.start_soon(self._feed_link, held, link)
             self.take(machine.LinkOpened(effect.member, effect.attempt))
             async for frames in link.incoming:
-                self.take(machine.FramesArrived(effect.member, frames))
+                self.take(machine.FramesArrived(effect.member, frames + _more(link)))
                 await self.committer.room()
             nursery.cancel_scope.cancel()
 
@@ -293,6 +316,15 @@ class CircleService:
             del self._links[member]
         if self._nursery is not None:
             self.take(machine.LinkClosed(member, held.attempt))
+
+
+def _more(link: Link) -> tuple[Frame, ...]:
+    """Return what else has arrived: one decision and one acknowledgement for all of it."""
+    more: list[Frame] = []
+    with suppress(trio.WouldBlock, trio.EndOfChannel):
+        while True:
+            more.extend(link.incoming.receive_nowait())
+    return tuple(more)
 
 
 def _queued(link: Link, frame: Frame) -> bool:

@@ -164,16 +164,17 @@ class RelayConnection:
 
         Raises:
             trio.WouldBlock: too much is under way already; nothing was taken.
+            LocalError: address, token or frame are of a size that no deposit has.
         """
         if self._under_way >= MOST_DEPOSITS or self._wishes.is_full:
             raise trio.WouldBlock
-        self._under_way += 1
-        if self._retry_at is not None:
+        if self._retry_at is None:
+            self._wishes.deposit(ticket, address, token, frame)
+            self._has_work.set()
+        else:
             wait = max(0.0, self._retry_at - trio.current_time())
             self._note([DepositRefused(ticket, wait)])
-            return
-        self._wishes.deposit(ticket, address, token, frame)
-        self._has_work.set()
+        self._under_way += 1
 
     def delete(self, read_seed: SigningSeed, items: Sequence[ItemId]) -> None:
         """Have items deleted that are stored here by now. Best effort: a lost one is pushed again."""

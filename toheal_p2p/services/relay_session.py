@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias, TypeVar
 
 from attrs import define, field, frozen
+
 from toheal_protocol.crypto import SigningSeed, verify_key
 from toheal_protocol.errors import MalformedFrame
 from toheal_protocol.model import Address, DepositToken
@@ -53,12 +54,12 @@ _T = TypeVar("_T")
 class WatchedMailbox:
     """A mailbox of ours to open and, if `is_watched`, to have pushed.
 
-    `kind` is a `MailboxKind`; `ttl` is in seconds, None for what is usual for the kind.
+    `kind` may be given as its number; `ttl` is in seconds, None for what is usual for the kind.
     """
 
     read_seed: SigningSeed = field(repr=False)
     token_hash: bytes = field(repr=False)
-    kind: int
+    kind: MailboxKind = field(converter=MailboxKind)
     ttl: int | None = None
     is_watched: bool = True
 
@@ -224,7 +225,7 @@ class RelaySession:
 
 
 def _opening(mailbox: WatchedMailbox) -> Opening:
-    kind = MailboxKind(mailbox.kind)
+    kind = mailbox.kind
     return Opening(
         read_key=verify_key(mailbox.read_seed),
         token_hash=mailbox.token_hash,

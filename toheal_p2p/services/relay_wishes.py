@@ -11,12 +11,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from attrs import define, field, frozen
-from toheal_protocol.crypto import SigningSeed
-from toheal_protocol.model import Address, DepositToken
-from toheal_protocol.wire.mailbox import ItemId
-from toheal_protocol.wire.mailbox_answers import WINDOW
 
 from toheal_p2p.services.relay_session import DepositRefused, RelaySession, WatchedMailbox
+from toheal_protocol.crypto import SigningSeed
+from toheal_protocol.model import Address, DepositToken
+from toheal_protocol.wire.mailbox import ItemId, check_deposit
+from toheal_protocol.wire.mailbox_answers import WINDOW
 
 MOST_WAITING: Final = 4 * 1024 * 1024
 """Bytes of frames that may wait here: what a crowd's connections may hold in memory together."""
@@ -86,7 +86,12 @@ class RelayWishes:
                 self._to_open[mailbox.address] = mailbox
 
     def deposit(self, ticket: int, address: Address, token: DepositToken, frame: bytes) -> None:
-        """Wish for a frame to be stored."""
+        """Wish for a frame to be stored.
+
+        Raises:
+            LocalError: address, token or frame are of a size that no deposit has.
+        """
+        check_deposit(address, token, frame)
         self._deposits.append(_Deposit(ticket, address, token, frame))
         self._deposit_bytes += len(frame)
 

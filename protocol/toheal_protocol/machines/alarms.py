@@ -28,6 +28,7 @@ def ring(draft: Draft) -> None:
             repeat_call(draft, member)
             move_on(draft, member)
         door.expire_invitations(draft)
+        door.renew_card(draft)
         draft.set_live(repeat_at=None)
 
 

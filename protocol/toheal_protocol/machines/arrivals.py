@@ -16,7 +16,7 @@ from toheal_protocol.errors import (
     UnknownSession,
 )
 from toheal_protocol.identity import clean_name
-from toheal_protocol.machines import calls, door, linking
+from toheal_protocol.machines import calls, door, linking, reset
 from toheal_protocol.machines.addressing import (
     NUMBERS_AHEAD,
     add_grants,
@@ -50,7 +50,9 @@ from toheal_protocol.messages.notes import (
     Knock,
     LinkAnswer,
     LinkOffer,
+    NewCard,
     Welcome,
+    YourHead,
 )
 from toheal_protocol.model import MemberId
 from toheal_protocol.ratchet import ForkedSession
@@ -71,7 +73,8 @@ def take_mail(draft: Draft, relay: RelayAddress, mail: tuple[Mail, ...]) -> None
             with draft.attempt():
                 _take_deposit(draft, source, item.frame)
         except RemoteError:
-            continue  # anybody with a mailbox's token can fill it with garbage: drop and go on
+            # anybody with a mailbox's token can fill it with garbage: drop and go on
+            reset.note_unopened(draft, source, item.frame)
     for seed, items in done.items():
         draft.ask(DeleteMail(relay, sources[seed].read_seed, tuple(items)))
 
@@ -153,7 +156,8 @@ def _listen_on(draft: Draft, member: MemberId, invitation: Invitation) -> None:
 def _take_expected_call(draft: Draft, member: MemberId, flight: bytes) -> None:
     peer = draft.peer(member)
     if peer.listening is None:
-        raise UnknownSession("a call we do not expect")
+        reset.take_reset(draft, member, flight)
+        return
     opened, _ = calls.take_opening(
         draft,
         flight,
@@ -166,6 +170,9 @@ def _take_expected_call(draft: Draft, member: MemberId, flight: bytes) -> None:
 
 
 def _take_answer(draft: Draft, member: MemberId, flight: bytes) -> None:
+    if reset.is_resetting(draft, member):
+        reset.take_reset_answer(draft, member, flight)
+        return
     calls.take_answer(draft, member, flight)
     if draft.peer(member).standing is Standing.HOST:
         charter = door.charter_hash(draft.cold.charter)
@@ -185,6 +192,7 @@ def _take_frame(draft: Draft, member: MemberId, frame: Note | Envelope, *, over_
     except ForkedSession:
         _show_fork(draft, member)
         return
+    reset.note_opened(draft, member, was_silent=was_silent)
     if was_silent:
         owe_note(draft, member, Granted(calls.confirm_mailboxes(draft, member)))
         pump(draft, member)
@@ -232,6 +240,10 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
             door.take_introduction(draft, member, note)
         case Declined():
             door.take_declined(draft, member)
+        case NewCard(card):
+            door.take_new_card(draft, member, card)
+        case YourHead():
+            reset.take_our_head(draft, member, note)
 
 
 def _take_grants(draft: Draft, member: MemberId, grants: tuple[Grant, ...]) -> None:
@@ -260,5 +272,7 @@ def _show_fork(draft: Draft, member: MemberId, *, told: bool = False) -> None:
     if not draft.peer(member).is_forked:
         draft.change_peer(member, is_forked=True)
         draft.ask(Tell("fork_told" if told else "fork_seen", member))
-    if not told:
+    if told:
+        reset.ask_reset(draft, member)
+    else:
         pass_note(draft, member, ForkSeen())

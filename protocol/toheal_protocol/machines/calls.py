@@ -63,6 +63,7 @@ from toheal_protocol.wire.relay_address import RelayAddress
 
 JOIN: Final = Purpose.JOIN.value
 MEET: Final = Purpose.MEET.value
+RESET: Final = Purpose.RESET.value
 
 NUMBERS_AT_FIRST: Final = 1
 """Numbers of mailboxes in F1: its payload is short. More follow inside the session."""
@@ -158,11 +159,21 @@ def take_opening(
     raise ForgedMessage("an opening that fits none of our prekeys")
 
 
-def answer_call(draft: Draft, member: MemberId, opened: Opened) -> None:
-    """Answer an F1: a session that is confirmed by the caller's first note."""
+def grants_in(opened: Opened) -> tuple[Grant, ...]:
+    """Return the mailboxes an F1 names for our answer.
+
+    Raises:
+        MalformedFrame: its payload is no list of them.
+    """
     reader = Reader(opened.payload)
     grants = take_grants(reader)
     reader.end()
+    return grants
+
+
+def answer_call(draft: Draft, member: MemberId, opened: Opened, *, is_reset: bool = False) -> None:
+    """Answer an F1: a session that is confirmed by the caller's first note."""
+    grants = grants_in(opened)
     answered = answer_opening(opened, entropy=draft.entropy)
     session = begin_as_responder(
         root=answered.secrets.root,
@@ -172,13 +183,14 @@ def answer_call(draft: Draft, member: MemberId, opened: Opened) -> None:
         now=draft.wall_now,
     )
     draft.set_pair(member, evolve(fresh_pair(draft.pair(member)), session=session))
-    peer = draft.peer(member)
+    peer, continuity = draft.peer(member), answered.secrets.continuity
     draft.change_peer(
         member,
         opened=(opened.ephemeral, answered.f2),
-        continuity=answered.secrets.continuity,
+        continuity=peer.continuity if is_reset else continuity,
+        next_continuity=continuity if is_reset else b"",
         grants=grants,
-        using=1,
+        using=min((grant.number for grant in grants), default=1),
         using_since=draft.wall_now,
         mailboxes=peer.mailboxes or _first_mailboxes(draft),
     )
@@ -235,10 +247,11 @@ def confirm_mailboxes(draft: Draft, member: MemberId) -> tuple[Grant, ...]:
     """Draw the mailboxes a peer gets inside a fresh session; return them as grants."""
     peer = draft.peer(member)
     newest = max((box.number for box in peer.mailboxes), default=0)
-    wanted = NUMBERS_AHEAD - len({box.number for box in peer.mailboxes})
+    known = tuple(box for box in peer.mailboxes if box.number > peer.quiet_through)
+    wanted = NUMBERS_AHEAD - len({box.number for box in known})
     fresh = draw_mailboxes(draft.cold.relays, draft.entropy, first=newest + 1, count=max(0, wanted))
     draft.change_peer(member, mailboxes=(*peer.mailboxes, *fresh))
-    return grants_of(draft.peer(member).mailboxes)
+    return grants_of((*known, *fresh))
 
 
 def _first_mailboxes(draft: Draft) -> tuple[OurMailbox, ...]:

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import LocalError
-from toheal_protocol.machines import courier, door, linking
+from toheal_protocol.machines import courier, door, linking, reset
 from toheal_protocol.machines import events as happened
 from toheal_protocol.machines.alarms import next_alarm, ring
 from toheal_protocol.machines.arrivals import take_link_frames, take_mail
@@ -67,6 +67,8 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             door.decline(draft, member)
         case happened.Left():
             _leave(draft)
+        case happened.ResetAsked(member):
+            reset.ask_reset(draft, member)
         case happened.MailArrived(relay, mail):
             take_mail(draft, relay, mail)
         case happened.FramesArrived(member, frames):
@@ -131,7 +133,10 @@ def _owed_loaded(draft: Draft, event: happened.OwedLoaded) -> None:
     member = event.member
     pair = draft.pair(member)
     if pair.session is None or not pair.session.can_send:
-        draft.change_courier(member, is_loading=False)
+        draft.change_courier(member, is_loading=False, is_outdated=False)
+        return
+    if reset.is_numbering(draft, member):
+        reset.number_anew(draft, event)
         return
     frames = tuple(
         seal_again(draft, member, owed)

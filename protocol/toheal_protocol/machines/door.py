@@ -24,7 +24,7 @@ from attrs import evolve
 
 from toheal_protocol.crypto import Entropy, hash_parts
 from toheal_protocol.envelope import MARK_SIZE, MAX_PARENTS, Parent
-from toheal_protocol.errors import LocalError, MalformedFrame
+from toheal_protocol.errors import ForgedMessage, LocalError, MalformedFrame
 from toheal_protocol.identity import (
     PREKEY_LIFE,
     PREKEY_TURNOVER,
@@ -63,6 +63,7 @@ from toheal_protocol.messages.notes import (
     Head,
     Introduction,
     Knock,
+    NewCard,
     Welcome,
 )
 from toheal_protocol.messages.operations import (
@@ -194,7 +195,7 @@ def invite(draft: Draft, *, lifetime: int, relay: RelayAddress) -> None:
     sealed, digest = seal_invitation(content, secret=secret, entropy=draft.entropy)
     link = InvitationLink(relay, secret, digest, expires)
     invitation = Invitation(
-        id=digest[:8],
+        id=draft.entropy.draw(8),
         secret=secret,
         relay=relay,
         expires=expires,
@@ -330,6 +331,30 @@ def take_introduction(draft: Draft, host: MemberId, introduction: Introduction) 
     _turn_prekeys(draft)
     listening = Listening(calls.MEET, introduction.newcomer.secret, draft.cold.prekeys[-1].id)
     draft.change_peer(member, listening=listening)
+
+
+def renew_card(draft: Draft) -> None:
+    """Draw a new prekey when it is time, and give every member the card to call us with."""
+    before = draft.cold.prekeys
+    _turn_prekeys(draft)
+    if draft.cold.prekeys is before or draft.cold.stage is not Stage.ACTIVE:
+        return
+    card = encode_card(make_card(draft.cold.persona, draft.cold.prekeys[-1]))
+    for member in members(draft)[1:]:
+        owe_note(draft, member, NewCard(card))
+
+
+def take_new_card(draft: Draft, member: MemberId, encoded: bytes) -> None:
+    """Keep a peer's newer card.
+
+    Raises:
+        MalformedFrame, ForgedMessage: it is none, or somebody else's.
+    """
+    card, peer = decode_card(encoded), draft.peer(member)
+    if card.keys != peer.keys:
+        raise ForgedMessage("somebody else's card")
+    if card.not_after > decode_card(peer.card).not_after:
+        draft.change_peer(member, card=encoded)
 
 
 def take_declined(draft: Draft, host: MemberId) -> None:

@@ -68,6 +68,13 @@ class Left:
 
 
 @frozen
+class ResetAsked:
+    """The session with a peer has to be begun anew: our vault is older than what we sent."""
+
+    member: MemberId
+
+
+@frozen
 class Mail:
     """One frame out of a mailbox of ours."""
 
@@ -181,6 +188,7 @@ Event = (
     | Admitted
     | Refused
     | Left
+    | ResetAsked
     | MailArrived
     | FramesArrived
     | RelayUp
@@ -321,6 +329,7 @@ TELLINGS = (
     "invitation_made",
     "joined",
     "left",
+    "session_reset",
     "unreadable",
     "waiting",
 )

@@ -14,8 +14,10 @@ from attrs import evolve, field, frozen
 
 from toheal_protocol.envelope import ContentKey, message_id
 from toheal_protocol.errors import (
+    ForgedMessage,
     LocalError,
     MalformedFrame,
+    RemoteError,
     ReplayedMessage,
     TooFarAhead,
     UnknownSession,
@@ -24,7 +26,7 @@ from toheal_protocol.machines import courier
 from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import OwedFrame, SendFrames
-from toheal_protocol.machines.records import PutOwed
+from toheal_protocol.machines.records import DropOwed, PutOwed
 from toheal_protocol.machines.state import Pair
 from toheal_protocol.messages.frames import Envelope, Note, decode_frame, encode_frame
 from toheal_protocol.messages.grants import MAIL, SIGNAL
@@ -130,17 +132,28 @@ def seal_again(draft: Draft, member: MemberId, owed: OwedFrame) -> OwedFrame:
     generation = reader.u32()
     if generation == pair.generation and owed.frame:
         return owed
-    body = reader.rest()
-    common = b""
-    if owed.mid is not None:
-        old = decode_frame(owed.frame)
-        if not isinstance(old, Envelope):
-            raise LocalError("an owed message without its common part")
-        common = old.common
+    body, common = reader.rest(), _common_of(owed)
     frame = _seal(draft, member, owed.seq, body=body, common=common)
     item = u32(pair.generation) + body
     draft.write(PutOwed(draft.cold.id, member, owed.seq, owed.mid, item, frame))
     return evolve(owed, item=item, frame=frame, boot=b"")
+
+
+def owe_again(draft: Draft, member: MemberId, owed: OwedFrame) -> None:
+    """Owe an item of an earlier session anew, with a number of this one."""
+    body, common = owed.item[4:], _common_of(owed)
+    _owe(draft, member, mid=owed.mid, body=body, common=common)
+    through = draft.pair(member).acked_through
+    draft.write(DropOwed(draft.cold.id, member, through, (owed.seq,)))
+
+
+def _common_of(owed: OwedFrame) -> bytes:
+    if owed.mid is None:
+        return b""
+    old = decode_frame(owed.frame)
+    if not isinstance(old, Envelope):
+        raise LocalError("an owed message without its common part")
+    return old.common
 
 
 def _owe(
@@ -164,11 +177,13 @@ def _seal(draft: Draft, member: MemberId, seq: int, *, body: bytes, common: byte
     pair = draft.pair(member)
     if pair.session is None:
         raise LocalError("sealing without a session")
+    number = seq - pair.base
     if body[0] == _ITEM_KEY:
-        plain, associated = u64(seq) + body[1:], bytes(message_id(common))
+        plain, associated = u64(number) + body[1:], bytes(message_id(common))
     else:
         note = decode_item(body[1:])
-        plain, associated = encode_note(note, seq=seq, through=pair.received_through), _NOTE_AD
+        plain = encode_note(note, seq=number, through=pair.received_through)
+        associated = _NOTE_AD
     session, sealed = seal_message(
         pair.session, plain, associated, entropy=draft.entropy, now=draft.wall_now
     )
@@ -217,9 +232,33 @@ def open_frame(
     seq, through, note = decode_note(plain)
     if seq:
         count_received(draft, member, seq)
-    ranges = note.beyond if isinstance(note, Ack) else None
-    courier.take_ack(draft, member, through=through, ranges=ranges)
+    _take_ack(draft, member, through, note)
     return OpenedNote(seq, note)
+
+
+def _take_ack(draft: Draft, member: MemberId, through: int, note: AnyNote) -> None:
+    pair = draft.pair(member)
+    if pair.acked_through < pair.base:
+        return  # what an earlier session left is not numbered anew yet: nothing of this one went
+    beyond = note.beyond if isinstance(note, Ack) else None
+    ranges = None if beyond is None else tuple((pair.base + f, pair.base + t) for f, t in beyond)
+    courier.take_ack(draft, member, through=pair.base + through, ranges=ranges)
+
+
+def opens(draft: Draft, member: MemberId, frame: Note | Envelope) -> bool:
+    """Say whether a frame is one of this session, opened before or not. Changes nothing."""
+    session = draft.pair(member).session
+    if session is None:
+        return True
+    sealed = frame.sealed if isinstance(frame, Note) else frame.wrap
+    associated = _NOTE_AD if isinstance(frame, Note) else message_id(frame.common)
+    try:
+        open_message(session, sealed, associated, entropy=draft.entropy, now=draft.wall_now)
+    except (ForgedMessage, TooFarAhead):
+        return False
+    except RemoteError:
+        return True
+    return True
 
 
 def count_received(draft: Draft, member: MemberId, seq: int) -> None:
@@ -256,6 +295,20 @@ def ack_soon(draft: Draft, member: MemberId, *, over_link: bool) -> None:
 def fresh_pair(pair: Pair) -> Pair:
     """Return the pair ready for a new session: counts stay, the session goes."""
     return evolve(pair, session=None, generation=pair.generation + 1)
+
+
+def count_anew(pair: Pair) -> Pair:
+    """Return a pair that counts from 1 in its session, whatever was counted before.
+
+    What is still owed keeps its old number until `owe_again`, so nothing is lost if we crash.
+    """
+    return evolve(
+        pair,
+        base=pair.next_seq - 1,
+        acked_beyond=frozenset(),
+        received_through=0,
+        received_beyond=frozenset(),
+    )
 
 
 def _ranges(numbers: frozenset[int]) -> tuple[tuple[int, int], ...]:

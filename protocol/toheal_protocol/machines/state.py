@@ -109,6 +109,11 @@ class Peer:
         mailboxes: where they may deposit for us.
         opened: ephemeral key and our second flight, to answer a repeated first flight.
         continuity: 32 bytes only the two of us know, for a reset.
+        next_continuity: the same of a reset we answered, until its caller confirmed it.
+        resets_seen: ephemeral keys of the resets we answered under this continuity, newest last.
+        quiet_through: mailboxes up to this number may bring frames of a session that is over.
+        is_forked: two copies of a home were seen since the session began.
+        reset_at: when a session with them was begun anew; 0: never.
     """
 
     keys: PersonaKeys
@@ -126,7 +131,11 @@ class Peer:
     listening: Listening | None = None
     opened: tuple[bytes, bytes] | None = field(default=None, repr=False)
     continuity: bytes = field(default=b"", repr=False)
+    next_continuity: bytes = field(default=b"", repr=False)
+    resets_seen: tuple[bytes, ...] = ()
+    quiet_through: int = 0
     is_forked: bool = False
+    reset_at: WallTime = WallTime(0)
 
 
 class Seat(StrEnum):
@@ -217,13 +226,16 @@ class Pair:
     Attributes:
         generation: counts sessions with this peer; what was sealed under an earlier one is
             sealed again.
+        base: items up to this number were owed in an earlier session. On the wire an item has
+            its number minus `base`, so every session counts from 1.
         next_seq: number of the next item we will owe them.
         acked_through, acked_beyond: what their device has stored.
-        received_through, received_beyond: what ours has.
+        received_through, received_beyond: what ours has, in this session's count.
     """
 
     session: Session | None = None
     generation: int = 0
+    base: int = 0
     next_seq: int = 1
     acked_through: int = 0
     acked_beyond: frozenset[int] = frozenset()
@@ -266,6 +278,8 @@ class Courier:
         resend_wait: seconds of the next such wait.
         ack_at: when our acknowledgement is due.
         is_ignoring_marks: what lies at the relay is deposited again as well.
+        is_outdated: what is being loaded was asked for before the session began anew.
+        unopened: frames in a row out of their mailbox that did not open.
     """
 
     is_linked: bool = False
@@ -277,6 +291,8 @@ class Courier:
     resend_wait: float = 0.0
     ack_at: Instant | None = None
     is_ignoring_marks: bool = False
+    is_outdated: bool = False
+    unopened: int = 0
     attempt: LinkAttempt | None = None
     link_after: Instant = Instant(0)
     link_failures: int = 0

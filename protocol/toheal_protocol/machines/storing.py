@@ -83,6 +83,7 @@ def encode_pair(pair: Pair) -> bytes:
         (
             u8(_VERSION),
             u32(pair.generation),
+            u64(pair.base),
             u64(pair.next_seq),
             u64(pair.acked_through),
             u64(pair.received_through),
@@ -96,13 +97,14 @@ def encode_pair(pair: Pair) -> bytes:
 def decode_pair(blob: bytes) -> Pair:
     """Read what `encode_pair` wrote."""
     reader = _reader(blob)
-    generation, next_seq = reader.u32(), reader.u64()
+    generation, base, next_seq = reader.u32(), reader.u64(), reader.u64()
     acked_through, received_through = reader.u64(), reader.u64()
     acked_beyond, received_beyond = _take_numbers(reader), _take_numbers(reader)
     session = reader.rest()
     return Pair(
         session=decode_session(session) if session else None,
         generation=generation,
+        base=base,
         next_seq=next_seq,
         acked_through=acked_through,
         acked_beyond=acked_beyond,

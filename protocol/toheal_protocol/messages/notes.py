@@ -140,10 +140,25 @@ class Declined:
     """Not this time."""
 
 
+@frozen
+class NewCard:
+    """Our card with a newer prekey: what you call us with from now on."""
+
+    card: bytes = field(repr=False)
+
+
+@frozen
+class YourHead:
+    """The newest of your messages we have: write on from there. Said after a reset."""
+
+    seq: int
+    mid: MessageId
+
+
 Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen
 """Notes worth nothing later: `seq` 0."""
 
-Lasting = Granted | Knock | Welcome | Introduction | Declined
+Lasting = Granted | Knock | Welcome | Introduction | Declined | NewCard | YourHead
 """Notes that are repeated until they are acknowledged."""
 
 AnyNote = Passing | Lasting
@@ -159,6 +174,8 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     Welcome: 18,
     Introduction: 19,
     Declined: 20,
+    NewCard: 21,
+    YourHead: 22,
 }
 
 
@@ -223,6 +240,10 @@ def _encode_body(note: AnyNote) -> bytes:
             )
         case Introduction(newcomer):
             return _encode_acquaintance(newcomer)
+        case NewCard(card):
+            return prefixed16(card)
+        case YourHead(seq, mid):
+            return u32(seq) + mid
         case _:
             assert_never(note)
 
@@ -305,4 +326,6 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     18: _take_welcome,
     19: lambda reader: Introduction(_take_acquaintance(reader)),
     20: lambda _reader: Declined(),
+    21: lambda reader: NewCard(reader.prefixed16(MAX_CARD_SIZE)),
+    22: lambda reader: YourHead(reader.u32(), MessageId(reader.take(ID_SIZE))),
 }

@@ -186,11 +186,16 @@ def sign_open(
 
 def encode_deposit(number: int, address: Address, token: DepositToken, frame: bytes) -> bytes:
     """Write a `Deposit`. Spec: docs/protocol/mailboxes.md, section 4.2."""
+    check_deposit(address, token, frame)
+    return u8(_Tag.DEPOSIT) + u32(number) + address + token + frame
+
+
+def check_deposit(address: Address, token: DepositToken, frame: bytes) -> None:
+    """Raise `LocalError` if no `Deposit` can be written with these."""
     if len(address) != ADDRESS_SIZE or len(token) != TOKEN_SIZE:
         raise LocalError("a deposit takes a 16-byte address and a 16-byte token")
     if not 1 <= len(frame) <= MAX_DEPOSIT_SIZE:
         raise LocalError("a deposit takes a frame of at most MAX_DEPOSIT_SIZE bytes")
-    return u8(_Tag.DEPOSIT) + u32(number) + address + token + frame
 
 
 def sign_delete(number: int, seed: SigningSeed, items: Sequence[ItemId], binding: Binding) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import trio
@@ -75,27 +77,45 @@ class Callers:
             connection.end(CloseReason.GOING_AWAY)
 
     def _welcome(self, accepted: socket.socket, peer: tuple[object, ...]) -> None:
-        accepted.setblocking(False)
-        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._desk.limits.send_buffer)
+        if not self._prepare(accepted):
+            accepted.close()
+            return
         visitor = self._desk.enter(str(peer[0]), now=Instant(trio.current_time()))
         if visitor is None and self._apologies >= APOLOGIES:
             accepted.close()
         elif visitor is None:
-            self._nursery.start_soon(self._apologise, accepted)
+            self._spawn(partial(self._apologise, accepted))
         else:
-            self._nursery.start_soon(self._serve, accepted, visitor)
+            self._spawn(partial(self._serve, accepted, visitor))
+
+    def _prepare(self, accepted: socket.socket) -> bool:
+        """Set a fresh socket up; False if whoever it was is gone already."""
+        try:
+            accepted.setblocking(False)
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._desk.limits.send_buffer)
+        except OSError:
+            return False
+        return True
+
+    def _spawn(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._nursery.start_soon(self._guard, work)
+
+    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do one client's work; whatever becomes of it concerns nobody else."""
+        try:
+            await work()
+        except BrokenStream:
+            pass
+        except Exception:  # noqa: BLE001 - the border of one client: should its bytes find a bug of ours, everybody else's relay goes on; it is counted, never logged
+            self._desk.note_fault()
 
     async def _serve(self, accepted: socket.socket, visitor: Visitor) -> None:
         try:
-            connection = self._connect(accepted, visitor)
-            self._connections[visitor] = connection
-            if not self._is_dismissed:
-                await connection.run()
-        except BrokenStream:
-            pass
-        except Exception:  # noqa: BLE001 - the border of one client: its bytes, if they found a bug of ours, must not end everybody's relay; counted, never logged
-            self._desk.note_fault()
+            connection = self._connections[visitor] = self._connect(accepted, visitor)
+            if self._is_dismissed:
+                connection.end(CloseReason.GOING_AWAY)
+            await connection.run()
         finally:
             self._connections.pop(visitor, None)
             self._desk.leave(visitor, now=Instant(trio.current_time()))
@@ -104,11 +124,9 @@ class Callers:
         self._apologies += 1
         try:
             await self._connect(accepted, None).run()
-        except BrokenStream:
-            pass
         finally:
             self._apologies -= 1
 
     def _connect(self, accepted: socket.socket, visitor: Visitor | None) -> Connection:
         stream = TlsStream(accepted, self._context)
-        return Connection(stream, visitor, self._desk, self._nursery, self.flush_stirred)
+        return Connection(stream, visitor, self._desk, self._spawn, self.flush_stirred)

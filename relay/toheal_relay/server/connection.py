@@ -8,7 +8,7 @@ the client, as far as it goes without waiting; only then a second task takes ove
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
@@ -27,7 +27,7 @@ BATCH: Final = 64 * 1024
 TURN: Final = 32
 """Messages of one client that are dealt with before the others have their turn: about 2 ms."""
 
-READS_AT_ONCE: Final = 4
+READS_AT_ONCE: Final = 2
 """Reads of one client without letting the others have their turn."""
 
 GOODBYE: Final = 5.0
@@ -42,13 +42,14 @@ would make TCP throw them away)."""
 class Connection:
     """One connection. `visitor` is None for somebody we have no place for and only tell so.
 
-    `flush_stirred` has the server write to everybody who was given something.
+    `flush_stirred` has the server write to everybody who was given something; `spawn` starts work
+    that may outlast its caller.
     """
 
     stream: TlsStream
     visitor: Visitor | None
     desk: Desk
-    writers: trio.Nursery
+    spawn: Callable[[Callable[[], Awaitable[None]]], None]
     flush_stirred: Callable[[], None]
     heard_at: float = Factory(trio.current_time)
     _pinged_at: float = field(default=0.0, init=False)
@@ -85,7 +86,7 @@ class Connection:
                 self._write()
                 if self._unsent:
                     self._is_writing = True
-                    self.writers.start_soon(self._write_rest)
+                    self.spawn(self._write_rest)
                     return
         except BrokenStream:
             self._reading.cancel()

@@ -28,10 +28,19 @@ class TlsStream:
     """
 
     def __init__(self, accepted: socket.socket, context: ssl.SSLContext) -> None:
-        """Take over an accepted, non-blocking socket."""
-        self._socket = context.wrap_socket(
-            accepted, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=True
-        )
+        """Take over an accepted, non-blocking socket.
+
+        Raises:
+            BrokenStream: whoever it was is gone already. The socket is closed.
+        """
+        try:
+            accepted.getpeername()  # the wrapper would lose the socket of somebody who is gone
+            self._socket = context.wrap_socket(
+                accepted, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=True
+            )
+        except (OSError, ValueError):
+            accepted.close()
+            raise BrokenStream from None
 
     async def handshake(self) -> None:
         """Do the TLS handshake.

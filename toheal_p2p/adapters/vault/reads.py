@@ -119,16 +119,16 @@ def deliveries(
 ) -> tuple[DeliveryRow, ...]:
     """Read where our messages are."""
     rows = db.execute(
-        "SELECT entries.position, mid, recipients FROM entries"
+        "SELECT entries.circle, mid, recipients FROM entries"
         " JOIN envelopes ON envelopes.position = entries.position"
-        " WHERE circle = (SELECT number FROM circles WHERE circle = ?1)"
+        " WHERE entries.circle = (SELECT number FROM circles WHERE circle = ?1)"
         " AND is_mine AND (?2 IS NULL OR mid = ?2) ORDER BY entries.position DESC LIMIT ?3",
         (circle, mid, limit),
     ).fetchall()
     found: list[DeliveryRow] = []
-    for _position, ours, recipients in reversed(rows):
+    for number, ours, recipients in reversed(rows):
         one = MessageId(cast(bytes, ours))
-        states = _states(db, one)
+        states = _states(db, cast(int, number), one)
         for member in split_ids(cast(bytes, recipients)):
             state = states.get(member, "delivered")
             found.append(DeliveryRow(mid=one, member=MemberId(member), state=state))
@@ -164,15 +164,17 @@ def _held(db: apsw.Connection, circle: int) -> Iterable[tuple[bytes, bytes]]:
     return cast("Iterable[tuple[bytes, bytes]]", rows)
 
 
-def _states(db: apsw.Connection, mid: MessageId) -> dict[bytes, DeliveryState]:
+def _states(db: apsw.Connection, circle: int, mid: MessageId) -> dict[bytes, DeliveryState]:
     """Return the recipients of a message of ours whose device has not acknowledged it."""
     states: dict[bytes, DeliveryState] = {}
     for (member,) in db.execute(
-        "SELECT member FROM undelivered JOIN peers ON number = peer WHERE mid = ?", (mid,)
+        "SELECT member FROM undelivered JOIN peers ON number = peer WHERE mid = ? AND circle = ?",
+        (mid, circle),
     ):
         states[cast(bytes, member)] = "undelivered"
     for member, boot in db.execute(
-        "SELECT member, boot FROM owed JOIN peers ON number = peer WHERE mid = ?", (mid,)
+        "SELECT member, boot FROM owed JOIN peers ON number = peer WHERE mid = ? AND circle = ?",
+        (mid, circle),
     ):
         states[cast(bytes, member)] = "at_relay" if boot else "sealed"
     return states
