@@ -229,6 +229,25 @@ def test_an_exit_raised_in_asyncio_waits_for_trio_to_clean_up(error):
     assert cleaned == ["done"]
 
 
+def test_an_exit_raised_in_asyncio_counts_more_than_a_result():
+    error = SystemExit(5)
+
+    def leave():
+        raise error
+
+    async def main():
+        asyncio.get_running_loop().call_soon(leave)
+        with trio.move_on_after(60):
+            try:
+                await trio.sleep_forever()
+            except trio.Cancelled:
+                return "result"
+
+    with pytest.raises(SystemExit) as caught:
+        run(main)
+    assert caught.value is error
+
+
 def test_an_exit_raised_in_an_awaited_coroutine_ends_the_run():
     async def leaves():
         raise SystemExit(4)

@@ -26,6 +26,7 @@ from toheal_p2p.adapters.vault import open_vault
 from toheal_p2p.ports.vault import DamagedVault
 from toheal_protocol.machines.records import (
     DropCircle,
+    GiveUpOwed,
     PutCircle,
     PutHeld,
     PutLog,
@@ -213,6 +214,23 @@ async def test_words_of_a_dropped_circle_leave_the_index(tmp_path: Path) -> None
         assert len(await vault._store.run(indexed)) == 301
         await vault.commit([DropCircle(circle_id(1))])
         assert await vault._store.run(indexed) == {"باقيه"}
+
+
+@pytest.mark.trio
+async def test_a_dropped_circle_leaves_no_row(tmp_path: Path) -> None:
+    """Numbers are used again: a row left behind would turn up in the next circle."""
+
+    def filled(db: apsw.Connection) -> set[object]:
+        tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        ours = [name for (name,) in tables if not str(name).startswith(("words", "sqlite"))]
+        return {name for name in ours if db.execute(f"SELECT 1 FROM {name}").fetchall()}
+
+    last = GiveUpOwed(circle_id(1), member_id(2))
+    async with real_vault(tmp_path / "home") as vault:
+        await vault.commit([*marked_writes(), an_owed(1, mid=1), last, an_owed(2, mid=2)])
+        assert len(await vault._store.run(filled)) == 11
+        await vault.commit([DropCircle(circle_id(1))])
+        assert await vault._store.run(filled) == {"profile", "settings"}
 
 
 @pytest.mark.trio

@@ -190,6 +190,7 @@ def test_run_tells_where_it_can_be_reached(
         *,
         allow_loopback: bool,
         on_ready: Callable[[], None],
+        on_trouble: Callable[[str], None],
         on_fault: Callable[[BaseException], None],
     ) -> None:
         assert (passphrase, allow_loopback) == ("secret", False)

@@ -157,6 +157,11 @@ class PersonProcess:
     def home(self) -> Path:
         return self.folder / "home"
 
+    @property
+    def faults(self) -> Path:
+        """Where the process notes faults of its own."""
+        return self.folder / "faults"
+
     def make_profile(self) -> None:
         """Make a profile that opens quickly."""
         create_vault(self.home, PASSPHRASE, entropy=SystemEntropy(), cost=CHEAP)
@@ -174,7 +179,8 @@ class PersonProcess:
     def run_arguments(self) -> tuple[str, ...]:
         """The command that starts this profile's process."""
         secret = f"--passphrase-file={self.folder / 'passphrase'}"
-        return f"--home={self.home}", "run", "--no-browser", "--allow-loopback", secret
+        common = (f"--home={self.home}", f"--debug={self.faults}")
+        return *common, "run", "--no-browser", "--allow-loopback", secret
 
     def launch(self, *, clock_off: int = 0) -> None:
         """Start the process without waiting for it.
@@ -232,9 +238,7 @@ class PersonProcess:
         assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
         return done.stdout.decode().splitlines()
 
-    def cli_whole(
-        self, *args: str, stdin: str | None = None
-    ) -> subprocess.CompletedProcess[bytes]:
+    def cli_whole(self, *args: str, stdin: str | None = None) -> subprocess.CompletedProcess[bytes]:
         """The same with everything it printed, whatever came of it."""
         return subprocess.run(
             [sys.executable, "-m", "toheal_p2p", f"--home={self.home}", *args],
@@ -354,6 +358,8 @@ def a_town(folder: Path, relay_environment: Mapping[str, str] | None = None) -> 
         yield town
     finally:
         town.end()
+        faults = [one.faults for one in town.people if one.faults.exists()]
+        assert not faults, [one.read_text(encoding="utf-8") for one in faults]
 
 
 def await_true(condition: Callable[[], bool], within: float = READY_WITHIN) -> None:

@@ -10,7 +10,6 @@ from toheal_p2p.app.refusals import RefusalCode
 from toheal_p2p.locale import LANGUAGES, Language, catalogue_path, load_words
 from toheal_p2p.locale.catalogue import parse_po
 
-
 BOTH: tuple[Language, ...] = get_args(Language)
 
 

@@ -40,6 +40,7 @@ from toheal_protocol.machines.storing import (
     decode_pair,
     encode_cold,
 )
+from toheal_protocol.messages.grants import MAIL
 from toheal_protocol.messages.invitation import open_invitation
 from toheal_protocol.model import Address, Instant, MemberId, MessageId, WallTime
 from toheal_protocol.wire.invitation_link import InvitationLink, parse_invitation_link
@@ -150,6 +151,7 @@ class Person:
     said: list[tuple[MessageId, str]] = field(factory=list)
     crash_at: tuple[str, int] | None = None
     steps: int = 0
+    history: list[str] = field(factory=list)
     links: dict[MemberId, bytes] = field(factory=dict)
 
     @property
@@ -166,6 +168,7 @@ class Person:
         if not self.is_running or self.circle is None:
             return None
         self.steps += 1
+        self.history.append(type(event).__name__)
         try:
             self._die_if("decide")
             decision = step(
@@ -185,6 +188,7 @@ class Person:
                 self.world.perform(self, effect)
         except Crashed:
             self.world.kill(self)
+            self.world.restart_soon(self)
             return None
         return decision
 
@@ -229,6 +233,11 @@ class World:
     _meeting: dict[bytes, list[tuple[Person, MemberId]]] = field(factory=dict)
     links_allowed: bool = True
     keep_deposits: bool = False
+    restart_after: float | None = None
+    _rings: int = 0
+    _crash: tuple[int, tuple[str, int]] | None = None
+    _blocked: dict[Address, int] = field(factory=dict)
+    _sealed: dict[bytes, bytes] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.chance = random.Random(self.seed)
@@ -240,8 +249,18 @@ class World:
 
     # ---- people
 
+    def block(self, author: Person, reader: Person, *, most: int = 1 << 30) -> Callable[[], None]:
+        """Let the relay lose the next deposits of one for another; the result ends it."""
+        assert reader.circle is not None
+        boxes = reader.circle.cold.peers[author.id].mailboxes
+        mail = {box.address: most for box in boxes if box.kind == MAIL}
+        self._blocked.update(mail)
+        return self._blocked.clear
+
     def person(self, name: str) -> Person:
         made = Person(name, self, SeededEntropy(self.chance.randrange(1 << 30)))
+        if self._crash is not None and self._crash[0] == len(self.people):
+            made.crash_at = self._crash[1]
         self.people.append(made)
         return made
 
@@ -257,18 +276,27 @@ class World:
         )
         self._begin(person, circle)
 
+    def crash(self, who: int, point: str, step: int) -> None:
+        """Let the person to come as the `who`th die at this boundary of this step."""
+        self._crash = (who, (point, step))
+
     def invite(self, person: Person, lifetime: int = 48 * 3600) -> InvitationLink:
+        link = self.try_to_invite(person, lifetime)
+        assert link is not None
+        return link
+
+    def try_to_invite(self, person: Person, lifetime: int = 48 * 3600) -> InvitationLink | None:
+        """Make an invitation; None when the process died over it."""
         decision = person.feed(m.Invited(lifetime, self.relay.address))
-        assert decision is not None
+        if decision is None:
+            return None
         texts = [e.text for e in decision.effects if isinstance(e, m.Tell) and e.text]
-        return parse_invitation_link(texts[-1])
+        link = parse_invitation_link(texts[-1])
+        self._sealed[link.secret] = decision.circle.cold.invitations[-1].sealed
+        return link
 
     def knock(self, person: Person, link: InvitationLink, inviter: Person) -> None:
-        assert inviter.circle is not None
-        sealed = next(
-            one.sealed for one in inviter.circle.cold.invitations if one.secret == link.secret
-        )
-        content = open_invitation(sealed, link=link)
+        content = open_invitation(self._sealed[link.secret], link=link)
         circle = door.knock_at(
             link, content, my_name=person.name, entropy=person.entropy, wall_now=person.wall
         )
@@ -317,6 +345,11 @@ class World:
         for member in list(person.links):
             self.cut_link(person, member)
 
+    def restart_soon(self, person: Person) -> None:
+        """Somebody starts the process again, where this world has such a somebody."""
+        if self.restart_after is not None:
+            self._later(self.restart_after, lambda: self.start(person))
+
     def _connect(self, person: Person, run: int) -> None:
         if person.is_running and person.run == run and self.relay.is_up and not person.is_online:
             person.is_online = True
@@ -350,10 +383,12 @@ class World:
         if not person.is_online or person.run != run or self.relay.boot != boot:
             return
         box = self.relay.boxes.setdefault(effect.address, {})
+        blocked = self._blocked.get(effect.address, 0)
+        self._blocked[effect.address] = max(0, blocked - 1)
         self.relay.seen.append(effect.frame)
         if self.keep_deposits:
             self.relay.deposited.append((effect.address, effect.frame))
-        if effect.frame not in box.values():
+        if effect.frame not in box.values() and not blocked:
             number = next(self.relay.numbers)
             box[number] = effect.frame
             self._push(effect.address, number)
@@ -514,7 +549,7 @@ class World:
         if alarm is not None and alarm[0] < first:
             if alarm[0] > until:
                 return False
-            self.now = max(self.now, alarm[0])
+            self._note_alarm(max(self.now, alarm[0]))
             alarm[1].alarm = None
             alarm[1].feed(m.Woke())
             return True
@@ -524,6 +559,12 @@ class World:
         self.now = max(self.now, due)
         act()
         return True
+
+    def _note_alarm(self, at: float) -> None:
+        """Move the clock; an alarm that rings on and on at one instant would eat a real machine."""
+        self._rings = self._rings + 1 if at == self.now else 0
+        assert self._rings < 100, "an alarm in the past that nothing serves"
+        self.now = at
 
     def run_for(self, seconds: float) -> None:
         """Let virtual time pass."""

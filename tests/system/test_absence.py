@@ -20,9 +20,7 @@ def test_a_hundred_messages_wait_for_someone_who_is_away(tmp_path: Path, direct:
         theirs.stop()
         for text in HUNDRED:
             ours.say(circle, text)
-        await_true(
-            lambda: all(row["state"] == "at_relay" for row in ours.undelivered(circle)), 20
-        )
+        await_true(lambda: all(row["state"] == "at_relay" for row in ours.undelivered(circle)), 20)
         ours.stop()
         theirs.start()
         await_true(lambda: len(theirs.texts(circle)) == 100)

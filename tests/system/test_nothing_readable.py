@@ -76,7 +76,9 @@ class Evidence:
 
     def addresses(self) -> Needles:
         """Addresses of mailboxes: what a relay does know."""
-        boxes = [box for cold in self.colds for peer in cold.peers.values() for box in peer.mailboxes]
+        boxes = [
+            box for cold in self.colds for peer in cold.peers.values() for box in peer.mailboxes
+        ]
         return [("mailbox", bytes(box.address)) for box in boxes]
 
 
@@ -84,9 +86,10 @@ class Evidence:
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evidence]:
     """Two people meet and talk by relay, with everything recorded until they left."""
     folder = tmp_path_factory.mktemp("readable")
-    with a_town(folder, {"TH_PLANTED": PLANTED}) as town, a_recording_proxy(
-        town.relay.address
-    ) as proxy:
+    with (
+        a_town(folder, {"TH_PLANTED": PLANTED}) as town,
+        a_recording_proxy(town.relay.address) as proxy,
+    ):
         ours, theirs, circle = _meet(town, proxy, direct=False)
         _talk(ours, theirs, circle)
         seen = {"relay's memory while they talk": memory_of(town.relay.program.pid)}

@@ -63,7 +63,9 @@ def test_kills_of_either_process_lose_and_double_nothing(tmp_path: Path) -> None
             for talker in talkers:
                 accepted = set(talker.accepted)
                 assert accepted <= set(read), "lost"
-                numbers = [int(text.split()[-1]) for text in read if text.startswith(talker.person.name)]
+                numbers = [
+                    int(text.split()[-1]) for text in read if text.startswith(talker.person.name)
+                ]
                 assert numbers == sorted(numbers)
         assert set(ours_read) == set(theirs_read)
 

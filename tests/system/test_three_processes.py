@@ -59,7 +59,9 @@ def test_two_people_meet_and_talk_by_the_command_line_alone(town: Town) -> None:
     assert ours.cli("safety-words", "حلقة المساء", "Salma") == theirs.cli(
         "safety-words", "حلقة المساء", "نورس"
     )
-    assert [hit["text"] for hit in ours.cli_json("search", "حلقة المساء", "الخير")] == ["مساء الخير"]
+    assert [hit["text"] for hit in ours.cli_json("search", "حلقة المساء", "الخير")] == [
+        "مساء الخير"
+    ]
 
 
 def test_a_foreign_or_mangled_invitation_and_a_members_own_are_refused(town: Town) -> None:

@@ -93,10 +93,9 @@ def test_a_used_invitation_is_named_so(scene: Scene) -> None:
     link = scene.link(circle)
     scene.third.ask("join", link=link, nickname="Third")
     await_true(lambda: bool(scene.ours.ask("waiting", circle=circle)))
-    is_refused(scene.theirs, "invitation_used", "join", link, *JOIN, languages=("ar",))
     scene.ours.ask("admit", circle=circle, who="Third")
     await_true(lambda: scene.third.state_of(circle) == "active")
-    is_refused(scene.theirs, "invitation_used", "join", link, *JOIN, languages=("en",))
+    is_refused(scene.theirs, "invitation_used", "join", link, *JOIN)
 
 
 def test_a_members_own_invitation_is_named_so(scene: Scene) -> None:
@@ -122,9 +121,7 @@ def test_a_relay_with_another_key_is_named_so(scene: Scene) -> None:
     read = parse_invitation_link(scene.link())
     other = evolve(read.relay, fingerprint=bytes(32))
     link = str(evolve(read, relay=other))
-    is_refused(
-        scene.third, "relay_wrong_fingerprint", "join", link, *JOIN, address=str(other)
-    )
+    is_refused(scene.third, "relay_wrong_fingerprint", "join", link, *JOIN, address=str(other))
 
 
 def test_a_full_relay_is_named_so(scene: Scene, tmp_path: Path) -> None:
@@ -204,7 +201,13 @@ def test_a_message_of_nothing_or_of_a_megabyte_is_refused(scene: Scene) -> None:
     is_refused(scene.ours, "text_empty", "say", scene.circle, "")
     is_refused(scene.ours, "text_empty", "say", scene.circle, "-", stdin="")
     is_refused(
-        scene.ours, "text_too_long", "say", scene.circle, "-", stdin="ن" * 500_000, limit=MAX_TEXT_SIZE
+        scene.ours,
+        "text_too_long",
+        "say",
+        scene.circle,
+        "-",
+        stdin="ن" * 500_000,
+        limit=MAX_TEXT_SIZE,
     )
     longest = "ن" * (MAX_TEXT_SIZE // 2)
     scene.ours.cli("say", scene.circle, "-", stdin=longest)

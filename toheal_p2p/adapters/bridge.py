@@ -89,7 +89,6 @@ async def aio(fn: Callable[..., Coroutine[Any, Any, T]], *args: object) -> T:
     def wake(done: asyncio.Task[T]) -> None:
         trio.lowlevel.reschedule(waiting, outcome.capture(_result, done, cancelled))
 
-    await trio.lowlevel.checkpoint_if_cancelled()
     task = asyncio.get_running_loop().create_task(fn(*args))
     task.add_done_callback(wake)
     result: T = await trio.lowlevel.wait_task_rescheduled(cancel)

@@ -38,10 +38,11 @@ from toheal_p2p.app.running import (
     require_active,
     require_facilitated,
 )
+from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.vault import EntryRow, Vault
 from toheal_p2p.services.circle import CircleService
-from toheal_p2p.services.committer import Committer
+from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_p2p.services.relay_connection import RelayConnection
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import RemoteError
@@ -49,7 +50,7 @@ from toheal_protocol.identity import safety_words
 from toheal_protocol.machines import door
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.addressing import MAX_RELAYS
-from toheal_protocol.machines.records import PutCircle
+from toheal_protocol.machines.records import PutCircle, Write
 from toheal_protocol.machines.state import Circle, Seat, Stage
 from toheal_protocol.machines.storing import encode_cold
 from toheal_protocol.messages.bodies import CONTENT_NOTES
@@ -98,6 +99,8 @@ class Application:
     connect: Callable[[RelayAddress], RelayConnection]
     end: Callable[[], None]
     ask_to_wipe: Callable[[], None]
+    was_put_back: bool = field(default=False, init=False)
+    """Whether this run began with an older copy of the vault: the person is told while it lasts."""
     _nickname: str = field(default="", init=False, repr=False)
     _relays: tuple[RelayAddress, ...] = field(default=(), init=False)
     _running: dict[CircleId, RunningCircle] = field(factory=dict, init=False)
@@ -113,6 +116,9 @@ class Application:
             self._nursery = nursery
             for one in stored.circles:
                 await self._start(restore_circle(one))
+            self.was_put_back = self.vault.was_put_back
+            if self.was_put_back:
+                await self._begin_anew()
             task_status.started()
             await trio.sleep_forever()
 
@@ -343,7 +349,7 @@ class Application:
         """Look at everything that could be wrong."""
         return examine(
             home=self.home,
-            was_put_back=self.vault.was_put_back,
+            was_put_back=self.was_put_back,
             wall_now=self.wall_clock(),
             relays=await self.relay_list(),
             circles=[one.service for one in self._running.values()],
@@ -367,11 +373,17 @@ class Application:
 
     # ---- inside
 
+    async def _begin_anew(self) -> None:
+        """Reset every session: an older vault lies here than the one that sent last."""
+        for running in self._running.values():
+            for member, peer in running.service.circle.cold.peers.items():
+                if peer.continuity:
+                    running.service.take(machine.ResetAsked(member))
+        await self.committer.flushed()
+        await self.vault.accept_put_back()
+
     async def _begin(self, circle: Circle) -> None:
-        done = trio.Event()
-        blob = encode_cold(circle.cold)
-        self.committer.submit([PutCircle(circle.cold.id, blob)], done=done)
-        await done.wait()
+        await self._keep([PutCircle(circle.cold.id, encode_cold(circle.cold))])
         await self._start(circle)
 
     async def _start(self, circle: Circle) -> None:
@@ -407,16 +419,24 @@ class Application:
     async def _decide(
         self, running: RunningCircle, event: machine.Event
     ) -> tuple[machine.Effect, ...]:
-        done = trio.Event()
-        decision = running.service.take(event, done=done)
-        await done.wait()
+        try:
+            decision = running.service.take(event)
+            await self.committer.flushed()
+        except VaultFailed as failed:
+            raise refusal(failed.reason) from None
         return decision.effects
 
     async def _keep_relays(self, relays: tuple[RelayAddress, ...]) -> None:
-        done = trio.Event()
         self._relays = relays
-        self.committer.submit([put_relays(relays)], done=done)
-        await done.wait()
+        await self._keep([put_relays(relays)])
+
+    async def _keep(self, writes: Sequence[Write]) -> None:
+        """Return when these are on disk; a vault that fails is told to who asked, too."""
+        try:
+            self.committer.submit(writes)
+            await self.committer.flushed()
+        except VaultFailed as failed:
+            raise refusal(failed.reason) from None
 
     def _find(self, circle: str) -> RunningCircle:
         return find_circle(circle, self._running)

@@ -99,6 +99,7 @@ class EntryView:
         position: grows with the order of acceptance on this device, over all circles.
         kind: one of `vocabulary.ENTRY_KINDS`, or a word of a later version.
         text: what was said. For `joined` and `left`: the name of the member it is about.
+            For `gap`: how many messages of the author are missing before the next one, in digits.
         passed_on_by: the name of who passed it on, where its author has not confirmed it yet.
     """
 

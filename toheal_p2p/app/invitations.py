@@ -16,12 +16,14 @@ from toheal_p2p.services.relay_connection import (
     WatchedMailbox,
 )
 from toheal_protocol.crypto import token_of
-from toheal_protocol.errors import ExpiredInvitation, RemoteError
+from toheal_protocol.errors import RemoteError
 from toheal_protocol.messages.grants import MAIL
 from toheal_protocol.messages.invitation import (
     InvitationContent,
+    InvitationEnd,
     invitation_mailbox,
     open_invitation,
+    open_invitation_end,
 )
 from toheal_protocol.model import WallTime
 from toheal_protocol.wire.invitation_link import (
@@ -49,6 +51,12 @@ later was not made by a better clock: ours is behind."""
 MOST_BEHIND: Final = 300 * DAY
 """Seconds since an invitation's end beyond which our clock is the likelier fault: nobody is sent
 a link that was over most of a year ago."""
+
+_ENDS: Final[dict[InvitationEnd, RefusalCode]] = {
+    InvitationEnd.USED: "invitation_used",
+    InvitationEnd.WITHDRAWN: "invitation_withdrawn",
+    InvitationEnd.EXPIRED: "invitation_expired",
+}
 
 
 def read_link(text: str, *, wall_now: WallTime) -> InvitationLink:
@@ -90,7 +98,7 @@ async def fetch_content(
             async for event in connection.events:
                 match event:
                     case RelayUp():
-                        problem = "invitation_used"
+                        problem = "invitation_unreachable"
                         patience.deadline = trio.current_time() + EMPTY_AFTER
                     case RelayDown(reason="wrong_fingerprint"):
                         problem = "relay_wrong_fingerprint"
@@ -102,10 +110,10 @@ async def fetch_content(
                         soon = trio.current_time() + SILENT_AFTER
                         patience.deadline = min(patience.deadline, soon)
                     case MailArrived(frame=frame):
-                        content = _open(frame, link)
-                        if content is not None:
+                        content, end = _open(frame, link), _open_end(frame, link)
+                        problem = "invitation_malformed" if end is None else _ENDS[end]
+                        if content is not None or end is not None:
                             break
-                        problem = "invitation_malformed"
                     case _:
                         pass
         nursery.cancel_scope.cancel()
@@ -114,10 +122,15 @@ async def fetch_content(
     return content
 
 
+def _open_end(frame: bytes, link: InvitationLink) -> InvitationEnd | None:
+    try:
+        return open_invitation_end(frame, secret=link.secret)
+    except RemoteError:
+        return None  # it is the content, or garbage
+
+
 def _open(frame: bytes, link: InvitationLink) -> InvitationContent | None:
     try:
         return open_invitation(frame, link=link)
-    except ExpiredInvitation:
-        raise Refused("invitation_expired") from None
     except RemoteError:
         return None  # anybody who has the token may leave garbage beside the real one

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import trio
 
@@ -16,27 +15,14 @@ from toheal_p2p.adapters.webrtc import WebRtcChannels
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.interface import Serve
 from toheal_p2p.app.profile import put_nickname, usable_name
-from toheal_p2p.app.refusals import RefusalCode, Refused
+from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.vault_refusals import refusal
+from toheal_p2p.app.vocabulary import CheckCode
 from toheal_p2p.ports import vault as ports
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_p2p.services.relay_connection import RelayConnection
 from toheal_protocol.model import WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
-
-REFUSALS: Final[dict[type[ports.VaultError], RefusalCode]] = {
-    ports.NoProfile: "no_profile",
-    ports.ProfileExists: "profile_exists",
-    ports.FolderTaken: "folder_taken",
-    ports.WrongPassphrase: "wrong_passphrase",
-    ports.AlreadyRunning: "already_running",
-    ports.DamagedVault: "vault_damaged",
-    ports.NewerVault: "vault_newer",
-    ports.DiskFull: "disk_full",
-    ports.NotEnoughMemory: "not_enough_memory",
-    ports.StorageFailed: "storage_failed",
-    ports.VaultClosed: "storage_failed",
-}
-"""What a person is told for each way a vault can fail."""
 
 
 def create_profile(home: Path, *, nickname: str, passphrase: str) -> None:
@@ -63,6 +49,7 @@ async def run_app(
     *,
     serve: Serve,
     on_ready: Callable[[], None],
+    on_trouble: Callable[[CheckCode], None] | None = None,
     allow_loopback: bool = False,
 ) -> None:
     """Open the profile and run it until `lock`, `wipe` or a signal.
@@ -70,6 +57,7 @@ async def run_app(
     Args:
         serve: the door that people come in by.
         on_ready: called once everything is up.
+        on_trouble: told before that what the person has to know at once.
         allow_loopback: offer 127.0.0.1 to peers, for trying things out on one machine.
 
     Raises:
@@ -102,6 +90,8 @@ async def run_app(
             await nursery.start(committer.run)
             await nursery.start(app.run)
             await nursery.start(serve, app, home)
+            if app.was_put_back and on_trouble is not None:
+                on_trouble("vault_put_back")
             on_ready()
     except* VaultFailed as group:
         raise refusal(_reason(group)) from None
@@ -122,11 +112,6 @@ def wipe_home(home: Path) -> None:
         wipe_vault(home)
     except ports.VaultError as reason:
         raise refusal(reason) from None
-
-
-def refusal(reason: ports.VaultError) -> Refused:
-    """Return what a person is told when the vault fails so."""
-    return Refused(REFUSALS.get(type(reason), "storage_failed"))
 
 
 async def _keep_nickname(home: Path, passphrase: str, name: str) -> None:

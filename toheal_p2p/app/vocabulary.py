@@ -21,7 +21,7 @@ LinkKind = Literal["direct", "turn", "relay", "lan", "none"]
 
 RelayState = Literal["connected", "trying", "unreachable"]
 
-EntryKind = Literal["text", "joined", "left", "unknown"]
+EntryKind = Literal["text", "joined", "left", "gap", "unknown"]
 """What an entry is. `unknown`: made by a later version."""
 
 ContentNote = Literal["loss", "self-harm", "suicide", "violence", "abuse", "eating", "other"]

@@ -74,6 +74,9 @@ def entry_lines(words: Words, entry: Item) -> Iterator[str]:
     if entry["kind"] in ("joined", "left"):
         yield words.text(f"entry.{entry['kind']}", at=at, name=entry["text"])
         return
+    if entry["kind"] == "gap":
+        yield words.text("entry.gap", at=at, name=author, number=entry["text"])
+        return
     if entry["kind"] != "text":
         yield words.text("entry.unknown", at=at, name=author)
         return

@@ -26,9 +26,14 @@ def run_until_stopped(
     *,
     allow_loopback: bool,
     on_ready: Callable[[], None],
+    on_trouble: Callable[[str], None],
     on_fault: Callable[[BaseException], None],
 ) -> None:
-    """Be the running process of this profile. Raises `Refused`."""
+    """Be the running process of this profile. Raises `Refused`.
+
+    Args:
+        on_trouble: told the code of a check that the person has to hear of at once.
+    """
     from toheal_p2p.adapters import bridge
     from toheal_p2p.app.start import run_app
     from toheal_p2p.cli.local_server import serve
@@ -39,7 +44,12 @@ def run_until_stopped(
     async def live() -> None:
         door = partial(serve, on_fault=on_fault)
         await run_app(
-            Path(home), passphrase, serve=door, on_ready=on_ready, allow_loopback=allow_loopback
+            Path(home),
+            passphrase,
+            serve=door,
+            on_ready=on_ready,
+            on_trouble=on_trouble,
+            allow_loopback=allow_loopback,
         )
 
     bridge.run(live)

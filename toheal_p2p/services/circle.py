@@ -263,7 +263,7 @@ class CircleService:
                 channel = await held.prepared.connect(effect.their_blob)
                 held.prepared = None
                 await self._serve(effect, held, channel)
-        except ChannelFailed:
+        except* ChannelFailed:
             pass  # said below, like every other end of a link
         finally:
             self._over(effect.member, held)

@@ -67,8 +67,12 @@ def take_mail(draft: Draft, relay: RelayAddress, mail: tuple[Mail, ...]) -> None
         source = draft.live.sources.get(item.address)
         if source is None:
             continue
+        if door.is_end_note(draft, source.invitation, item.frame):
+            continue  # ours, for whoever opens the link of a closed invitation
         sources[source.read_seed] = source
         done.setdefault(source.read_seed, []).append(item.item)
+        if not source.seal_key:
+            continue  # what else lies in a closed invitation's mailbox is deleted unread
         try:
             with draft.attempt():
                 _take_deposit(draft, source, item.frame)

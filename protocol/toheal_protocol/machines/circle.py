@@ -119,7 +119,7 @@ def _leave(draft: Draft) -> None:
 def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
     draft.set_live(boots={**draft.live.boots, relay: boot})
     for invitation in draft.cold.invitations:
-        if invitation.seat is Seat.OPEN and invitation.relay == relay:
+        if door.keeps_mailbox(invitation, draft.wall_now) and invitation.relay == relay:
             deposit_invitation(draft, invitation)
     for member in draft.cold.peers:
         draft.set_courier(member, draft.live.couriers.get(member) or Courier())

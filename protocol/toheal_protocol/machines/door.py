@@ -56,7 +56,12 @@ from toheal_protocol.machines.state import (
     Standing,
 )
 from toheal_protocol.messages.bodies import ContentKind
-from toheal_protocol.messages.invitation import InvitationContent, seal_invitation
+from toheal_protocol.messages.invitation import (
+    InvitationContent,
+    InvitationEnd,
+    seal_invitation,
+    seal_invitation_end,
+)
 from toheal_protocol.messages.notes import (
     Acquaintance,
     Declined,
@@ -78,6 +83,16 @@ from toheal_protocol.messages.operations import (
 from toheal_protocol.model import MAX_MEMBERS, CircleId, MemberId, WallTime
 from toheal_protocol.wire.invitation_link import InvitationLink
 from toheal_protocol.wire.relay_address import RelayAddress
+
+END_KEPT: Final = 24 * 3600
+"""Seconds after an invitation's time is over during which the note about its end stays: for those
+whose clock is behind. To all others the link itself says that its time is over."""
+
+_ENDS: Final = {
+    Seat.USED: InvitationEnd.USED,
+    Seat.WITHDRAWN: InvitationEnd.WITHDRAWN,
+    Seat.EXPIRED: InvitationEnd.EXPIRED,
+}
 
 MAX_AT_DOOR: Final = 4
 """People who may stand at the door with one invitation: a stolen link must not fill the page."""
@@ -209,15 +224,34 @@ def invite(draft: Draft, *, lifetime: int, relay: RelayAddress) -> None:
 
 
 def close_invitation(draft: Draft, invitation_id: bytes, seat: Seat) -> None:
-    """Take a seat from the offer: used, withdrawn or expired. Repeats change nothing."""
-    draft.set_cold(
-        invitations=tuple(
-            evolve(invitation, seat=seat)
-            if invitation.id == invitation_id and invitation.seat is Seat.OPEN
-            else invitation
-            for invitation in draft.cold.invitations
-        )
+    """Take a seat from the offer: used, withdrawn or expired. Repeats change nothing.
+
+    Whoever opens the link later finds out which: a note takes the content's place.
+    """
+    for invitation in draft.cold.invitations:
+        if invitation.id == invitation_id and invitation.seat is Seat.OPEN:
+            note = seal_invitation_end(_ENDS[seat], secret=invitation.secret, entropy=draft.entropy)
+            closed = evolve(invitation, seat=seat, sealed=note)
+            _put_invitation(draft, closed)
+            calls.deposit_invitation(draft, closed)
+
+
+def keeps_mailbox(invitation: Invitation, wall_now: WallTime) -> bool:
+    """Say whether something has to lie where an invitation's link points."""
+    return invitation.seat is Seat.OPEN or wall_now < invitation.expires + END_KEPT
+
+
+def is_end_note(draft: Draft, invitation_id: bytes, frame: bytes) -> bool:
+    """Say whether this is the note we left in place of an invitation's content."""
+    return any(
+        one.id == invitation_id and one.seat is not Seat.OPEN and one.sealed == frame
+        for one in draft.cold.invitations
     )
+
+
+def _put_invitation(draft: Draft, changed: Invitation) -> None:
+    invitations = tuple(changed if one.id == changed.id else one for one in draft.cold.invitations)
+    draft.set_cold(invitations=invitations)
 
 
 def expire_invitations(draft: Draft) -> None:
@@ -225,6 +259,8 @@ def expire_invitations(draft: Draft) -> None:
     for invitation in draft.cold.invitations:
         if invitation.seat is Seat.OPEN and invitation.expires <= draft.wall_now:
             close_invitation(draft, invitation.id, Seat.EXPIRED)
+        elif invitation.sealed and not keeps_mailbox(invitation, draft.wall_now):
+            _put_invitation(draft, evolve(invitation, sealed=b""))
 
 
 def take_knock(draft: Draft, member: MemberId, knock: Knock, *, name: str) -> None:

@@ -56,17 +56,7 @@ def take_here(draft: Draft, member: MemberId, note: Here) -> None:
 
 def open_if_wanted(draft: Draft, member: MemberId) -> None:
     """Start an attempt where this circle allows it and it is ours to start."""
-    present, peer = draft.courier(member), draft.peer(member)
-    if (
-        not draft.cold.is_direct
-        or draft.cold.stage is not Stage.ACTIVE
-        or peer.standing is not Standing.MEMBER
-        or draft.our_id > member
-        or not present.is_here
-        or present.is_linked
-        or present.attempt is not None
-        or present.link_after > draft.now
-    ):
+    if not _is_wanted(draft, member) or draft.courier(member).link_after > draft.now:
         return
     attempt = LinkAttempt(
         attempt=draft.entropy.draw(ATTEMPT_SIZE),
@@ -170,9 +160,21 @@ def next_instant(draft: Draft, member: MemberId) -> Instant | None:
     present = draft.courier(member)
     if present.attempt is not None:
         return present.attempt.give_up_at or None
-    if draft.cold.is_direct and present.is_here and draft.our_id < member:
-        return present.link_after or None
-    return None
+    return present.link_after or None if _is_wanted(draft, member) else None
+
+
+def _is_wanted(draft: Draft, member: MemberId) -> bool:
+    """Say whether a link is missing here and ours to start, once its time has come."""
+    present, peer = draft.courier(member), draft.peer(member)
+    return (
+        draft.cold.is_direct
+        and draft.cold.stage is Stage.ACTIVE
+        and peer.standing is Standing.MEMBER
+        and draft.our_id < member
+        and present.is_here
+        and not present.is_linked
+        and present.attempt is None
+    )
 
 
 def _connect(draft: Draft, member: MemberId, attempt: LinkAttempt) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from attrs import evolve
 
+from toheal_protocol.crypto import hash_parts
 from toheal_protocol.envelope import (
     MARK_SIZE,
     Content,
@@ -35,6 +36,7 @@ from toheal_protocol.machines.storing import encode_held
 from toheal_protocol.messages.bodies import ContentKind, decode_text
 from toheal_protocol.messages.operations import decode_operation
 from toheal_protocol.model import Instant, MemberId, MessageId, WallTime
+from toheal_protocol.wire.codec import u32
 
 GAP_SHOWN_AFTER: Final = 20.0
 """Seconds a message waits for its parents before it is shown after a gap."""
@@ -104,11 +106,9 @@ def take_message(
     head = draft.log.heads.get(author)
     if mid in draft.log.held or (head is not None and head.mid == mid):
         return
-    if content.author_seq <= (head.seq if head else 0):
-        _show_fork(draft, author)
-        return
-    if _misses_something(draft, author, content):
-        _hold(draft, author, mid, key, common)
+    is_late = content.author_seq <= (head.seq if head else 0)
+    if not is_late and _misses_something(draft, author, content):
+        _hold(draft, mid, Held(author, key, common, draft.wall_now, content=content))
         return
     _accept(draft, author, content, mid, key, common)
     release_held(draft)
@@ -116,17 +116,32 @@ def take_message(
 
 def release_held(draft: Draft) -> None:
     """Accept what was held and now has its parents, or has waited long enough."""
-    again = True
-    while again:
-        again = False
-        for mid, held in draft.log.held.items():
-            content = decode_content(open_content(held.common, ContentKey(held.key)))
-            is_late = held.show_at is not None and held.show_at <= draft.now
-            if is_late or not _misses_something(draft, held.author, content):
-                _drop_held(draft, mid)
-                _accept(draft, held.author, content, mid, ContentKey(held.key), held.common)
-                again = True
-                break
+    while (found := _releasable(draft)) is not None:
+        mid, held = found
+        _drop_held(draft, mid)
+        _accept(draft, held.author, _content_of(held), mid, ContentKey(held.key), held.common)
+
+
+def _releasable(draft: Draft) -> tuple[MessageId, Held] | None:
+    """Return a held message that misses nothing, or else the first one that waited long enough.
+
+    First means: before every later one of its author, and before what was written knowing it.
+    """
+    waited: set[MemberId] = set()
+    for mid, held in draft.log.held.items():
+        if not _misses_something(draft, held.author, _content_of(held)):
+            return mid, held
+        if held.show_at is not None and held.show_at <= draft.now:
+            waited.add(held.author)
+    return min(
+        ((mid, held) for mid, held in draft.log.held.items() if held.author in waited),
+        key=lambda one: (_content_of(one[1]).lamport, _content_of(one[1]).author_seq),
+        default=None,
+    )
+
+
+def _content_of(held: Held) -> Content:
+    return held.content or decode_content(open_content(held.common, ContentKey(held.key)))
 
 
 def next_gap_instant(draft: Draft) -> Instant | None:
@@ -158,13 +173,58 @@ def _accept(
     key: ContentKey,
     common: bytes,
 ) -> None:
-    head = draft.log.heads.get(author)
-    if head is not None and content.author_seq <= head.seq:
+    """Enter a message of somebody else's; one that comes after its gap was shown, late.
+
+    Two messages with one number are both shown: that is an author with two copies or two stories.
+    """
+    head = draft.log.heads.get(author) or Position(0, MessageId(b""))
+    is_second = content.author_seq == head.seq and mid != head.mid
+    is_beside = content.author_seq == head.seq + 1 and head.seq and content.prev_own != head.mid
+    if is_second or is_beside:
         _show_fork(draft, author)
+    is_late = content.author_seq <= head.seq
+    if not is_late:
+        _show_gaps(draft, author, content)
+    _enter(draft, author, content, mid, key, common, recipients=(), is_late=is_late)
+
+
+def _show_gaps(draft: Draft, author: MemberId, content: Content) -> None:
+    """Show what is missing before a message: of its author, and of those it had read."""
+    at = draft.log.heads.get(author)
+    if author in draft.log.anchored and at is not None:
+        _show_gap(draft, author, at.seq + 1, content.author_seq - 1)
+    for parent in content.parents:
+        for other, position in draft.log.heads.items():
+            if other != author and other[:MARK_SIZE] == parent.author_mark:
+                _show_gap(draft, other, position.seq + 1, parent.author_seq)
+
+
+def _show_gap(draft: Draft, author: MemberId, first: int, last: int) -> None:
+    """Show that messages with these numbers are missing, if there are any.
+
+    The entry's id comes from what is missing: shown by two messages, it is still one entry.
+    """
+    if first > last:
         return
-    if head is not None and content.author_seq == head.seq + 1 and content.prev_own != head.mid:
-        _show_fork(draft, author)
-    _enter(draft, author, content, mid, key, common, recipients=())
+    gap = PutEntry(
+        circle=draft.cold.id,
+        mid=MessageId(hash_parts("th1/gap", draft.cold.id, author, u32(first), u32(last))),
+        author=author,
+        author_seq=first,
+        kind="gap",
+        text=str(last - first + 1),
+        sent_at=draft.wall_now,
+        received_at=draft.wall_now,
+        is_mine=False,
+        notes=(),
+        key=b"",
+        common=b"",
+        recipients=(),
+        passed_on_by=None,
+        parents=(),
+    )
+    draft.write(gap)
+    draft.ask(Show(gap))
 
 
 def _enter(
@@ -178,6 +238,7 @@ def _enter(
     recipients: tuple[MemberId, ...],
     text: str = "",
     notes: tuple[str, ...] = (),
+    is_late: bool = False,
 ) -> None:
     is_mine = author == draft.our_id
     kind, sent_at = "unknown", draft.wall_now
@@ -207,7 +268,8 @@ def _enter(
         passed_on_by=None,
         parents=tuple(parent.mid for parent in content.parents),
     )
-    _move_heads(draft, author, content, mid)
+    if not is_late:
+        _move_heads(draft, author, content, mid)
     draft.write(entry)
     draft.ask(Show(entry))
 
@@ -255,10 +317,10 @@ def _is_here(draft: Draft, parent: Parent) -> bool:
     )
 
 
-def _hold(draft: Draft, author: MemberId, mid: MessageId, key: ContentKey, common: bytes) -> None:
+def _hold(draft: Draft, mid: MessageId, held: Held) -> None:
     if len(draft.log.held) >= MAX_HELD:
         raise TooFarAhead("too many messages wait for their parents")
-    held = Held(author, key, common, draft.wall_now, Instant(draft.now + GAP_SHOWN_AFTER))
+    held = evolve(held, show_at=Instant(draft.now + GAP_SHOWN_AFTER))
     draft.log = evolve(draft.log, held={**draft.log.held, mid: held})
     draft.write(PutHeld(draft.cold.id, mid, encode_held(held)))
 

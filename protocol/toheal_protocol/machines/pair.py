@@ -56,6 +56,13 @@ MAIL_ACK_DELAY: Final = 0.1
 
 _NOTE_AD: Final = b"note"
 
+SEAL_LIFE: Final = 7 * 24 * 3600
+"""Seconds after which an owed frame is sealed again: the peer keeps the key of one it misses for
+14 days from when it missed it, and may have missed it at once."""
+
+_ITEM_HEAD: Final = 8
+"""Bytes before an item's body: `generation[4] || sealed at[4]`."""
+
 _ITEM_NOTE: Final = 1
 _ITEM_KEY: Final = 2
 
@@ -129,22 +136,29 @@ def seal_again(draft: Draft, member: MemberId, owed: OwedFrame) -> OwedFrame:
     """Return an owed frame sealed under the present session, sealing it anew if it was not."""
     pair = draft.pair(member)
     reader = Reader(owed.item)
-    generation = reader.u32()
-    if generation == pair.generation and owed.frame:
+    generation, sealed_at = reader.u32(), reader.u32()
+    is_young = abs(draft.wall_now - sealed_at) < SEAL_LIFE
+    if generation == pair.generation and owed.frame and is_young:
         return owed
     body, common = reader.rest(), _common_of(owed)
     frame = _seal(draft, member, owed.seq, body=body, common=common)
-    item = u32(pair.generation) + body
+    item = _item(draft, pair.generation, body)
     draft.write(PutOwed(draft.cold.id, member, owed.seq, owed.mid, item, frame))
     return evolve(owed, item=item, frame=frame, boot=b"")
 
 
 def owe_again(draft: Draft, member: MemberId, owed: OwedFrame) -> None:
     """Owe an item of an earlier session anew, with a number of this one."""
-    body, common = owed.item[4:], _common_of(owed)
+    body, common = owed.item[_ITEM_HEAD:], _common_of(owed)
     _owe(draft, member, mid=owed.mid, body=body, common=common)
     through = draft.pair(member).acked_through
     draft.write(DropOwed(draft.cold.id, member, through, (owed.seq,)))
+
+
+def _item(draft: Draft, generation: int, body: bytes) -> bytes:
+    """Write what is kept of an owed item; a clock that is centuries wrong fits as well."""
+    sealed_at = min(max(draft.wall_now, 0), (1 << 32) - 1)
+    return u32(generation) + u32(sealed_at) + body
 
 
 def _common_of(owed: OwedFrame) -> bytes:
@@ -164,11 +178,11 @@ def _owe(
     draft.set_pair(member, evolve(pair, next_seq=seq + 1))
     if pair.session is None or not pair.session.can_send:
         unsealed = encode_frame(Envelope(b"", common)) if mid else Frame(b"")
-        never = u32(0) + body
+        never = u32(0) + u32(0) + body
         draft.write(PutOwed(draft.cold.id, member, seq, mid, never, unsealed))
         return
     frame = _seal(draft, member, seq, body=body, common=common)
-    item = u32(pair.generation) + body
+    item = _item(draft, pair.generation, body)
     draft.write(PutOwed(draft.cold.id, member, seq, mid, item, frame))
     courier.push(draft, member, seq, frame)
 

@@ -19,7 +19,7 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from toheal_protocol.crypto import SealKey, SigningSeed
-from toheal_protocol.envelope import Parent
+from toheal_protocol.envelope import Content, Parent
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
 from toheal_protocol.messages.grants import Grant
 from toheal_protocol.model import (
@@ -217,6 +217,8 @@ class Held:
     since: WallTime
     show_at: Instant | None = None
     """When it is shown with a gap before it. Set anew after a restart."""
+    content: Content | None = field(default=None, eq=False, repr=False)
+    """What it says once opened; never stored."""
 
 
 @frozen

@@ -6,6 +6,7 @@ Spec: docs/protocol/circle.md, section 4.
 from __future__ import annotations
 
 from toheal_protocol.crypto import SealKey
+from toheal_protocol.machines import door
 from toheal_protocol.machines.addressing import address_of
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Unwatch, Watch, WatchedMailbox
@@ -23,7 +24,11 @@ def watch_all(draft: Draft) -> None:
     wanted = _of_peers(draft) + _of_invitations(draft) + _of_expected_calls(draft)
     known = draft.live.watched
     addresses = {watched.address: relay for relay, watched, _ in wanted}
-    fresh = [(relay, box) for relay, box, _ in wanted if box.address not in known]
+    fresh = [
+        (relay, box)
+        for relay, box, _ in wanted
+        if box.address not in known or (box.is_watched and box.address not in draft.live.sources)
+    ]
     for relay in dict.fromkeys(relay for relay, _ in fresh):
         draft.ask(Watch(relay, tuple(box for at, box in fresh if at == relay)))
     gone = [address for address in known if address not in addresses]
@@ -48,7 +53,7 @@ def _of_peers(draft: Draft) -> list[Wanted]:
 def _of_invitations(draft: Draft) -> list[Wanted]:
     wanted: list[Wanted] = []
     for invitation in draft.cold.invitations:
-        if invitation.seat is Seat.OPEN:
+        if door.keeps_mailbox(invitation, draft.wall_now):
             wanted.append(_content_mailbox(invitation))
         if invitation.seat is Seat.OPEN or _is_somebody_coming(draft, invitation):
             reply = _reply_mailbox(
@@ -75,8 +80,10 @@ def _is_somebody_coming(draft: Draft, invitation: Invitation) -> bool:
 
 
 def _content_mailbox(invitation: Invitation) -> Wanted:
+    """Only once it is closed do we look into it: to delete what must not be read any more."""
     read_seed, token = invitation_mailbox(invitation.secret)
-    box = WatchedMailbox(read_seed, token, MAIL, address_of(read_seed), is_watched=False)
+    is_watched = invitation.seat is not Seat.OPEN
+    box = WatchedMailbox(read_seed, token, MAIL, address_of(read_seed), is_watched=is_watched)
     return invitation.relay, box, Source(None, invitation.id, SealKey(b""), read_seed)
 
 

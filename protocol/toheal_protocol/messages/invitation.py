@@ -6,14 +6,16 @@ content = version[1] || circle id[32] || inviter's card[2537] ||
           length[2] || inviter's name || length[4] || charter || length[4] || create operation
 sealed  = nonce[24] || seal(content, padded)      8192 bytes, or 16384 if it does not fit
 ```
-The relay that keeps it reads nothing. Whoever holds the link reads all of it, and the hash in the
+Once the seat is no longer offered, `gone = nonce[24] || seal(version[1] || end[1], padded)` lies
+there instead, 8192 bytes too. The relay that keeps it reads nothing. Whoever holds the link reads all of it, and the hash in the
 link refuses any content but the inviter's own.
 
-Spec: docs/protocol/invitation.md, sections 2 to 4. Vectors: tests/vectors/invitation.json.
+Spec: docs/protocol/invitation.md, sections 2 to 4 and 6. Vectors: tests/vectors/invitation.json.
 """
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Final
 
 from attrs import frozen
@@ -140,6 +142,39 @@ def open_invitation(sealed: bytes, *, link: InvitationLink) -> InvitationContent
     return decode_invitation(encoded)
 
 
+class InvitationEnd(IntEnum):
+    """Why an invitation opens nothing any more."""
+
+    USED = 1
+    WITHDRAWN = 2
+    EXPIRED = 3
+
+
+def seal_invitation_end(end: InvitationEnd, *, secret: bytes, entropy: Entropy) -> bytes:
+    """Seal what lies in an invitation's mailbox instead of its content, 8192 bytes.
+
+    Spec: docs/protocol/invitation.md, section 6.
+    """
+    plain = pad_to_bucket(u8(INVITATION_VERSION) + u8(end), buckets=_BUCKETS)
+    return seal_with_random_nonce(_end_key(secret), entropy.draw(NONCE_SIZE), plain)
+
+
+def open_invitation_end(sealed: bytes, *, secret: bytes) -> InvitationEnd:
+    """Open what `seal_invitation_end` made.
+
+    Raises:
+        ForgedMessage, MalformedFrame: it is something else.
+    """
+    if len(sealed) != INVITATION_SIZES[0]:
+        raise MalformedFrame("no end of an invitation has this size")
+    reader = Reader(unpad(open_with_nonce_inside(_end_key(secret), sealed)))
+    version, end = reader.u8(), reader.u8()
+    reader.end()
+    if version != INVITATION_VERSION or end not in tuple(InvitationEnd):
+        raise MalformedFrame("no end that we know")
+    return InvitationEnd(end)
+
+
 def invitation_mailbox(secret: bytes) -> tuple[SigningSeed, DepositToken]:
     """Derive the mailbox where the content lies: its read seed and its deposit token.
 
@@ -242,6 +277,11 @@ def _content_hash(encoded: bytes) -> bytes:
 def _seal_key(secret: bytes) -> SealKey:
     _check_secret(secret)
     return SealKey(prf(secret, "th1/inv"))
+
+
+def _end_key(secret: bytes) -> SealKey:
+    _check_secret(secret)
+    return SealKey(prf(secret, "th1/inv-gone"))
 
 
 def _check_secret(secret: bytes) -> None:

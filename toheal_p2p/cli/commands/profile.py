@@ -68,6 +68,7 @@ def run(
         passphrase,
         allow_loopback=allow_loopback,
         on_ready=lambda: terminal.show(f"ready local:{find_socket(terminal.home)}"),
+        on_trouble=lambda check: terminal.note(terminal.words.text(f"check.{check}")),
         on_fault=lambda fault: note_fault(fault, terminal.fault_file),
     )
     terminal.note(terminal.words.text("done.stopped"))
