@@ -21,6 +21,9 @@ from benchmarks.figures import Figure, print_figures, shown
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 
+WRITTEN_BY_HAND = "## Where we stand\n"
+"""The last section of the page, if it has one."""
+
 PACKAGES = ("trio", "aiortc", "uvloop", "pynacl", "cryptography", "apsw-sqlite3mc", "wsproto")
 """What the figures depend on most."""
 
@@ -51,7 +54,8 @@ def main(wanted: list[str]) -> int:
         print_figures(part.figures)
         parts.append(part)
     if not wanted:
-        PAGE.write_text(page(parts, failed), encoding="utf-8")
+        written = page(parts, failed) + kept()
+        PAGE.write_text(written, encoding="utf-8")
         print(f"written: {PAGE.name}")
     return 1 if failed else 0
 
@@ -66,7 +70,11 @@ def run(name: str) -> Part:
 
 def page(parts: list[Part], failed: list[str]) -> str:
     """Write the page."""
-    lines = ["# Benchmarks\n", "Written by `make bench`; do not edit.\n", _machine()]
+    lines = [
+        "# Benchmarks\n",
+        "Written by `make bench`; do not edit, but for its last section.\n",
+        _machine(),
+    ]
     lines.append(
         "Read the ratios first: they were measured side by side, in one run, and survive a change of\n"
         "machine. Absolute figures belong to this machine and its load on that day.\n"
@@ -78,6 +86,13 @@ def page(parts: list[Part], failed: list[str]) -> str:
     if failed:
         lines.append(f"Failed in this run: {', '.join(failed)}.\n")
     return "\n".join(lines)
+
+
+def kept() -> str:
+    """Return the one section that a person writes: it is carried over from page to page."""
+    old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    _, mark, text = old.partition(WRITTEN_BY_HAND)
+    return f"\n{mark}{text}" if mark else ""
 
 
 def _table(figures: list[Figure]) -> str:

@@ -1,6 +1,6 @@
 """One end of a bare aiortc data channel in a process of its own, driven by lines as `people` is.
 
-    python -m benchmarks.bare_process controlling|controlled
+python -m benchmarks.bare_process controlling|controlled
 """
 
 from __future__ import annotations
@@ -72,8 +72,11 @@ async def answer(end: BareAlone, asked: Answer) -> dict[str, Any]:
             began = time.monotonic()
             await end.send_all(bytes(asked["size"]), asked["count"])
             return {"began": began}
+        case "expect":  # answered at once, so that the other side begins after it
+            end.wanted = end.received + asked["count"]
+            end.enough.clear()
         case "receive":
-            await end.receive_all(asked["count"])
+            await end.enough.wait()
     return {"at": time.monotonic()}
 
 

@@ -16,6 +16,7 @@ core for each person would go. The relay carries the first messages, then the da
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
@@ -23,7 +24,7 @@ from typing import Final
 from benchmarks.bare_process import a_bare_pair
 from benchmarks.bench_link import BULK_SIZE
 from benchmarks.figures import Figure, print_figures
-from benchmarks.people import Answer, Line, a_person, a_relay, meet
+from benchmarks.people import Answer, Line, a_person, a_relay, meet, newest
 
 SMALL: Final = 200
 """Bytes of a small text."""
@@ -33,7 +34,10 @@ AT_ONCE: Final = 128
 """How many `say` wait for their commit at any time: as many as the page and the commands of one
 busy person together, and more. One at a time is the round trip's business."""
 
-TRIPS: Final = 300
+ROUNDS: Final = 15
+TRIPS: Final = 20
+"""Each kind of round trip is made so many times in turn, so that all see the same disk."""
+
 BARE_TRIPS: Final = 1_000
 BARE_COUNT: Final = 4_000
 
@@ -65,7 +69,8 @@ def bare_figures() -> tuple[float, list[Figure]]:
 
 
 def _bare_rate(ours: Line, theirs: Line, size: int, count: int) -> float:
-    theirs.begin("receive", count=count)
+    theirs.ask("expect", count=count)
+    theirs.begin("receive")
     began = ours.ask("send", size=size, count=count)["began"]
     return count / (float(theirs.answer()["at"]) - float(began))
 
@@ -87,11 +92,16 @@ def meeting(met: list[Answer]) -> list[Figure]:
 
 def round_trips(ours: Line, theirs: Line, circle: str, bare: float) -> list[Figure]:
     """Measure single messages, beside what they cannot do without."""
-    commit = ours.ask("commits", circle=circle, count=200)["median"] * 1e3
-    acked = ours.ask("delivered", circle=circle, size=SMALL, count=TRIPS)["took"]
-    theirs.begin("echo", circle=circle, count=TRIPS)
-    echoed = ours.ask("ping", circle=circle, size=SMALL, count=TRIPS)["took"]
-    theirs.answer()
+    committed: list[float] = []
+    acked: list[float] = []
+    echoed: list[float] = []
+    for _ in range(ROUNDS):  # in turns: a disk under load is five times slower a second later
+        committed += ours.ask("commits", circle=circle, count=TRIPS)["took"]
+        acked += ours.ask("delivered", circle=circle, size=SMALL, count=TRIPS)["took"]
+        theirs.begin("echo", circle=circle, count=TRIPS, after=newest(theirs, circle))
+        echoed += ours.ask("ping", circle=circle, size=SMALL, count=TRIPS)["took"]
+        theirs.answer()
+    commit = median(committed) * 1e3
     return [
         Figure("one commit", commit, "ms", "of a received message, to the thread and back, median"),
         Figure(TRIP_NAME, bare + 2 * commit, "ms"),
@@ -139,11 +149,9 @@ def bulk(ours: Line, theirs: Line, circle: str) -> list[Figure]:
     return figures
 
 
-def many(
-    ours: Line, theirs: Line, circle: str, size: int, count: int
-) -> tuple[Answer, Answer]:
+def many(ours: Line, theirs: Line, circle: str, size: int, count: int) -> tuple[Answer, Answer]:
     """Have one say much and the other read it; return what both say of it."""
-    theirs.begin("readable", circle=circle, count=count)
+    theirs.begin("readable", circle=circle, count=count, after=newest(theirs, circle))
     said = ours.ask("say_many", circle=circle, size=size, count=count, at_once=AT_ONCE)
     return said, theirs.answer()
 
@@ -152,18 +160,17 @@ def main() -> list[Figure]:
     """Measure everything."""
     trip, figures = bare_figures()
     with tempfile.TemporaryDirectory() as scratch, a_relay(Path(scratch)) as (relay, _pid):
-        people: list[Line] = []
-        try:
-            people += [a_person(Path(scratch), name) for name in ("ours", "theirs")]
-            met = [meet(*people, relay, name=f"circle {number}") for number in range(5)]
+        with ExitStack() as running:
+            ours = a_person(Path(scratch), "ours")
+            running.callback(ours.end)
+            theirs = a_person(Path(scratch), "theirs")
+            running.callback(theirs.end)
+            met = [meet(ours, theirs, relay, name=f"circle {number}") for number in range(5)]
             circle = met[-1]["circle"]
             figures += meeting(met)
-            figures += round_trips(*people, circle, trip)
-            figures += one_way(*people, circle)
-            figures += bulk(*people, circle)
-        finally:
-            for person in people:
-                person.end()
+            figures += round_trips(ours, theirs, circle, trip)
+            figures += one_way(ours, theirs, circle)
+            figures += bulk(ours, theirs, circle)
     return figures
 
 

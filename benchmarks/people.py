@@ -9,18 +9,15 @@ Times are of the monotonic clock, which is one for all processes of a machine.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any, Final, cast
 
 import attrs
@@ -29,16 +26,15 @@ from attrs import define, field
 
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.vault import PassphraseCost, create_vault, open_vault
+from toheal_p2p.app import showing
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.interface import AppInterface
 from toheal_p2p.app.profile import put_nickname
+from toheal_p2p.services.committer import Committer
 
 PASSPHRASE: Final = "a passphrase of the benchmarks"
 CHEAP: Final = PassphraseCost(passes=1, memory=8 * 1024 * 1024)
 """Stretching that costs milliseconds: it is measured by itself, in the part about the vault."""
-
-PATIENCE: Final = 60.0
-"""Seconds after which something that did not happen is a failure of the benchmark."""
 
 Answer = dict[str, Any]
 """What a line of JSON says. `Any`, because JSON says no more."""
@@ -102,10 +98,9 @@ class Line:
 @contextmanager
 def a_relay(folder: Path) -> Iterator[tuple[str, int]]:
     """Run a relay; give its address and process id."""
+    options = ("--host=127.0.0.1", "--port=0", f"--state={folder / 'relay'}", "--allow-loopback")
     process = subprocess.Popen(
-        [sys.executable, "-m", "toheal_relay", "run", "--host=127.0.0.1", "--port=0"]
-        + [f"--state={folder / 'relay'}", "--allow-loopback"],
-        stdout=subprocess.PIPE,
+        [sys.executable, "-m", "toheal_relay", "run", *options], stdout=subprocess.PIPE
     )
     assert process.stdout is not None
     try:
@@ -145,7 +140,7 @@ def meet(ours: Line, theirs: Line, relay: str, *, name: str = "evening") -> Answ
     ours.begin("admit_first", circle=circle)
     joined = theirs.ask("join", link=link)
     admitted = ours.answer()
-    theirs.begin("readable", circle=circle, count=1)
+    theirs.begin("readable", circle=circle, count=1, after=newest(theirs, circle))
     said = ours.ask("say", circle=circle, text="welcome")
     readable = theirs.answer()
     linked = [one.ask("await_direct", circle=circle)["at"] for one in (ours, theirs)]
@@ -158,6 +153,11 @@ def meet(ours: Line, theirs: Line, relay: str, *, name: str = "evening") -> Answ
         "readable": readable["at"] - joined["began"],
         "direct": max(linked) - joined["began"],
     }
+
+
+def newest(person: Line, circle: str) -> int:
+    """Return where the person has read to: what is said from now on comes after it."""
+    return int(person.ask("newest", circle=circle)["position"])
 
 
 # ---- inside: what such a process does
@@ -187,15 +187,16 @@ class Driver:
         return {"began": began, "at": time.monotonic(), "circle": made.id}
 
     async def admit_first(self, circle: str) -> Answer:
-        while not (waiting := await self.app.waiting(circle)):
-            await trio.sleep(0.001)
+        service = self.app._find(circle).service
+        await until(lambda: bool(showing.waiting_views(service.circle.cold)))
         seen = time.monotonic()
-        await self.app.admit(circle, waiting[0].id)
+        [waiting] = await self.app.waiting(circle)
+        await self.app.admit(circle, waiting.id)
         return {"seen": seen, "at": time.monotonic()}
 
     async def await_direct(self, circle: str) -> Answer:
-        while (await self.app.links(circle))[0].link != "direct":
-            await trio.sleep(0.002)
+        service = self.app._find(circle).service
+        await until(lambda: showing.link_views(service)[0].link == "direct")
         return {"at": time.monotonic()}
 
     async def say(self, circle: str, text: str) -> Answer:
@@ -215,8 +216,7 @@ class Driver:
             for _ in range(at_once):
                 nursery.start_soon(speak)
         said = time.monotonic()
-        while not self._all_acknowledged(circle):
-            await trio.sleep(0.005)
+        await until(lambda: self._all_acknowledged(circle))
         return {
             "began": began,
             "said": said,
@@ -224,18 +224,18 @@ class Driver:
             "cpu": time.process_time() - used,
         }
 
-    async def readable(self, circle: str, count: int) -> Answer:
+    async def readable(self, circle: str, count: int, after: int) -> Answer:
         """Answer when `count` more texts of others can be read."""
         used = time.process_time()
-        async for _text in self._texts_of_others(circle, after=await self._newest(circle)):
+        async for _text in self._texts_of_others(circle, after=after):
             count -= 1
             if not count:
                 break
         return {"at": time.monotonic(), "cpu": time.process_time() - used}
 
-    async def echo(self, circle: str, count: int) -> Answer:
+    async def echo(self, circle: str, count: int, after: int) -> Answer:
         """Answer each of `count` texts with the same text."""
-        async for text in self._texts_of_others(circle, after=await self._newest(circle)):
+        async for text in self._texts_of_others(circle, after=after):
             await self._say(circle, text)
             count -= 1
             if not count:
@@ -243,17 +243,18 @@ class Driver:
         return {}
 
     async def delivered(self, circle: str, size: int, count: int) -> Answer:
-        """Say a text and wait until the other has it on disk; answer the seconds each took.
-
-        Looked at every 0.2 ms, as no event tells of an acknowledgement.
-        """
+        """Say a text and wait until the other has it on disk; answer the seconds each took."""
+        service = self.app._find(circle).service
+        watched = WatchedCommitter(service.committer)
+        service.committer = cast(Committer, watched)
         took = []
         for _ in range(count):
             began = time.monotonic()
             await self._say(circle, "w" * size)
             while not self._all_acknowledged(circle):
-                await trio.sleep(0.0002)
+                await watched.next_decision.wait()
             took.append(time.monotonic() - began)
+        service.committer = watched.committer
         return {"took": took}
 
     async def ping(self, circle: str, size: int, count: int) -> Answer:
@@ -268,7 +269,7 @@ class Driver:
         return {"took": took}
 
     async def commits(self, circle: str, count: int) -> Answer:
-        """Commit what a received message writes, one at a time; answer the median seconds."""
+        """Commit what a received message writes, one at a time; answer the seconds each took."""
         from benchmarks.bench_vault import receiving
 
         took = []
@@ -277,16 +278,13 @@ class Driver:
             began = time.monotonic()
             await self.app.vault.commit(writes)
             took.append(time.monotonic() - began)
-        return {"median": median(took)}
-
-    async def rest(self, seconds: float) -> Answer:
-        """Do nothing; answer what that cost."""
-        used = time.process_time()
-        await trio.sleep(seconds)
-        return {"cpu": time.process_time() - used, "memory": resident()}
+        return {"took": took}
 
     async def _say(self, circle: str, text: str) -> None:
         await self.app.say(circle, text, notes=(), to_facilitators=False)
+
+    async def newest(self, circle: str) -> Answer:
+        return {"position": await self._newest(circle)}
 
     async def _newest(self, circle: str) -> int:
         cold = self.app._find(circle).service.circle.cold
@@ -303,10 +301,27 @@ class Driver:
         return all(pair.acked_through == pair.next_seq - 1 for pair in pairs)
 
 
-def resident() -> float:
-    """Return megabytes of memory this process has."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize() / 1e6
+@define(eq=False)
+class WatchedCommitter:
+    """A committer that tells of every decision: no event of ours tells of an acknowledgement."""
+
+    committer: Committer
+    next_decision: trio.Event = field(factory=trio.Event)
+
+    def submit(self, *args: Any, **kwargs: Any) -> None:
+        """Pass a decision on, and tell; the arguments are those of `Committer`."""
+        self.committer.submit(*args, **kwargs)
+        self.next_decision.set()
+        self.next_decision = trio.Event()
+
+    async def room(self) -> None:
+        await self.committer.room()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Look every 2 ms until something is true."""
+    while not condition():  # noqa: ASYNC110 - no event tells of what is waited for
+        await trio.sleep(0.002)
 
 
 async def serve(

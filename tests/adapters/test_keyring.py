@@ -12,8 +12,6 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toheal_protocol.crypto import hash_parts
-from toheal_protocol.errors import LocalError, MalformedFrame
 
 from tests.support.entropy import SeededEntropy
 from tests.support.vaults import CHEAP
@@ -33,6 +31,8 @@ from toheal_p2p.adapters.vault.keyring import (
     with_generation,
 )
 from toheal_p2p.ports.vault import DamagedVault, WrongPassphrase
+from toheal_protocol.crypto import hash_parts
+from toheal_protocol.errors import LocalError, MalformedFrame
 
 UNLOCKED = Unlocked(DataKey(b"data key 32 bytes ..............".ljust(32)[:32]), 3, 41)
 KEYRING = make_keyring("كلمة السر", UNLOCKED, cost=CHEAP, entropy=SeededEntropy(5))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
+from tests.support.entropy import SeededEntropy
 from tests.support.world import Disk, Person, World
 from toheal_protocol.machines import events as m
+from toheal_protocol.machines.addressing import seal_deposit
 from toheal_protocol.machines.state import Peer
+from toheal_protocol.messages.frames import Opening, encode_frame
 
 
 def talk(world: World, ours: Person, theirs: Person, *, rounds: int = 2) -> None:
@@ -158,7 +162,7 @@ def test_a_reset_survives_a_hostile_network_and_crashes(seed: int) -> None:
     world.drop, world.repeat, world.delay = 0.2, 0.2, (0.001, 3.0)
     said: list[str] = []
     for turn in range(8):
-        speaker, other = (ours, theirs) if world.chance.random() < 0.5 else (theirs, ours)
+        speaker = world.chance.choice((ours, theirs))
         if speaker.say(f"bad {turn}"):
             said.append(f"bad {turn}")
         if turn == 2:
@@ -239,7 +243,7 @@ def test_after_a_reset_the_other_copy_can_neither_read_nor_begin_anew() -> None:
 
 def test_no_key_and_nonce_are_used_twice_by_two_copies() -> None:
     """Every sealed unit begins with its own random nonce; no two frames of two copies share one."""
-    world, ours, theirs = together(2)
+    world, ours, _ = together(2)
     copy = copy_of(world, ours)
     world.start(copy)
     for turn in range(10):
@@ -258,4 +262,79 @@ def test_a_card_with_a_newer_prekey_reaches_the_others_so_that_a_reset_stays_pos
     theirs.feed(m.ResetAsked(ours.id))
     world.run_for(60)
     assert "session_reset" in told(ours)
+    assert_they_talk(world, ours, theirs)
+
+
+class SlowDisks(World):
+    """A world where what is read from a disk is on its way for seconds."""
+
+    def _load_owed(self, person: Person, run: int, effect: m.LoadOwed) -> None:
+        rows = sorted(person.disk.owed.get(effect.member, {}).values(), key=lambda row: row.seq)
+        wanted = [row for row in rows if effect.after < row.seq <= effect.upto]
+        some = tuple(wanted[: effect.limit])
+        event = m.OwedLoaded(effect.member, effect.upto, len(some) == len(wanted), some)
+        wait = self.chance.uniform(0, 4)
+        self._later(wait, lambda: self._answer(person, run, event))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_was_being_read_from_the_disk_when_a_session_began_anew_is_not_lost(seed: int) -> None:
+    world = SlowDisks(seed)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(20)
+    theirs.feed(m.ResetAsked(ours.id))
+    texts = [f"meanwhile {number}" for number in range(140)]
+    for number, text in enumerate(texts):
+        ours.say(text)
+        if number % 20 == 0:
+            world.run_for(world.chance.uniform(0, 1))
+    world.run_for(400)
+    assert [text for text in words(theirs) if text.startswith("meanwhile")] == texts
+    assert ours.delivered_to(theirs.id) == {mid for mid, _ in ours.said}
+
+
+def test_a_gap_in_what_was_acknowledged_leaves_no_gap_in_the_new_count() -> None:
+    world, ours, theirs = together(4)
+    world.kill(theirs)
+    for text in ("first", "second", "third"):
+        ours.say(text)
+    assert ours.circle is not None
+    pair = ours.circle.pairs[theirs.id]
+    gone = pair.next_seq - 2
+    pair = evolve(pair, acked_beyond=frozenset({gone}))
+    ours.circle = evolve(ours.circle, pairs={theirs.id: pair})
+    del ours.disk.owed[theirs.id][gone]
+    ours.feed(m.ResetAsked(theirs.id))
+    world.start(theirs)
+    world.run_for(120)
+    assert theirs.circle is not None
+    assert theirs.circle.pairs[ours.id].received_beyond == frozenset()
+    assert "first" in words(theirs)
+    assert_they_talk(world, ours, theirs)
+
+
+def test_an_older_opening_of_a_reset_played_again_begins_nothing() -> None:
+    world, ours, theirs = together(5)
+    world.delay = (0.02, 0.02)
+    older = ours.disk.copy()
+    ours.feed(m.ResetAsked(theirs.id))
+    first = peer(ours, theirs).calling
+    assert first is not None
+    world.run_for(0.05)
+    put_back(world, ours, older)
+    ours.feed(m.ResetAsked(theirs.id))
+    world.run_for(0.05)
+    world.disconnect(ours)
+    world.run_for(5)
+    assert theirs.circle is not None
+    assert len(peer(theirs, ours).resets_seen) == 2
+    before = theirs.circle.pairs[ours.id]
+    box = peer(theirs, ours).mailboxes[-2]
+    replay = seal_deposit(box.seal_key, encode_frame(Opening(first.opening)), SeededEntropy(1))
+    mail = m.Mail(box.address, 1, replay)
+    theirs.feed(m.MailArrived(world.relay.address, (mail,)))
+    assert theirs.circle.pairs[ours.id] == before
+    world.reconnect(ours)
+    world.run_for(90)
+    theirs.feed(m.MailArrived(world.relay.address, (mail,)))
     assert_they_talk(world, ours, theirs)

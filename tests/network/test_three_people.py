@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
-from toheal_protocol.machines.log import GAP_SHOWN_AFTER
+from toheal_protocol.machines.log import GAP_SHOWN_AFTER, MAX_HELD
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.state import Stage, Standing
 
@@ -162,17 +162,17 @@ def test_a_gap_in_one_authors_own_row_is_shown_too() -> None:
     world.run_for(5)
     block = world.block(ours, theirs, most=1)
     ours.say("two")
+    world.run_for(0.5)
     ours.say("three")
     world.run_for(GAP_SHOWN_AFTER / 4)
     assert [text for _, text in theirs.texts()] == ["one"]
     assert theirs.disk.held
-    ours_down = ours
-    world.kill(ours_down)  # nobody repeats what was lost
+    world.kill(ours)  # nobody repeats what was lost
     world.run_for(GAP_SHOWN_AFTER + 5)
     shown = [(entry.kind, entry.text) for entry in theirs.disk.entries.values()]
     assert shown[-2:] == [("gap", "1"), ("text", "three")]
     block()
-    world.start(ours_down)
+    world.start(ours)
     world.run_for(120)
     assert [text for _, text in theirs.texts()] == ["one", "three", "two"]
     assert_late_once(theirs)
@@ -222,4 +222,23 @@ def test_one_absent_member_does_not_hold_up_the_others() -> None:
     assert texts_of(people[1], people[0]) == [text for _, text in people[0].said]
     world.start(people[2])
     world.run_for(120)
+    assert_all_have(people)
+
+
+def test_more_than_can_be_held_comes_again_and_is_not_lost() -> None:
+    world, people = gather(136, 3)
+    asking, answering, reading = people
+    world.links_allowed = False
+    world.cut_link(asking, reading.id)
+    unblock = world.block(asking, reading)
+    asking.say("question")
+    world.run_for(1)
+    for number in range(MAX_HELD + 40):
+        answering.say(str(number))
+        if number % 50 == 0:
+            world.run_for(0.2)
+    world.run_for(3)
+    assert len(reading.disk.held) == MAX_HELD
+    unblock()
+    world.run_for(200)
     assert_all_have(people)

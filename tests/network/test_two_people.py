@@ -9,6 +9,7 @@ from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.addressing import EPOCH, NUMBERS_AHEAD
 from toheal_protocol.machines.state import Seat, Stage, Standing
+from toheal_protocol.ratchet.skipped import SkippedKeys
 
 YEAR = 365 * 24 * 3600
 WEEK = 7 * 24 * 3600
@@ -103,7 +104,7 @@ def test_with_a_stolen_link_two_stand_at_the_door_and_one_comes_in() -> None:
     world.run_for(120)
     assert ours.circle is not None and thief.circle is not None
     assert ours.circle.cold.invitations[0].seat is Seat.USED
-    assert thief.circle.cold.stage is Stage.KNOCKING
+    assert thief.circle.cold.stage is not Stage.ACTIVE
     ours.say("for the circle only")
     world.run_for(60)
     assert texts_of(theirs, ours) == ["for the circle only"]
@@ -308,6 +309,18 @@ def test_without_links_the_relay_carries_on() -> None:
     assert is_linked(ours, theirs)
 
 
+def test_what_was_on_a_link_that_broke_goes_through_the_relay_at_once() -> None:
+    world = World(25)
+    ours, theirs = world.bring_together()
+    world.run_until(lambda: is_linked(ours, theirs) and is_linked(theirs, ours), within=30)
+    world.run_for(10)
+    for number in range(5):
+        ours.say(str(number))
+    world.cut_link(ours, theirs.id)
+    world.run_for(1)
+    assert texts_of(theirs, ours) == [str(number) for number in range(5)]
+
+
 def test_a_link_outlives_the_relay() -> None:
     world = World(24)
     ours, theirs = world.bring_together()
@@ -405,6 +418,99 @@ def test_a_relay_that_refuses_for_a_while_is_asked_again() -> None:
     world.drop = 0.0
     world.run_for(90)
     assert_they_agree(ours, theirs)
+
+
+def test_a_refused_first_flight_goes_out_again_soon() -> None:
+    world = World(41)
+    ours, theirs = world.person("A"), world.person("B")
+    world.found(ours)
+    world.run_for(1)
+    link = world.invite(ours)
+    world.run_for(1)
+    world.drop = 1.0
+    world.knock(theirs, link, ours)
+    world.run_for(3)
+    world.drop = 0.0
+    world.run_until(lambda: bool(world.waiting(ours)), within=8)
+
+
+def test_an_unanswered_first_flight_is_repeated_later_and_later() -> None:
+    world = World(42)
+    ours, theirs = world.person("A"), world.person("B")
+    world.found(ours)
+    link = world.invite(ours)
+    world.run_for(1)
+    world.kill(ours)
+    before = len(world.relay.seen)
+    world.knock(theirs, link, ours)
+    world.run_for(8)
+    assert 3 <= len(world.relay.seen) - before <= 5
+    world.run_for(120)
+    assert len(world.relay.seen) - before <= 11
+    world.start(ours)
+    world.run_until(lambda: bool(world.waiting(ours)), within=5)
+
+
+def test_an_acknowledgement_that_was_lost_is_said_again_at_the_first_repeat() -> None:
+    world = World(46)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(30)
+    world.block(theirs, ours, most=1)
+    ours.say("heard")
+    world.run_for(5)
+    assert texts_of(theirs, ours) == ["heard"]
+    assert any(ours.disk.owed.values())
+    world.run_for(15)
+    assert not any(ours.disk.owed.values())
+
+
+# ---- a session that lost much
+
+
+def test_hundreds_of_lost_greetings_do_not_lock_a_peer_out() -> None:
+    world = World(43)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(30)
+    world.kill(theirs)
+    for _ in range(700):
+        world.restart_relay()
+        world.run_for(1)
+    world.start(theirs)
+    ours.say("still here")
+    theirs.say("I too")
+    world.run_for(60)
+    assert_they_agree(ours, theirs)
+    assert not told(ours, "session_reset") and not told(ours, "fork_told")
+
+
+def test_a_frame_whose_key_was_forgotten_is_sealed_anew() -> None:
+    world = World(44)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(30)
+    unblock = world.block(ours, theirs, most=1)
+    ours.say("lost")
+    world.run_for(0.5)
+    ours.say("found")
+    world.run_for(2)
+    unblock()
+    assert theirs.circle is not None
+    pair = theirs.circle.pairs[ours.id]
+    assert pair.session is not None and len(pair.session.skipped) == 1
+    forgetful = evolve(pair, session=evolve(pair.session, skipped=SkippedKeys()))
+    theirs.circle = evolve(theirs.circle, pairs={ours.id: forgetful})
+    world.run_for(90)
+    assert sorted(texts_of(theirs, ours)) == ["found", "lost"]
+    assert not any(ours.disk.owed.values())
+    assert not told(theirs, "session_reset")
+
+
+def test_an_open_link_asks_for_fresh_keys() -> None:
+    world = World(45)
+    ours, theirs = world.bring_together()
+    world.run_until(lambda: is_linked(ours, theirs), within=30)
+    assert ours.circle is not None
+    session = ours.circle.pairs[theirs.id].session
+    assert session is not None and session.kem_asked
 
 
 # ---- the goodbye

@@ -19,6 +19,8 @@ from toheal_p2p.adapters.webrtc import WebRtcChannels
 from toheal_protocol.crypto import token_of, verify_key
 from toheal_protocol.identity import encode_card, make_card
 from toheal_protocol.machines import events as m
+from toheal_protocol.machines.addressing import DEPOSIT_BUCKETS
+from toheal_protocol.messages.invitation import INVITATION_SIZES
 from toheal_protocol.wire.connection_blob import decode_blob
 
 RUN = 8
@@ -28,12 +30,19 @@ NICKNAME = "نورس of the harbour"
 RELAY_CONSTANTS: frozenset[bytes] = frozenset()
 """Runs that everybody's bytes share, not only ours. There are none."""
 
+SEAL = 40
+"""Bytes of nonce and tag around a deposit."""
+
+SIZES = {SEAL + bucket for bucket in DEPOSIT_BUCKETS} | set(INVITATION_SIZES)
+"""Every size a relay can see; nothing of one person is among them."""
+
 
 @define(eq=False)
 class Shown:
     """What a person's device gave away for one circle, by who sees it."""
 
     to_relay: list[bytes] = field(factory=list)
+    deposits: list[bytes] = field(factory=list)
     on_link: list[bytes] = field(factory=list)
 
 
@@ -48,6 +57,7 @@ class WatchedWorld(World):
         match effect:
             case m.Deposit(_, _, address, token, frame):
                 shown.to_relay += [address, token, frame]
+                shown.deposits.append(frame)
             case m.Watch(_, boxes):
                 for box in boxes:
                     shown.to_relay += [box.address, verify_key(box.read_seed), token_of(box.token)]
@@ -98,6 +108,13 @@ def test_what_two_circles_show_shares_no_run_of_eight_bytes(is_direct: bool) -> 
     assert bool(first.on_link) == is_direct
     token = first.to_relay[1]
     assert runs(first.to_relay) & runs([*second.to_relay, b"." + token]) == runs([token])
+
+
+def test_a_deposit_has_one_of_a_few_sizes() -> None:
+    _, shown = two_circles(is_direct=False)
+    sizes = {len(frame) for one in shown for frame in one.deposits}
+    assert sizes
+    assert sizes <= SIZES
 
 
 def test_two_personas_of_one_person_share_no_run_of_eight_bytes() -> None:

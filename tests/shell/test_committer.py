@@ -180,8 +180,8 @@ async def test_a_long_backlog_makes_its_writers_wait(autojump_clock: object) -> 
     async with trio.open_nursery() as nursery:
         await nursery.start(committer.run)
         async with trio.open_nursery() as shells:
-            shells.start_soon(shell)
-            shells.start_soon(shell)
+            for _shell in range(2):
+                shells.start_soon(shell)
         await committer.flushed()
         nursery.cancel_scope.cancel()
     assert MOST_WAITING <= longest <= MOST_WAITING + 1
@@ -206,7 +206,7 @@ async def test_after_a_failed_commit_nothing_is_acted_upon_and_everybody_is_told
     done = trio.Event()
 
     async def expect(name: str, wait: object) -> None:
-        with pytest.raises(VaultFailed) as failed:
+        with pytest.raises(VaultFailed) as failed, trio.fail_after(100):
             await wait()  # type: ignore[operator]
         assert isinstance(failed.value.reason, DiskFull)
         told.append(name)

@@ -52,7 +52,7 @@ class Village:
                 address, dial=self.relay.dial, jitter=lambda: 0.5
             ),
             end=scope.cancel,
-            ask_to_wipe=lambda: None,
+            destroy=lambda: None,
         )
         await self.nursery.start(partial(_live, app, committer, scope))
         return app

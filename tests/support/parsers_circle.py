@@ -28,6 +28,11 @@ from toheal_protocol.messages.frames import (
     encode_frame,
 )
 from toheal_protocol.messages.grants import MAIL, SIGNAL, Grant, encode_grants, take_grants
+from toheal_protocol.messages.invitation import (
+    InvitationEnd,
+    open_invitation_end,
+    seal_invitation_end,
+)
 from toheal_protocol.messages.notes import (
     Ack,
     Acquaintance,
@@ -42,7 +47,9 @@ from toheal_protocol.messages.notes import (
     Lasting,
     LinkAnswer,
     LinkOffer,
+    NewCard,
     Welcome,
+    YourHead,
     decode_item,
     decode_note,
     encode_item,
@@ -117,6 +124,8 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     Welcome((encode_operation(CREATE),), (_ACQUAINTANCE,), (Head(_ID, 7, _MID),)),
     Introduction(_ACQUAINTANCE),
     Declined(),
+    NewCard(encode_card(_THEIRS.card)),
+    YourHead(9, _MID),
 )
 """One of each kind; a test says that none is missing."""
 
@@ -143,6 +152,10 @@ def _take_keys(frame: bytes) -> object:
     return take_keys(Reader(frame))
 
 
+def _open_invitation_end(frame: bytes) -> object:
+    return open_invitation_end(frame, secret=bytes(32))
+
+
 def _open_deposit(frame: bytes) -> object:
     return open_deposit(_SEAL_KEY, frame)
 
@@ -158,6 +171,7 @@ PARSERS: tuple[tuple[str, Callable[[bytes], object]], ...] = (
     ("decode_text", decode_text),
     ("take_grants", _take_grants),
     ("open_deposit", _open_deposit),
+    ("open_invitation_end", _open_invitation_end),
     ("decode_cold", decode_cold),
     ("decode_log", decode_log),
     ("decode_pair", decode_pair),
@@ -175,6 +189,7 @@ SEEDS: tuple[bytes, ...] = (
     encode_text(TextBody("نص", 1_800_000_000, ("loss",))),
     encode_grants(GRANTS),
     seal_deposit(_SEAL_KEY, Frame(b"frame"), SeededEntropy(5)),
+    seal_invitation_end(InvitationEnd.USED, secret=bytes(32), entropy=SeededEntropy(6)),
     _A.disk.blobs["cold"],
     _A.disk.blobs["log"],
     _A.disk.pairs[_B.id],

@@ -15,6 +15,20 @@ from typing import Any
 
 import trio
 from attrs import define, evolve, field
+
+from tests.support.entropy import SeededEntropy
+from toheal_p2p.adapters.search_text import asked_words, normalise_text
+from toheal_p2p.adapters.vault import PassphraseCost, SqliteVault, create_vault, open_vault
+from toheal_p2p.ports.vault import (
+    DeliveryRow,
+    EntryRow,
+    OwedRow,
+    Stored,
+    StoredCircle,
+    StoredEntry,
+    VaultClosed,
+    VaultError,
+)
 from toheal_protocol.machines.records import (
     DropCircle,
     DropHeld,
@@ -31,20 +45,6 @@ from toheal_protocol.machines.records import (
     Write,
 )
 from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
-
-from tests.support.entropy import SeededEntropy
-from toheal_p2p.adapters.search_text import asked_words, normalise_text
-from toheal_p2p.adapters.vault import PassphraseCost, SqliteVault, create_vault, open_vault
-from toheal_p2p.ports.vault import (
-    DeliveryRow,
-    EntryRow,
-    OwedRow,
-    Stored,
-    StoredCircle,
-    StoredEntry,
-    VaultClosed,
-    VaultError,
-)
 
 CHEAP = PassphraseCost(memory=8 * 1024 * 1024, passes=1)
 PASSPHRASE = "كلمة سر correct horse"

@@ -10,9 +10,12 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 
 from attrs import define, evolve, field
+
+from tests.support.entropy import SeededEntropy
 from toheal_protocol.machines import door
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.circle import step
@@ -45,8 +48,6 @@ from toheal_protocol.messages.invitation import open_invitation
 from toheal_protocol.model import Address, Instant, MemberId, MessageId, WallTime
 from toheal_protocol.wire.invitation_link import InvitationLink, parse_invitation_link
 from toheal_protocol.wire.relay_address import RelayAddress
-
-from tests.support.entropy import SeededEntropy
 
 WALL_START = 1_800_000_000
 
@@ -193,7 +194,11 @@ class Person:
         return decision
 
     def _die_if(self, point: str) -> None:
-        if self.crash_at is not None and self.crash_at[0] == point and self.steps >= self.crash_at[1]:
+        if (
+            self.crash_at is not None
+            and self.crash_at[0] == point
+            and self.steps >= self.crash_at[1]
+        ):
             self.crash_at = None
             raise Crashed
 
@@ -228,7 +233,7 @@ class World:
     delay: tuple[float, float] = (0.001, 0.05)
     people: list[Person] = field(factory=list)
     relay: RelayModel = field(init=False)
-    _queue: list[tuple[float, int, Callable[[], None]]] = field(factory=list)
+    _queue: list[tuple[float, int, Callable[[], object]]] = field(factory=list)
     _order: count = field(factory=count)  # type: ignore[type-arg]
     _meeting: dict[bytes, list[tuple[Person, MemberId]]] = field(factory=dict)
     links_allowed: bool = True
@@ -335,7 +340,7 @@ class World:
         person.is_running = True
         person.run += 1
         person.feed(m.Started())
-        self._later(self._latency(), lambda run=person.run: self._connect(person, run))
+        self._later(self._latency(), partial(self._connect, person, person.run))
 
     def kill(self, person: Person) -> None:
         """The process is gone, with everything in its memory."""
@@ -367,7 +372,7 @@ class World:
                     person.feed(m.DepositRefused(ticket, 0.0))
 
     def reconnect(self, person: Person) -> None:
-        self._later(self._latency(), lambda run=person.run: self._connect(person, run))
+        self._later(self._latency(), partial(self._connect, person, person.run))
 
     # ---- the relay
 
@@ -421,7 +426,7 @@ class World:
 
     # ---- effects
 
-    def perform(self, person: Person, effect: m.Effect) -> None:  # noqa: C901 - one list
+    def perform(self, person: Person, effect: m.Effect) -> None:
         run = person.run
         match effect:
             case m.WakeAt(instant):
@@ -442,16 +447,14 @@ class World:
             case m.Deposit():
                 boot = self.relay.boot
                 if not self._is_lost():
-                    self._later(
-                        self._latency(), lambda: self._deposit(person, run, effect, boot)
-                    )
+                    self._later(self._latency(), lambda: self._deposit(person, run, effect, boot))
                 else:
                     refused = m.DepositRefused(effect.ticket, 0.5)
                     self._later(2.0, lambda: self._answer(person, run, refused))
             case m.DeleteMail(_, _, items):
-                for box in self.relay.boxes.values():
+                for lying in self.relay.boxes.values():
                     for item in items:
-                        box.pop(item, None)
+                        lying.pop(item, None)
             case m.LoadOwed():
                 self._load_owed(person, run, effect)
             case m.SendFrames(member, frames):
@@ -535,7 +538,7 @@ class World:
     def _latency(self) -> float:
         return self.chance.uniform(*self.delay)
 
-    def _later(self, wait: float, act: Callable[[], None]) -> None:
+    def _later(self, wait: float, act: Callable[[], object]) -> None:
         heapq.heappush(self._queue, (self.now + wait, next(self._order), act))
 
     def _next_alarm(self) -> tuple[float, Person] | None:

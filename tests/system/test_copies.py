@@ -52,12 +52,14 @@ def test_two_copies_of_a_home_at_work_are_shown_on_both_sides(tmp_path: Path) ->
             person.launch()
         for person in (theirs, second):
             person.await_ready()
-        theirs.say(circle, "from the first copy")
-        second.say(circle, "from the second copy")
-        ours.say(circle, "an answer")
-        await_true(lambda: _sees_fork(ours, circle))
-        await_true(lambda: "fork_seen" in _codes(ours))
-        await_true(lambda: "fork_seen" in _codes(theirs) or "fork_seen" in _codes(second))
+        for turn in range(3):
+            theirs.say(circle, f"from the first copy {turn}")
+            second.say(circle, f"from the second copy {turn}")
+            ours.say(circle, f"an answer {turn}")
+        await_true(lambda: _forked(ours, circle) == {theirs.name})
+        assert "fork_seen" in _codes(ours)
+        await_true(lambda: any(_forked(copy, circle) == {theirs.name} for copy in (theirs, second)))
+        assert "fork_seen" in [*_codes(theirs), *_codes(second)]
         require_both_languages("check.fork_seen")
 
 
@@ -74,6 +76,7 @@ def _codes(person: PersonProcess) -> list[str]:
     return [str(check["code"]) for check in person.ask("doctor")]
 
 
-def _sees_fork(person: PersonProcess, circle: str) -> bool:
+def _forked(person: PersonProcess, circle: str) -> set[str]:
+    """Return the names of those of whom this person sees two copies, perhaps themselves."""
     members = person.ask("circle_members", circle=circle)
-    return [one["fork_seen"] for one in members if not one["is_me"]] == [True]
+    return {one["name"] for one in members if one["fork_seen"]}

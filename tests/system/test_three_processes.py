@@ -62,14 +62,3 @@ def test_two_people_meet_and_talk_by_the_command_line_alone(town: Town) -> None:
     assert [hit["text"] for hit in ours.cli_json("search", "حلقة المساء", "الخير")] == [
         "مساء الخير"
     ]
-
-
-def test_a_foreign_or_mangled_invitation_and_a_members_own_are_refused(town: Town) -> None:
-    ours, theirs, circle = town.circle_of_two(direct=False)
-    link = ours.ask("invite", circle=circle, expires_in=3600)[0]["link"]
-    third = town.person("Third")
-    third.start()
-    for person in (theirs, third):
-        person.cli("join", "https://example.org/", "--name", "X", "--accept-charter", code=1)
-        person.cli("join", link[:-3], "--name", "X", "--accept-charter", code=1)
-    theirs.cli("join", link, "--name", "X", "--accept-charter", code=1)  # a member already

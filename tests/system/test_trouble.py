@@ -12,7 +12,7 @@ from tests.support.processes import PersonProcess, Town, a_town, await_true
 from tests.support.sentences import is_refused, require_both_languages
 from toheal_p2p.app.refusals import RefusalCode
 from toheal_p2p.cli.parsing import LONGEST_WORD
-from toheal_p2p.locale import LANGUAGES
+from toheal_p2p.locale import LANGUAGES, Language
 from toheal_protocol.model import MAX_NAME_LENGTH, MAX_TEXT_SIZE, WallTime
 from toheal_protocol.wire.invitation_link import parse_invitation_link
 from toheal_protocol.wire.relay_address import parse_relay_address
@@ -102,6 +102,20 @@ def test_a_members_own_invitation_is_named_so(scene: Scene) -> None:
     is_refused(scene.theirs, "already_a_member", "join", scene.link(), *JOIN)
 
 
+def test_whoever_knocks_hears_and_says_nothing_until_the_door_is_opened(scene: Scene) -> None:
+    circle = scene.another_circle("behind a door")
+    link = scene.link(circle)
+    scene.theirs.cli("join", link, "--name", "Unknown", "--accept-charter")
+    await_true(lambda: bool(scene.ours.ask("waiting", circle=circle)))
+    scene.ours.say(circle, "not for the door")
+    is_refused(scene.theirs, "not_admitted_yet", "say", circle, "let me in")
+    assert scene.theirs.texts(circle) == []
+    scene.ours.ask("decline", circle=circle, who="Unknown")
+    await_true(lambda: scene.theirs.state_of(circle) == "declined")
+    is_refused(scene.theirs, "declined_at_door", "say", circle, "let me in")
+    assert scene.theirs.texts(circle) == []
+
+
 # ---- relays
 
 
@@ -159,21 +173,27 @@ def _relay_codes(person: PersonProcess) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "code", "facts"),
+    ("name", "code", "facts", "language"),
     [
-        ("", "name_empty", {}),
-        (" \t", "name_empty", {}),
-        ("ن" * 4_000, "name_too_long", {"limit": MAX_NAME_LENGTH}),
-        (RIGHT_TO_LEFT_OVERRIDE * 3, "name_unusable", {}),
+        ("", "name_empty", {}, "ar"),
+        (" \t", "name_empty", {}, "en"),
+        ("ن" * 4_000, "name_too_long", {"limit": MAX_NAME_LENGTH}, "ar"),
+        (RIGHT_TO_LEFT_OVERRIDE * 3, "name_unusable", {}, "en"),
     ],
     ids=["empty", "blank", "4 000 characters", "only marks"],
 )
 def test_a_name_that_cannot_be_shown_is_refused(
-    scene: Scene, tmp_path: Path, name: str, code: RefusalCode, facts: dict[str, int]
+    scene: Scene,
+    tmp_path: Path,
+    name: str,
+    code: RefusalCode,
+    facts: dict[str, int],
+    language: Language,
 ) -> None:
     nobody = PersonProcess("Nobody", tmp_path)
     secret = str(scene.ours.folder / "passphrase")
-    is_refused(nobody, code, "init", "--name", name, "--passphrase-file", secret, **facts)
+    init = ("init", "--name", name, "--passphrase-file", secret)
+    is_refused(nobody, code, *init, languages=(language,), **facts)
     assert not nobody.home.exists()
 
 
@@ -222,13 +242,14 @@ def test_a_wrong_passphrase_changes_nothing(scene: Scene, tmp_path: Path) -> Non
     wrong = tmp_path / "wrong"
     wrong.write_text("another passphrase", encoding="utf-8")
     run = ("run", "--passphrase-file", str(wrong))
-    is_refused(stopped, "wrong_passphrase", *run)
+    is_refused(stopped, "wrong_passphrase", *run, languages=("ar",))
     assert stopped.cold() == []
 
 
 def test_a_second_process_on_one_home_says_so(scene: Scene) -> None:
     secret = str(scene.ours.folder / "passphrase")
-    is_refused(scene.ours, "already_running", "run", "--passphrase-file", secret)
+    run = ("run", "--passphrase-file", secret)
+    is_refused(scene.ours, "already_running", *run, languages=("en",))
     assert scene.ours.ask("circle_list")
 
 

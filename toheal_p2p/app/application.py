@@ -21,18 +21,17 @@ from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.names import find
 from toheal_p2p.app.profile import (
     MAX_OWN_RELAYS,
-    nickname_of,
     put_relays,
     read_relay,
-    relays_of,
     require_charter,
-    restore_circle,
+    restore,
     usable_name,
 )
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.relays import RelayPair
 from toheal_p2p.app.running import (
     RunningCircle,
+    begin_anew,
     find_circle,
     relay_view,
     require_active,
@@ -87,7 +86,7 @@ class Application:
     Attributes:
         connect: makes a connection to a relay (not running yet).
         end: ends the process's work; called by `lock` and `wipe`.
-        destroy: erases the profile's folder; called after everything is closed.
+        destroy: erases the profile's keys and folder at once, while it is still open.
     """
 
     home: Path
@@ -98,7 +97,7 @@ class Application:
     channels: Channels | None
     connect: Callable[[RelayAddress], RelayConnection]
     end: Callable[[], None]
-    ask_to_wipe: Callable[[], None]
+    destroy: Callable[[], None]
     was_put_back: bool = field(default=False, init=False)
     """Whether this run began with an older copy of the vault: the person is told while it lasts."""
     _nickname: str = field(default="", init=False, repr=False)
@@ -109,16 +108,14 @@ class Application:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Start every circle and serve until cancelled."""
-        stored = await self.vault.load()
-        self._nickname = nickname_of(stored.settings)
-        self._relays = relays_of(stored.settings)
+        circles, self._nickname, self._relays = restore(await self.vault.load())
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            for one in stored.circles:
-                await self._start(restore_circle(one))
+            for circle in circles:
+                await self._start(circle)
             self.was_put_back = self.vault.was_put_back
             if self.was_put_back:
-                await self._begin_anew()
+                await begin_anew(self._running.values(), self.committer, self.vault)
             task_status.started()
             await trio.sleep_forever()
 
@@ -154,11 +151,13 @@ class Application:
 
     async def circle_list(self) -> Sequence[views.CircleView]:
         """Return every circle, oldest first."""
+        await self._keep([])  # what is shown survives a crash right after
         return [showing.circle_view(one.service.circle.cold) for one in self._running.values()]
 
     async def circle_members(self, circle: str) -> Sequence[views.MemberView]:
         """Return the members, ourselves included."""
-        return showing.member_views(self._find(circle).service.circle.cold)
+        running = self._find(circle)
+        return showing.member_views(running.service.circle.cold, forked=running.forked)
 
     async def circle_leave(self, circle: str) -> None:
         """Leave."""
@@ -352,7 +351,7 @@ class Application:
             was_put_back=self.was_put_back,
             wall_now=self.wall_clock(),
             relays=await self.relay_list(),
-            circles=[one.service for one in self._running.values()],
+            circles=self._running.values(),
         )
 
     # ---- ending
@@ -368,19 +367,10 @@ class Application:
 
     async def wipe(self) -> None:
         """Destroy this profile on this device, and end the process."""
-        self.ask_to_wipe()
+        self.destroy()
         self.end()
 
     # ---- inside
-
-    async def _begin_anew(self) -> None:
-        """Reset every session: an older vault lies here than the one that sent last."""
-        for running in self._running.values():
-            for member, peer in running.service.circle.cold.peers.items():
-                if peer.continuity:
-                    running.service.take(machine.ResetAsked(member))
-        await self.committer.flushed()
-        await self.vault.accept_put_back()
 
     async def _begin(self, circle: Circle) -> None:
         await self._keep([PutCircle(circle.cold.id, encode_cold(circle.cold))])
@@ -395,10 +385,6 @@ class Application:
         }
         running: RunningCircle
 
-        def tell(_happened: machine.Show | machine.Tell) -> None:
-            running.changed.set()
-            running.changed = trio.Event()
-
         service = CircleService(
             circle=circle,
             vault=self.vault,
@@ -407,7 +393,7 @@ class Application:
             wall_clock=self.wall_clock,
             relays=relays,
             channels=self.channels,
-            tell=tell,
+            tell=lambda happened: running.hear(happened),
             stun_servers=tuple((one.host, one.port) for one in circle.cold.relays[:1]),
         )
         running = RunningCircle(service, relays)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from toheal_p2p.app.interface import CheckView, RelayView
+from toheal_p2p.app.running import RunningCircle
 from toheal_p2p.app.showing import link_views
 from toheal_p2p.app.vocabulary import CheckCode
-from toheal_p2p.services.circle import CircleService
 from toheal_protocol.machines.state import Stage
 
 LITTLE_ROOM: Final = 64 * 1024 * 1024
@@ -26,7 +26,7 @@ def examine(
     was_put_back: bool,
     wall_now: int,
     relays: Sequence[RelayView],
-    circles: Iterable[CircleService],
+    circles: Iterable[RunningCircle],
 ) -> tuple[CheckView, ...]:
     """Look at the vault, the disk, the clock, the relays and the links."""
     return (
@@ -69,16 +69,16 @@ def _relays(relays: Sequence[RelayView]) -> list[CheckView]:
     return checks
 
 
-def _circles(circles: Iterable[CircleService]) -> list[CheckView]:
-    active = [one for one in circles if one.circle.cold.stage is Stage.ACTIVE]
+def _circles(circles: Iterable[RunningCircle]) -> list[CheckView]:
+    active = [one for one in circles if one.service.circle.cold.stage is Stage.ACTIVE]
     if not active:
         return [CheckView("circles", True, "no_circle")]
     checks = []
-    for service in active:
-        cold = service.circle.cold
-        if any(peer.is_forked for peer in cold.peers.values()):
+    for running in active:
+        cold = running.service.circle.cold
+        if running.has_fork:
             checks.append(CheckView("fork", False, "fork_seen", {"circle": cold.name}))
-        kinds = {view.link for view in link_views(service)}
+        kinds = {view.link for view in link_views(running.service)}
         if not kinds or kinds & {"direct", "turn", "lan"}:
             code: CheckCode = "links_up"
         else:

@@ -36,7 +36,7 @@ from toheal_protocol.wire.relay_address import RelayAddress
 FETCH_DEADLINE: Final = 15.0
 """Seconds to reach the relay and get the invitation's content."""
 
-SILENT_AFTER: Final = 5.0
+SILENT_AFTER: Final = 3.0
 """Seconds of trying again after the relay was out of reach once; it may only be starting."""
 
 EMPTY_AFTER: Final = 4.0

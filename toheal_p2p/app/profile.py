@@ -9,7 +9,7 @@ from typing import Final
 from attrs import evolve
 
 from toheal_p2p.app.refusals import RefusalCode, Refused
-from toheal_p2p.ports.vault import StoredCircle
+from toheal_p2p.ports.vault import Stored, StoredCircle
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.identity import UnusableName, clean_name
 from toheal_protocol.machines.records import PutSetting
@@ -78,6 +78,19 @@ def require_charter(charter: str) -> None:
         raise Refused("charter_empty")
     if len(charter.encode()) > MAX_CHARTER_SIZE:
         raise Refused("charter_too_long", limit=MAX_CHARTER_SIZE)
+
+
+def restore(stored: Stored) -> tuple[list[Circle], str, tuple[RelayAddress, ...]]:
+    """Return the circles, the nickname and the relays that the vault kept.
+
+    Raises:
+        Refused: vault_damaged.
+    """
+    try:
+        circles = [restore_circle(one) for one in stored.circles]
+        return circles, nickname_of(stored.settings), relays_of(stored.settings)
+    except (RemoteError, ValueError):
+        raise Refused("vault_damaged") from None
 
 
 def restore_circle(stored: StoredCircle) -> Circle:

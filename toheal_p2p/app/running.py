@@ -12,7 +12,10 @@ from toheal_p2p.app.interface import RelayView
 from toheal_p2p.app.names import find
 from toheal_p2p.app.refusals import RefusalCode, Refused
 from toheal_p2p.app.relays import RelayPair
+from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle import CircleService
+from toheal_p2p.services.committer import Committer
+from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.state import Role, Stage, Standing
 from toheal_protocol.model import CircleId, MemberId
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -37,6 +40,27 @@ class RunningCircle:
     relays: dict[RelayAddress, RelayPair]
     changed: trio.Event = field(factory=trio.Event)
     """Replaced and set whenever something is shown: followers wait for it."""
+    forked: set[MemberId] = field(factory=set)
+    """Of whom two copies were seen since the process began, ourselves perhaps among them. Sessions
+    heal within a moment; the person is told for longer."""
+
+    def hear(self, happened: machine.Show | machine.Tell) -> None:
+        """Take what the circle shows or tells."""
+        match happened:
+            case machine.Tell("fork_seen", member) if member is not None:
+                self.forked.add(member)
+            case machine.Tell("fork_told"):
+                self.forked.add(self.service.circle.cold.persona.keys.member_id)
+            case _:
+                pass
+        self.changed.set()
+        self.changed = trio.Event()
+
+    @property
+    def has_fork(self) -> bool:
+        """Say whether two copies of a member were seen, and may be at work still."""
+        peers = self.service.circle.cold.peers.values()
+        return bool(self.forked) or any(peer.is_forked for peer in peers)
 
     def is_up(self, relay: RelayAddress) -> bool:
         """Say whether a relay answers now."""
@@ -91,3 +115,13 @@ def relay_view(relay: RelayAddress, circles: Iterable[RunningCircle]) -> RelayVi
         return RelayView(str(relay), "trying", None)
     code: RefusalCode = _PROBLEMS.get(str(problems[0]), "relay_unreachable")
     return RelayView(str(relay), "unreachable", code)
+
+
+async def begin_anew(circles: Iterable[RunningCircle], committer: Committer, vault: Vault) -> None:
+    """Reset every session: an older vault lies here than the one that sent last."""
+    for running in circles:
+        for member, peer in running.service.circle.cold.peers.items():
+            if peer.continuity:
+                running.service.take(machine.ResetAsked(member))
+    await committer.flushed()
+    await vault.accept_put_back()

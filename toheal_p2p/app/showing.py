@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from toheal_p2p.app import interface as views
 from toheal_p2p.app.names import short
 from toheal_p2p.app.vocabulary import CircleState, LinkKind
@@ -38,10 +40,14 @@ def others(cold: Cold) -> tuple[MemberId, ...]:
     return tuple(member for member, peer in cold.peers.items() if peer.standing in shown)
 
 
-def member_views(cold: Cold) -> tuple[views.MemberView, ...]:
-    """Show the members, ourselves first."""
+def member_views(cold: Cold, *, forked: Set[MemberId]) -> tuple[views.MemberView, ...]:
+    """Show the members, ourselves first.
+
+    Args:
+        forked: of whom two copies were seen since the process began, ourselves perhaps among them.
+    """
     our_id = cold.persona.keys.member_id
-    me = views.MemberView(our_id.hex(), cold.my_name, cold.my_role.value, True, False)
+    me = views.MemberView(our_id.hex(), cold.my_name, cold.my_role.value, True, our_id in forked)
     return (
         me,
         *(
@@ -50,7 +56,7 @@ def member_views(cold: Cold) -> tuple[views.MemberView, ...]:
                 cold.peers[member].name,
                 cold.peers[member].role.value,
                 False,
-                cold.peers[member].is_forked,
+                cold.peers[member].is_forked or member in forked,
             )
             for member in others(cold)
         ),

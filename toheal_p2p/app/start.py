@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -67,12 +68,6 @@ async def run_app(
         vault = await open_vault(home, passphrase, entropy=SystemEntropy())
     except ports.VaultError as reason:
         raise refusal(reason) from None
-    is_wiped = False
-
-    def ask_to_wipe() -> None:
-        nonlocal is_wiped
-        is_wiped = True
-
     try:
         async with trio.open_nursery() as nursery:
             committer = Committer(vault)
@@ -85,7 +80,7 @@ async def run_app(
                 channels=WebRtcChannels(include_loopback=allow_loopback),
                 connect=_connect,
                 end=nursery.cancel_scope.cancel,
-                ask_to_wipe=ask_to_wipe,
+                destroy=partial(wipe_home, home),
             )
             await nursery.start(committer.run)
             await nursery.start(app.run)
@@ -98,15 +93,13 @@ async def run_app(
     finally:
         with trio.CancelScope(shield=True):
             await vault.aclose()
-    if is_wiped:
-        wipe_vault(home)
 
 
 def wipe_home(home: Path) -> None:
-    """Destroy a profile that is not running.
+    """Destroy a profile at once, running or not: a panic waits for nobody.
 
     Raises:
-        Refused: it is running, or the folder cannot be erased.
+        Refused: there is none, or the folder cannot be erased.
     """
     try:
         wipe_vault(home)

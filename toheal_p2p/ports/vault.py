@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 from attrs import field, frozen
+
 from toheal_protocol.machines.records import Write
 from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
 

@@ -20,9 +20,9 @@ from typing import Final
 
 import trio
 from attrs import define, field, frozen
-from toheal_protocol.machines.records import PutCircle, PutLog, PutPair, PutSetting, Write
 
 from toheal_p2p.ports.vault import Vault, VaultError
+from toheal_protocol.machines.records import PutCircle, PutLog, PutPair, PutSetting, Write
 
 MOST_AT_ONCE: Final = 64
 """Decisions in one transaction. More gain little throughput and cost the first one latency."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from toheal_protocol.machines import courier, door, linking
+from toheal_protocol.machines import cards, courier, linking, seats
 from toheal_protocol.machines.addressing import move_on
-from toheal_protocol.machines.calls import REPEAT_CALL, repeat_call
+from toheal_protocol.machines.calls import repeat_call
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.log import next_gap_instant, release_held
-from toheal_protocol.machines.state import Courier, Seat
-from toheal_protocol.model import Instant
+from toheal_protocol.machines.pair import forget_expired
+from toheal_protocol.machines.state import Courier
+from toheal_protocol.model import Instant, MemberId
 
 HOUSEKEEPING: Final = 60.0
 """Seconds between looks at what depends on the wall clock: expiry, epochs."""
@@ -22,14 +23,27 @@ def ring(draft: Draft) -> None:
     for member in draft.cold.peers:
         courier.resend_if_due(draft, member)
         linking.give_up_if_due(draft, member)
+        _say_again_if_due(draft, member)
     repeat_at = draft.live.repeat_at
     if repeat_at is not None and repeat_at <= draft.now:
         for member in draft.cold.peers:
-            repeat_call(draft, member)
             move_on(draft, member)
-        door.expire_invitations(draft)
-        door.renew_card(draft)
+            forget_expired(draft, member)
+        seats.expire_invitations(draft)
+        cards.renew_card(draft)
         draft.set_live(repeat_at=None)
+
+
+def _say_again_if_due(draft: Draft, member: MemberId) -> None:
+    """Repeat what has no number: a first flight without answer, or that we are here."""
+    present = draft.courier(member)
+    if present.call_at is not None and present.call_at <= draft.now:
+        draft.change_courier(member, call_at=None)
+        repeat_call(draft, member)
+    if present.here_at is not None and present.here_at <= draft.now:
+        draft.change_courier(member, here_at=None)
+        if not present.is_linked:
+            linking.say_here(draft, member, is_reply=False)
 
 
 def next_alarm(draft: Draft) -> Instant | None:
@@ -38,6 +52,7 @@ def next_alarm(draft: Draft) -> Instant | None:
     instants = [draft.live.repeat_at, next_gap_instant(draft) if draft.log.held else None]
     for member, present in draft.live.couriers.items():
         instants += [present.resend_at, _ack_instant(draft, present)]
+        instants += [present.call_at, present.here_at]
         if draft.cold.is_direct and member in draft.cold.peers:
             instants.append(linking.next_instant(draft, member))
     return min((instant for instant in instants if instant is not None), default=None)
@@ -52,8 +67,6 @@ def _ack_instant(draft: Draft, present: Courier) -> Instant | None:
 def _plan_round(draft: Draft) -> None:
     if draft.live.repeat_at is not None:
         return
-    is_calling = any(peer.calling is not None for peer in draft.cold.peers.values())
-    has_seats = any(one.seat is Seat.OPEN for one in draft.cold.invitations)
-    if is_calling or has_seats or draft.cold.peers:
-        wait = REPEAT_CALL if is_calling else HOUSEKEEPING
-        draft.set_live(repeat_at=Instant(draft.now + wait))
+    has_seats = any(one.sealed for one in draft.cold.invitations)
+    if has_seats or draft.cold.peers:
+        draft.set_live(repeat_at=Instant(draft.now + HOUSEKEEPING))

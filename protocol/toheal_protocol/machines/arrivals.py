@@ -16,7 +16,7 @@ from toheal_protocol.errors import (
     UnknownSession,
 )
 from toheal_protocol.identity import clean_name
-from toheal_protocol.machines import calls, door, linking, reset
+from toheal_protocol.machines import calls, cards, door, linking, reset, seats
 from toheal_protocol.machines.addressing import (
     NUMBERS_AHEAD,
     add_grants,
@@ -31,6 +31,7 @@ from toheal_protocol.machines.log import is_member, release_held, take_message
 from toheal_protocol.machines.pair import (
     OpenedEnvelope,
     OpenedNote,
+    Repeated,
     ack_soon,
     open_frame,
     owe_note,
@@ -67,7 +68,7 @@ def take_mail(draft: Draft, relay: RelayAddress, mail: tuple[Mail, ...]) -> None
         source = draft.live.sources.get(item.address)
         if source is None:
             continue
-        if door.is_end_note(draft, source.invitation, item.frame):
+        if seats.is_end_note(draft, source.invitation, item.frame):
             continue  # ours, for whoever opens the link of a closed invitation
         sources[source.read_seed] = source
         done.setdefault(source.read_seed, []).append(item.item)
@@ -202,6 +203,8 @@ def _take_frame(draft: Draft, member: MemberId, frame: Note | Envelope, *, over_
         pump(draft, member)
     if opened.seq:
         ack_soon(draft, member, over_link=over_link)
+    if isinstance(opened, Repeated):
+        return
     try:
         with draft.attempt():
             _act_on(draft, member, opened)
@@ -245,7 +248,7 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
         case Declined():
             door.take_declined(draft, member)
         case NewCard(card):
-            door.take_new_card(draft, member, card)
+            cards.take_new_card(draft, member, card)
         case YourHead():
             reset.take_our_head(draft, member, note)
 
@@ -259,7 +262,7 @@ def _take_grants(draft: Draft, member: MemberId, grants: tuple[Grant, ...]) -> N
 def _note_number(draft: Draft, member: MemberId, number: int) -> None:
     """Grant more mailboxes when a peer comes near the last; drop those it has left behind."""
     peer = draft.peer(member)
-    if number and peer.listening is not None:
+    if number and peer.listening is not None and _has_all_of_door(draft, member):
         draft.change_peer(member, listening=None)
     newest = max((box.number for box in peer.mailboxes), default=0)
     if not number or newest - number >= NUMBERS_AHEAD - 1:
@@ -269,6 +272,16 @@ def _note_number(draft: Draft, member: MemberId, number: int) -> None:
     fresh = draw_mailboxes(draft.cold.relays, draft.entropy, first=newest + 1, count=missing)
     draft.change_peer(member, mailboxes=(*kept, *fresh))
     owe_note(draft, member, Granted(grants_of(fresh)))
+
+
+def _has_all_of_door(draft: Draft, member: MemberId) -> bool:
+    """Say whether what a peer sent to a reply mailbox is all here.
+
+    A caller owes there what it must say first: its name if it knocks, and its mailboxes.
+    """
+    pair = draft.pair(member)
+    first = 2 if draft.peer(member).invitation else 1
+    return pair.received_through >= first and not pair.received_beyond
 
 
 def _show_fork(draft: Draft, member: MemberId, *, told: bool = False) -> None:

@@ -115,7 +115,8 @@ def repeat_call(draft: Draft, member: MemberId) -> None:
     calling = draft.peer(member).calling
     if calling is not None:
         frame = encode_frame(Opening(calling.opening))
-        courier.deposit(draft, member, frame, seq=0, kind=MAIL)
+        if courier.deposit(draft, member, frame, seq=0, kind=MAIL):
+            courier.plan_call(draft, member)
 
 
 def take_opening(

@@ -13,14 +13,14 @@ from typing import assert_never
 
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import LocalError
-from toheal_protocol.machines import courier, door, linking, reset
+from toheal_protocol.machines import courier, door, linking, reset, seats
 from toheal_protocol.machines import events as happened
 from toheal_protocol.machines.alarms import next_alarm, ring
 from toheal_protocol.machines.arrivals import take_link_frames, take_mail
 from toheal_protocol.machines.calls import deposit_invitation, repeat_call
 from toheal_protocol.machines.draft import Decision, Draft
 from toheal_protocol.machines.log import restart_gaps, write_message
-from toheal_protocol.machines.pair import acknowledge_if_due, seal_again
+from toheal_protocol.machines.pair import acknowledge_if_due, offer_keys, seal_again
 from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
 from toheal_protocol.machines.watching import watch_all
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
@@ -58,9 +58,9 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
         case happened.Submitted(text, notes):
             _submit(draft, text, notes)
         case happened.Invited(lifetime, relay):
-            door.invite(draft, lifetime=lifetime, relay=relay)
+            seats.invite(draft, lifetime=lifetime, relay=relay)
         case happened.InvitationWithdrawn(invitation):
-            door.close_invitation(draft, invitation, Seat.WITHDRAWN)
+            seats.close_invitation(draft, invitation, Seat.WITHDRAWN)
         case happened.Admitted(member):
             door.admit(draft, member)
         case happened.Refused(member):
@@ -88,6 +88,7 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             linking.take_prepared(draft, member, attempt, blob)
         case happened.LinkOpened(member, attempt):
             linking.take_opened(draft, member, attempt)
+            offer_keys(draft, member)
         case happened.LinkClosed(member, attempt):
             linking.take_closed(draft, member, attempt)
         case happened.Woke():
@@ -119,7 +120,7 @@ def _leave(draft: Draft) -> None:
 def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
     draft.set_live(boots={**draft.live.boots, relay: boot})
     for invitation in draft.cold.invitations:
-        if door.keeps_mailbox(invitation, draft.wall_now) and invitation.relay == relay:
+        if seats.keeps_mailbox(invitation, draft.wall_now) and invitation.relay == relay:
             deposit_invitation(draft, invitation)
     for member in draft.cold.peers:
         draft.set_courier(member, draft.live.couriers.get(member) or Courier())
@@ -138,9 +139,11 @@ def _owed_loaded(draft: Draft, event: happened.OwedLoaded) -> None:
     if reset.is_numbering(draft, member):
         reset.number_anew(draft, event)
         return
+    anew = courier.SEALED_ANEW if draft.courier(member).is_sealing_anew else 0
+    draft.change_courier(member, is_sealing_anew=False)
     frames = tuple(
-        seal_again(draft, member, owed)
-        for owed in event.frames
+        seal_again(draft, member, owed, anew=place < anew)
+        for place, owed in enumerate(event.frames)
         if not courier.is_acked(draft, member, owed.seq)
     )
     last = event.frames[-1].seq if event.frames else event.upto

@@ -18,14 +18,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import evolve
-
 from toheal_protocol.machines.addressing import choose_grant, seal_deposit
+from toheal_protocol.machines.changing import changed
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Deposit, LoadOwed, OwedFrame, SendFrames
 from toheal_protocol.machines.records import DropOwed, MarkAtRelay
 from toheal_protocol.machines.state import Courier, Ticket
-from toheal_protocol.messages.grants import MAIL
+from toheal_protocol.messages.grants import MAIL, SIGNAL
 from toheal_protocol.model import Frame, Instant, MemberId
 
 LINK_WINDOW: Final = 256
@@ -45,6 +44,16 @@ RELAY_RESEND: Final = 15.0
 
 RESEND_LONGEST: Final = 300.0
 """Seconds a resend waits at most: each one in vain doubles the wait."""
+
+SEALED_ANEW: Final = 16
+"""Frames sealed anew at once when a peer who is there does not take them: it may have lost the keys
+of what was sealed before. Few, because each one that is lost is one more that the peer must skip."""
+
+CALL_REPEAT_FIRST: Final = 1.0
+"""Seconds until an unanswered first flight goes out again; each one in vain doubles it."""
+
+CALL_REPEAT_LONGEST: Final = 30.0
+"""Seconds between two first flights at most."""
 
 DEPOSIT_RETRY: Final = 5.0
 """Seconds until a refused deposit is tried again when the relay names no time."""
@@ -131,7 +140,7 @@ def take_ack(
         beyond.discard(through)
     if through == pair.acked_through and not fresh:
         return
-    draft.set_pair(member, evolve(pair, acked_through=through, acked_beyond=frozenset(beyond)))
+    draft.set_pair(member, changed(pair, acked_through=through, acked_beyond=frozenset(beyond)))
     draft.write(DropOwed(draft.cold.id, member, through, tuple(sorted(fresh))))
     courier = draft.courier(member)
     is_all = through == pair.next_seq - 1
@@ -153,6 +162,8 @@ def take_deposit_answer(draft: Draft, number: int, *, retry_after: float | None)
     if ticket.member is None or ticket.member not in draft.cold.peers:
         return
     if ticket.seq == 0:
+        if retry_after is not None:
+            _take_passing_refused(draft, ticket.member, ticket.kind, retry_after)
         return
     courier = draft.change_courier(
         ticket.member, deposits=max(0, draft.courier(ticket.member).deposits - 1)
@@ -169,12 +180,35 @@ def take_deposit_answer(draft: Draft, number: int, *, retry_after: float | None)
     )
 
 
+def plan_call(draft: Draft, member: MemberId) -> None:
+    """Let the first flight that just went out be repeated, later and later."""
+    wait = draft.courier(member).call_wait or CALL_REPEAT_FIRST
+    draft.change_courier(
+        member, call_at=Instant(draft.now + wait), call_wait=min(CALL_REPEAT_LONGEST, 2 * wait)
+    )
+
+
+def _take_passing_refused(draft: Draft, member: MemberId, kind: int, retry_after: float) -> None:
+    """The relay did not take something without a number: a flight of a handshake, or a note.
+
+    A second flight goes out again when the first one comes again.
+    """
+    if draft.peer(member).calling is not None:
+        wait = retry_after or CALL_REPEAT_FIRST
+        draft.change_courier(member, call_at=Instant(draft.now + wait))
+    elif kind == SIGNAL:
+        wait = max(retry_after, DEPOSIT_RETRY)
+        draft.change_courier(member, here_at=Instant(draft.now + wait))
+
+
 def resend_if_due(draft: Draft, member: MemberId) -> None:
     """Start over when the peer is there and has been silent about our frames for too long."""
     courier = draft.courier(member)
     if courier.resend_at is None or courier.resend_at > draft.now:
         return
     wait = min(RESEND_LONGEST, 2 * (courier.resend_wait or _first_wait(courier)))
+    is_in_vain = courier.resend_wait > 0 and (courier.is_here or courier.is_linked)
+    draft.change_courier(member, is_sealing_anew=is_in_vain)
     start_over(draft, member, ignore_marks=courier.is_here)
     if draft.pair(member).acked_through < draft.pair(member).next_seq - 1:
         draft.change_courier(
@@ -222,7 +256,7 @@ def deposit(draft: Draft, member: MemberId, frame: Frame, *, seq: int, kind: int
     if grant is None:
         return False
     number = draft.live.next_ticket
-    ticket = Ticket(member, seq, draft.live.boots[grant.relay])
+    ticket = Ticket(member, seq, draft.live.boots[grant.relay], kind)
     draft.set_live(next_ticket=number + 1, tickets={**draft.live.tickets, number: ticket})
     if seq:
         draft.change_courier(member, deposits=draft.courier(member).deposits + 1)

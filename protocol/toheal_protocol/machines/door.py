@@ -24,20 +24,17 @@ from attrs import evolve
 
 from toheal_protocol.crypto import Entropy, hash_parts
 from toheal_protocol.envelope import MARK_SIZE, MAX_PARENTS, Parent
-from toheal_protocol.errors import ForgedMessage, LocalError, MalformedFrame
+from toheal_protocol.errors import LocalError, MalformedFrame
 from toheal_protocol.identity import (
-    PREKEY_LIFE,
-    PREKEY_TURNOVER,
     PersonaKeys,
-    PrekeySecrets,
+    clean_name,
     decode_card,
     draw_persona,
-    draw_prekey,
     encode_card,
-    make_card,
 )
-from toheal_protocol.machines import calls
+from toheal_protocol.machines import calls, seats
 from toheal_protocol.machines.addressing import draw_mailboxes
+from toheal_protocol.machines.cards import fresh_prekey, turn_prekeys
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.log import write_message
@@ -58,9 +55,6 @@ from toheal_protocol.machines.state import (
 from toheal_protocol.messages.bodies import ContentKind
 from toheal_protocol.messages.invitation import (
     InvitationContent,
-    InvitationEnd,
-    seal_invitation,
-    seal_invitation_end,
 )
 from toheal_protocol.messages.notes import (
     Acquaintance,
@@ -68,7 +62,6 @@ from toheal_protocol.messages.notes import (
     Head,
     Introduction,
     Knock,
-    NewCard,
     Welcome,
 )
 from toheal_protocol.messages.operations import (
@@ -83,16 +76,6 @@ from toheal_protocol.messages.operations import (
 from toheal_protocol.model import MAX_MEMBERS, CircleId, MemberId, WallTime
 from toheal_protocol.wire.invitation_link import InvitationLink
 from toheal_protocol.wire.relay_address import RelayAddress
-
-END_KEPT: Final = 24 * 3600
-"""Seconds after an invitation's time is over during which the note about its end stays: for those
-whose clock is behind. To all others the link itself says that its time is over."""
-
-_ENDS: Final = {
-    Seat.USED: InvitationEnd.USED,
-    Seat.WITHDRAWN: InvitationEnd.WITHDRAWN,
-    Seat.EXPIRED: InvitationEnd.EXPIRED,
-}
 
 MAX_AT_DOOR: Final = 4
 """People who may stand at the door with one invitation: a stolen link must not fill the page."""
@@ -128,7 +111,7 @@ def found_circle(
             id=circle_id_of(create),
             stage=Stage.ACTIVE,
             persona=persona,
-            prekeys=(_fresh_prekey((), entropy, wall_now),),
+            prekeys=(fresh_prekey((), entropy, wall_now),),
             name=name,
             my_name=my_name,
             my_role=Role.FACILITATOR,
@@ -170,7 +153,7 @@ def knock_at(
         id=content.circle_id,
         stage=Stage.KNOCKING,
         persona=persona,
-        prekeys=(_fresh_prekey((), entropy, wall_now),),
+        prekeys=(fresh_prekey((), entropy, wall_now),),
         name=content.circle_name,
         my_name=my_name,
         my_role=Role.MEMBER,
@@ -192,77 +175,6 @@ def knock_at(
     return Circle(called)
 
 
-def invite(draft: Draft, *, lifetime: int, relay: RelayAddress) -> None:
-    """Offer a seat: the sealed content is deposited, the link goes out by `Tell`."""
-    _turn_prekeys(draft)
-    cold, prekey = draft.cold, draft.cold.prekeys[-1]
-    expires = WallTime(draft.wall_now + lifetime)
-    content = InvitationContent(
-        circle_id=cold.id,
-        inviter=make_card(cold.persona, prekey),
-        relays=cold.relays,
-        circle_name=cold.name,
-        inviter_name=cold.my_name,
-        charter=cold.charter,
-        create_operation=cold.operations[0],
-    )
-    secret = draft.entropy.draw(32)
-    sealed, digest = seal_invitation(content, secret=secret, entropy=draft.entropy)
-    link = InvitationLink(relay, secret, digest, expires)
-    invitation = Invitation(
-        id=draft.entropy.draw(8),
-        secret=secret,
-        relay=relay,
-        expires=expires,
-        prekey_id=prekey.id,
-        digest=digest,
-        sealed=sealed,
-    )
-    draft.set_cold(invitations=(*cold.invitations, invitation))
-    calls.deposit_invitation(draft, invitation)
-    draft.ask(Tell("invitation_made", text=str(link)))
-
-
-def close_invitation(draft: Draft, invitation_id: bytes, seat: Seat) -> None:
-    """Take a seat from the offer: used, withdrawn or expired. Repeats change nothing.
-
-    Whoever opens the link later finds out which: a note takes the content's place.
-    """
-    for invitation in draft.cold.invitations:
-        if invitation.id == invitation_id and invitation.seat is Seat.OPEN:
-            note = seal_invitation_end(_ENDS[seat], secret=invitation.secret, entropy=draft.entropy)
-            closed = evolve(invitation, seat=seat, sealed=note)
-            _put_invitation(draft, closed)
-            calls.deposit_invitation(draft, closed)
-
-
-def keeps_mailbox(invitation: Invitation, wall_now: WallTime) -> bool:
-    """Say whether something has to lie where an invitation's link points."""
-    return invitation.seat is Seat.OPEN or wall_now < invitation.expires + END_KEPT
-
-
-def is_end_note(draft: Draft, invitation_id: bytes, frame: bytes) -> bool:
-    """Say whether this is the note we left in place of an invitation's content."""
-    return any(
-        one.id == invitation_id and one.seat is not Seat.OPEN and one.sealed == frame
-        for one in draft.cold.invitations
-    )
-
-
-def _put_invitation(draft: Draft, changed: Invitation) -> None:
-    invitations = tuple(changed if one.id == changed.id else one for one in draft.cold.invitations)
-    draft.set_cold(invitations=invitations)
-
-
-def expire_invitations(draft: Draft) -> None:
-    """Close what is over its time."""
-    for invitation in draft.cold.invitations:
-        if invitation.seat is Seat.OPEN and invitation.expires <= draft.wall_now:
-            close_invitation(draft, invitation.id, Seat.EXPIRED)
-        elif invitation.sealed and not keeps_mailbox(invitation, draft.wall_now):
-            _put_invitation(draft, evolve(invitation, sealed=b""))
-
-
 def take_knock(draft: Draft, member: MemberId, knock: Knock, *, name: str) -> None:
     """Show somebody at the door."""
     peer = draft.peer(member)
@@ -281,7 +193,7 @@ def admit(draft: Draft, member: MemberId) -> None:
         return
     if len(members(draft)) >= MAX_MEMBERS:
         raise LocalError("the circle is full")
-    close_invitation(draft, newcomer.invitation, Seat.USED)
+    seats.close_invitation(draft, newcomer.invitation, Seat.USED)
     others = tuple(other for other in members(draft) if other != draft.our_id)
     add = sign_operation(
         OperationKind.ADD,
@@ -301,6 +213,7 @@ def admit(draft: Draft, member: MemberId) -> None:
         leave_out=member,
     )
     draft.change_peer(member, standing=Standing.MEMBER)
+    _turn_away_others(draft, newcomer.invitation)
     heads = tuple(
         Head(author, position.seq, position.mid) for author, position in draft.log.heads.items()
     )
@@ -315,6 +228,17 @@ def decline(draft: Draft, member: MemberId) -> None:
     """Say no to somebody at the door; the seat stays open for whom it was meant."""
     if draft.peer(member).standing is not Standing.WAITING:
         return
+    _turn_away(draft, member)
+
+
+def _turn_away_others(draft: Draft, invitation: bytes) -> None:
+    """One seat, one person: whoever else came by this invitation is told no."""
+    for member, peer in draft.cold.peers.items():
+        if peer.invitation == invitation and peer.standing in (Standing.AT_DOOR, Standing.WAITING):
+            _turn_away(draft, member)
+
+
+def _turn_away(draft: Draft, member: MemberId) -> None:
     draft.change_peer(member, standing=Standing.DECLINED)
     owe_note(draft, member, Declined())
 
@@ -364,33 +288,9 @@ def take_introduction(draft: Draft, host: MemberId, introduction: Introduction) 
     if draft.peer(host).role is not Role.FACILITATOR:
         raise MalformedFrame("an introduction by somebody who may not")
     member = _meet(draft, introduction.newcomer, roles={})
-    _turn_prekeys(draft)
+    turn_prekeys(draft)
     listening = Listening(calls.MEET, introduction.newcomer.secret, draft.cold.prekeys[-1].id)
     draft.change_peer(member, listening=listening)
-
-
-def renew_card(draft: Draft) -> None:
-    """Draw a new prekey when it is time, and give every member the card to call us with."""
-    before = draft.cold.prekeys
-    _turn_prekeys(draft)
-    if draft.cold.prekeys is before or draft.cold.stage is not Stage.ACTIVE:
-        return
-    card = encode_card(make_card(draft.cold.persona, draft.cold.prekeys[-1]))
-    for member in members(draft)[1:]:
-        owe_note(draft, member, NewCard(card))
-
-
-def take_new_card(draft: Draft, member: MemberId, encoded: bytes) -> None:
-    """Keep a peer's newer card.
-
-    Raises:
-        MalformedFrame, ForgedMessage: it is none, or somebody else's.
-    """
-    card, peer = decode_card(encoded), draft.peer(member)
-    if card.keys != peer.keys:
-        raise ForgedMessage("somebody else's card")
-    if card.not_after > decode_card(peer.card).not_after:
-        draft.change_peer(member, card=encoded)
 
 
 def take_declined(draft: Draft, host: MemberId) -> None:
@@ -437,26 +337,10 @@ def _meet(draft: Draft, known: Acquaintance, *, roles: dict[MemberId, Role]) -> 
             Peer(
                 keys=card.keys,
                 card=known.card,
-                name=known.name,
+                name=clean_name(known.name),
                 standing=Standing.MEMBER,
                 role=roles.get(member, Role.MEMBER),
                 since=draft.wall_now,
             ),
         )
     return member
-
-
-def _turn_prekeys(draft: Draft) -> None:
-    """Draw a new prekey when the newest was handed out long enough; forget the dead ones."""
-    living = tuple(key for key in draft.cold.prekeys if key.not_after > draft.wall_now)
-    newest = living[-1] if living else None
-    if newest is None or newest.not_after - draft.wall_now < PREKEY_LIFE - PREKEY_TURNOVER:
-        fresh = _fresh_prekey(draft.cold.prekeys, draft.entropy, draft.wall_now)
-        draft.set_cold(prekeys=(*living, fresh))
-
-
-def _fresh_prekey(
-    known: tuple[PrekeySecrets, ...], entropy: Entropy, wall_now: WallTime
-) -> PrekeySecrets:
-    newest = max((key.id for key in known), default=0)
-    return draw_prekey(entropy, id=newest + 1, not_after=WallTime(wall_now + PREKEY_LIFE))

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import LocalError, RemoteError
+from toheal_protocol.machines.changing import changed
 from toheal_protocol.machines.events import Effect, WakeAt
 from toheal_protocol.machines.records import PutCircle, PutLog, PutPair, Write
 from toheal_protocol.machines.state import Circle, Cold, Courier, Log, Pair, Peer
@@ -72,21 +73,21 @@ class Draft:
 
     # -- changing
 
-    def set_cold(self, **changes: Any) -> None:  # attrs.evolve checks the names, not the types
+    def set_cold(self, **changes: Any) -> None:  # the class checks the names, not the types
         """Change the cold part."""
-        self.cold = evolve(self.cold, **changes)
+        self.cold = changed(self.cold, **changes)
 
     def set_live(self, **changes: Any) -> None:
         """Change the live part."""
-        self.live = evolve(self.live, **changes)
+        self.live = changed(self.live, **changes)
 
     def set_peer(self, member: MemberId, peer: Peer) -> None:
         """Put one peer in place."""
-        self.cold = evolve(self.cold, peers={**self.cold.peers, member: peer})
+        self.cold = changed(self.cold, peers={**self.cold.peers, member: peer})
 
     def change_peer(self, member: MemberId, **changes: Any) -> Peer:
         """Change fields of one peer and return it."""
-        peer = evolve(self.peer(member), **changes)
+        peer = changed(self.peer(member), **changes)
         self.set_peer(member, peer)
         return peer
 
@@ -96,11 +97,11 @@ class Draft:
 
     def set_courier(self, member: MemberId, courier: Courier) -> None:
         """Put one courier in place."""
-        self.live = evolve(self.live, couriers={**self.live.couriers, member: courier})
+        self.live = changed(self.live, couriers={**self.live.couriers, member: courier})
 
     def change_courier(self, member: MemberId, **changes: Any) -> Courier:
         """Change fields of one courier and return it."""
-        courier = evolve(self.courier(member), **changes)
+        courier = changed(self.courier(member), **changes)
         self.set_courier(member, courier)
         return courier
 

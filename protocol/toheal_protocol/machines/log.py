@@ -26,6 +26,7 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import MalformedFrame, TooFarAhead
+from toheal_protocol.machines.changing import changed
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Show, Tell
 from toheal_protocol.machines.membership import member_view, members, take_operation
@@ -156,7 +157,7 @@ def restart_gaps(draft: Draft) -> None:
     """Let everything held wait anew: instants of an earlier run mean nothing."""
     show_at = Instant(draft.now + GAP_SHOWN_AFTER)
     held = {mid: evolve(one, show_at=show_at) for mid, one in draft.log.held.items()}
-    draft.log = evolve(draft.log, held=held)
+    draft.log = changed(draft.log, held=held)
 
 
 def is_member(draft: Draft, member: MemberId) -> bool:
@@ -191,21 +192,31 @@ def _accept(
 def _show_gaps(draft: Draft, author: MemberId, content: Content) -> None:
     """Show what is missing before a message: of its author, and of those it had read."""
     at = draft.log.heads.get(author)
-    if author in draft.log.anchored and at is not None:
-        _show_gap(draft, author, at.seq + 1, content.author_seq - 1)
+    first = at.seq + 1 if at is not None else 1
+    if author not in draft.log.anchored:  # what it wrote before it knew of us is no gap
+        first = max(first, content.author_seq - _missing_items(draft, author))
+    _show_gap(draft, author, first, content.author_seq - 1)
     for parent in content.parents:
         for other, position in draft.log.heads.items():
             if other != author and other[:MARK_SIZE] == parent.author_mark:
                 _show_gap(draft, other, position.seq + 1, parent.author_seq)
 
 
+def _missing_items(draft: Draft, author: MemberId) -> int:
+    pair = draft.pair(author)
+    beyond = pair.received_beyond
+    return max(beyond) - pair.received_through - len(beyond) if beyond else 0
+
+
 def _show_gap(draft: Draft, author: MemberId, first: int, last: int) -> None:
     """Show that messages with these numbers are missing, if there are any.
 
-    The entry's id comes from what is missing: shown by two messages, it is still one entry.
+    What was shown as missing before is not counted a second time.
     """
+    first = max(first, draft.log.gaps_shown.get(author, 0) + 1)
     if first > last:
         return
+    draft.log = changed(draft.log, gaps_shown={**draft.log.gaps_shown, author: last})
     gap = PutEntry(
         circle=draft.cold.id,
         mid=MessageId(hash_parts("th1/gap", draft.cold.id, author, u32(first), u32(last))),
@@ -280,7 +291,7 @@ def _move_heads(draft: Draft, author: MemberId, content: Content, mid: MessageId
     ours = Parent(author[:MARK_SIZE], content.author_seq, mid)
     kept = [p for p in log.frontier if p.mid not in behind and p.author_mark != ours.author_mark]
     anchored = log.anchored if author in log.anchored else log.anchored | {author}
-    draft.log = evolve(
+    draft.log = changed(
         log,
         heads={**log.heads, author: Position(content.author_seq, mid)},
         frontier=(*kept[-MAX_PARENTS + 1 :], ours),
@@ -321,13 +332,13 @@ def _hold(draft: Draft, mid: MessageId, held: Held) -> None:
     if len(draft.log.held) >= MAX_HELD:
         raise TooFarAhead("too many messages wait for their parents")
     held = evolve(held, show_at=Instant(draft.now + GAP_SHOWN_AFTER))
-    draft.log = evolve(draft.log, held={**draft.log.held, mid: held})
+    draft.log = changed(draft.log, held={**draft.log.held, mid: held})
     draft.write(PutHeld(draft.cold.id, mid, encode_held(held)))
 
 
 def _drop_held(draft: Draft, mid: MessageId) -> None:
     held = {known: value for known, value in draft.log.held.items() if known != mid}
-    draft.log = evolve(draft.log, held=held)
+    draft.log = changed(draft.log, held=held)
     draft.write(DropHeld(draft.cold.id, mid))
 
 

@@ -9,6 +9,8 @@ Spec: docs/protocol/circle.md, section 6.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from toheal_protocol.crypto import hash_parts
 from toheal_protocol.errors import ForgedMessage, MalformedFrame
 from toheal_protocol.machines.draft import Draft
@@ -38,7 +40,12 @@ def members(draft: Draft) -> tuple[MemberId, ...]:
 
 def member_view(draft: Draft) -> bytes:
     """Return 32 bytes that name the operations we know: under which membership we speak."""
-    return hash_parts("th1/view", *draft.cold.operations)
+    return _view_of(draft.cold.operations)
+
+
+@lru_cache(maxsize=64)  # every message names it, and it changes seldom
+def _view_of(operations: tuple[bytes, ...]) -> bytes:
+    return hash_parts("th1/view", *operations)
 
 
 def check_foundation(create: bytes, *, circle: CircleId | None) -> tuple[Operation, Foundation]:

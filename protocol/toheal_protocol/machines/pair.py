@@ -18,12 +18,12 @@ from toheal_protocol.errors import (
     LocalError,
     MalformedFrame,
     RemoteError,
-    ReplayedMessage,
     TooFarAhead,
     UnknownSession,
 )
 from toheal_protocol.machines import courier
 from toheal_protocol.machines.addressing import choose_grant
+from toheal_protocol.machines.changing import changed
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import OwedFrame, SendFrames
 from toheal_protocol.machines.records import DropOwed, PutOwed
@@ -45,11 +45,21 @@ from toheal_protocol.messages.notes import (
     encode_note,
 )
 from toheal_protocol.model import Frame, Instant, MemberId, MessageId
-from toheal_protocol.ratchet import open_message, seal_message
+from toheal_protocol.ratchet import (
+    forget_expired_keys,
+    offer_kem_next,
+    open_message,
+    seal_message,
+)
+from toheal_protocol.ratchet.state import Sending
 from toheal_protocol.wire.codec import Reader, u8, u32, u64
 
 MAX_BEYOND: Final = 1024
 """Items that may arrive ahead of a gap; what lies further ahead has to come again."""
+
+CHAIN_SPARED: Final = 250
+"""Frames in one sending chain after which nothing is sealed for it that can be left unsaid. The
+peer can skip 500 of them; who sends more to somebody who never answers locks itself out."""
 
 MAIL_ACK_DELAY: Final = 0.1
 """Seconds an acknowledgement through a mailbox waits, so that a pile of mail gets one."""
@@ -85,6 +95,13 @@ class OpenedEnvelope:
     common: bytes = field(repr=False)
 
 
+@frozen
+class Repeated:
+    """An item that is here already, sealed anew: an acknowledgement is due, ours may be lost."""
+
+    seq: int
+
+
 # ---- giving
 
 
@@ -106,6 +123,8 @@ def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
     if pair.session is None or not pair.session.can_send:
         return False
     linked = draft.courier(member).is_linked
+    if isinstance(note, Here) and not note.is_reply and _never_sent_again(pair) >= CHAIN_SPARED:
+        return False
     kind = SIGNAL if isinstance(note, Here | LinkOffer | LinkAnswer) else MAIL
     if not linked and choose_grant(draft, member, kind) is None:
         return False
@@ -113,7 +132,7 @@ def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
     session, sealed = seal_message(
         pair.session, plain, _NOTE_AD, entropy=draft.entropy, now=draft.wall_now
     )
-    draft.set_pair(member, evolve(pair, session=session))
+    draft.set_pair(member, changed(pair, session=session))
     frame = encode_frame(Note(sealed))
     if linked:
         draft.ask(SendFrames(member, (frame,)))
@@ -132,16 +151,21 @@ def acknowledge_if_due(draft: Draft, member: MemberId) -> None:
         draft.change_courier(member, ack_at=None)
 
 
-def seal_again(draft: Draft, member: MemberId, owed: OwedFrame) -> OwedFrame:
-    """Return an owed frame sealed under the present session, sealing it anew if it was not."""
+def seal_again(draft: Draft, member: MemberId, owed: OwedFrame, *, anew: bool = False) -> OwedFrame:
+    """Return an owed frame sealed under the present session, sealing it anew if it was not.
+
+    Args:
+        anew: seal it anew in any case, unless too much of this chain may be lost already.
+    """
     pair = draft.pair(member)
     reader = Reader(owed.item)
     generation, sealed_at = reader.u32(), reader.u32()
     is_young = abs(draft.wall_now - sealed_at) < SEAL_LIFE
-    if generation == pair.generation and owed.frame and is_young:
+    is_wanted = anew and _chain_length(pair) < CHAIN_SPARED
+    if generation == pair.generation and owed.frame and is_young and not is_wanted:
         return owed
     body, common = reader.rest(), _common_of(owed)
-    frame = _seal(draft, member, owed.seq, body=body, common=common)
+    frame = _seal(draft, member, owed.seq, mid=owed.mid, body=body, common=common)
     item = _item(draft, pair.generation, body)
     draft.write(PutOwed(draft.cold.id, member, owed.seq, owed.mid, item, frame))
     return evolve(owed, item=item, frame=frame, boot=b"")
@@ -161,6 +185,34 @@ def _item(draft: Draft, generation: int, body: bytes) -> bytes:
     return u32(generation) + u32(sealed_at) + body
 
 
+def offer_keys(draft: Draft, member: MemberId) -> None:
+    """Let the session take fresh ML-KEM keys soon: a link answers quickly."""
+    pair = draft.pair(member)
+    if pair.session is not None:
+        draft.set_pair(member, changed(pair, session=offer_kem_next(pair.session)))
+
+
+def forget_expired(draft: Draft, member: MemberId) -> None:
+    """Forget the keys of frames that did not come for two weeks."""
+    pair = draft.pair(member)
+    if pair.session is None or not len(pair.session.skipped):
+        return
+    session = forget_expired_keys(pair.session, now=draft.wall_now)
+    if len(session.skipped) < len(pair.session.skipped):
+        draft.set_pair(member, changed(pair, session=session))
+
+
+def _chain_length(pair: Pair) -> int:
+    """Return how many frames our session has sealed since the peer last answered."""
+    ours = pair.session.ours if pair.session is not None else None
+    return ours.number if isinstance(ours, Sending) else 0
+
+
+def _never_sent_again(pair: Pair) -> int:
+    """Return how many of these at least are worth nothing now: the peer would have to skip them."""
+    return _chain_length(pair) - (pair.next_seq - 1 - pair.acked_through)
+
+
 def _common_of(owed: OwedFrame) -> bytes:
     if owed.mid is None:
         return b""
@@ -175,25 +227,33 @@ def _owe(
 ) -> None:
     pair = draft.pair(member)
     seq = pair.next_seq
-    draft.set_pair(member, evolve(pair, next_seq=seq + 1))
+    draft.set_pair(member, changed(pair, next_seq=seq + 1))
     if pair.session is None or not pair.session.can_send:
         unsealed = encode_frame(Envelope(b"", common)) if mid else Frame(b"")
         never = u32(0) + u32(0) + body
         draft.write(PutOwed(draft.cold.id, member, seq, mid, never, unsealed))
         return
-    frame = _seal(draft, member, seq, body=body, common=common)
+    frame = _seal(draft, member, seq, mid=mid, body=body, common=common)
     item = _item(draft, pair.generation, body)
     draft.write(PutOwed(draft.cold.id, member, seq, mid, item, frame))
     courier.push(draft, member, seq, frame)
 
 
-def _seal(draft: Draft, member: MemberId, seq: int, *, body: bytes, common: bytes) -> Frame:
+def _seal(
+    draft: Draft,
+    member: MemberId,
+    seq: int,
+    *,
+    mid: MessageId | None,
+    body: bytes,
+    common: bytes,
+) -> Frame:
     pair = draft.pair(member)
     if pair.session is None:
         raise LocalError("sealing without a session")
     number = seq - pair.base
     if body[0] == _ITEM_KEY:
-        plain, associated = u64(number) + body[1:], bytes(message_id(common))
+        plain, associated = u64(number) + body[1:], bytes(mid or b"")
     else:
         note = decode_item(body[1:])
         plain = encode_note(note, seq=number, through=pair.received_through)
@@ -201,7 +261,7 @@ def _seal(draft: Draft, member: MemberId, seq: int, *, body: bytes, common: byte
     session, sealed = seal_message(
         pair.session, plain, associated, entropy=draft.entropy, now=draft.wall_now
     )
-    draft.set_pair(member, evolve(pair, session=session))
+    draft.set_pair(member, changed(pair, session=session))
     if body[0] == _ITEM_KEY:
         return encode_frame(Envelope(sealed, common))
     return encode_frame(Note(sealed))
@@ -212,12 +272,12 @@ def _seal(draft: Draft, member: MemberId, seq: int, *, body: bytes, common: byte
 
 def open_frame(
     draft: Draft, member: MemberId, frame: Note | Envelope
-) -> OpenedNote | OpenedEnvelope:
+) -> OpenedNote | OpenedEnvelope | Repeated:
     """Open a frame and count it. The caller undoes everything on a `RemoteError`.
 
     Raises:
         UnknownSession: no session with this peer.
-        ReplayedMessage: opened before. An acknowledgement is due: perhaps ours was lost.
+        ReplayedMessage: these bytes were opened before.
         TooFarAhead: further ahead than we keep keys or numbers for.
         ForkedSession: another copy of the peer is running.
         ForgedMessage, MalformedFrame: not of this peer, or not the layout.
@@ -234,19 +294,20 @@ def open_frame(
         entropy=draft.entropy,
         now=draft.wall_now,
     )
-    draft.set_pair(member, evolve(pair, session=session))
+    draft.set_pair(member, changed(pair, session=session))
     if isinstance(frame, Envelope) and mid is not None:
         reader = Reader(plain)
         seq, key = reader.u64(), ContentKey(reader.take(32))
         reader.end()
         if seq == 0:
             raise MalformedFrame("a message without a number")
-        count_received(draft, member, seq)
+        if not count_received(draft, member, seq):
+            return Repeated(seq)
         return OpenedEnvelope(seq, mid, key, frame.common)
     seq, through, note = decode_note(plain)
-    if seq:
-        count_received(draft, member, seq)
     _take_ack(draft, member, through, note)
+    if seq and not count_received(draft, member, seq):
+        return Repeated(seq)
     return OpenedNote(seq, note)
 
 
@@ -275,27 +336,27 @@ def opens(draft: Draft, member: MemberId, frame: Note | Envelope) -> bool:
     return True
 
 
-def count_received(draft: Draft, member: MemberId, seq: int) -> None:
-    """Note that this item is here.
+def count_received(draft: Draft, member: MemberId, seq: int) -> bool:
+    """Note that this item is here; False when it was before.
 
     Raises:
-        ReplayedMessage: it was here before, under this session or an earlier one.
         TooFarAhead: it leaves a gap larger than we keep count of.
     """
     pair = draft.pair(member)
     through, beyond = pair.received_through, pair.received_beyond
     if seq <= through or seq in beyond:
-        raise ReplayedMessage("an item we have")
+        return False
     if seq == through + 1 and not beyond:
-        draft.set_pair(member, evolve(pair, received_through=seq))
-        return
+        draft.set_pair(member, changed(pair, received_through=seq))
+        return True
     if seq > through + MAX_BEYOND:
         raise TooFarAhead("an item too far ahead of the last one without a gap")
     more = set(beyond) | {seq}
     while through + 1 in more:
         through += 1
         more.discard(through)
-    draft.set_pair(member, evolve(pair, received_through=through, received_beyond=frozenset(more)))
+    draft.set_pair(member, changed(pair, received_through=through, received_beyond=frozenset(more)))
+    return True
 
 
 def ack_soon(draft: Draft, member: MemberId, *, over_link: bool) -> None:
@@ -308,7 +369,7 @@ def ack_soon(draft: Draft, member: MemberId, *, over_link: bool) -> None:
 
 def fresh_pair(pair: Pair) -> Pair:
     """Return the pair ready for a new session: counts stay, the session goes."""
-    return evolve(pair, session=None, generation=pair.generation + 1)
+    return changed(pair, session=None, generation=pair.generation + 1)
 
 
 def count_anew(pair: Pair) -> Pair:
@@ -316,7 +377,7 @@ def count_anew(pair: Pair) -> Pair:
 
     What is still owed keeps its old number until `owe_again`, so nothing is lost if we crash.
     """
-    return evolve(
+    return changed(
         pair,
         base=pair.next_seq - 1,
         acked_beyond=frozenset(),

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+
 from attrs import field, frozen
 
 from toheal_protocol.crypto import SealKey, SigningSeed
@@ -97,7 +98,7 @@ class Listening:
     prekey_id: int
 
 
-@frozen
+@frozen(slots=False)
 class Peer:
     """One peer of this circle: what changes seldom.
 
@@ -162,7 +163,7 @@ class Invitation:
     seat: Seat = Seat.OPEN
 
 
-@frozen
+@frozen(slots=False)
 class Cold:
     """Everything of a circle that changes seldom."""
 
@@ -189,7 +190,7 @@ class Position:
     mid: MessageId
 
 
-@frozen
+@frozen(slots=False)
 class Log:
     """What the next message must refer to.
 
@@ -198,6 +199,7 @@ class Log:
         frontier: the newest messages, none of which is a parent of another.
         anchored: authors of whom we have accepted a message. Of the others a welcome may have
             told a head: what they wrote above it before they knew of us is not for us.
+        gaps_shown: up to which of an author's numbers a gap was shown: once for each message.
     """
 
     heads: Mapping[MemberId, Position] = field(factory=dict)
@@ -205,6 +207,7 @@ class Log:
     lamport: int = 0
     anchored: frozenset[MemberId] = frozenset()
     held: Mapping[MessageId, Held] = field(factory=dict)
+    gaps_shown: Mapping[MemberId, int] = field(factory=dict)
 
 
 @frozen
@@ -221,7 +224,7 @@ class Held:
     """What it says once opened; never stored."""
 
 
-@frozen
+@frozen(slots=False)
 class Pair:
     """Our session with one peer and the count of what we owe each other.
 
@@ -266,7 +269,7 @@ class LinkAttempt:
     give_up_at: Instant = Instant(0)
 
 
-@frozen
+@frozen(slots=False)
 class Courier:
     """How we deliver to one peer just now.
 
@@ -280,6 +283,9 @@ class Courier:
         resend_wait: seconds of the next such wait.
         ack_at: when our acknowledgement is due.
         is_ignoring_marks: what lies at the relay is deposited again as well.
+        is_sealing_anew: the peer is there and did not take our frames as they were sealed.
+        call_at, call_wait: when an unanswered first flight goes out again, and the next such wait.
+        here_at: when we say again that we are here, because the relay did not take it.
         is_outdated: what is being loaded was asked for before the session began anew.
         unopened: frames in a row out of their mailbox that did not open.
     """
@@ -293,6 +299,10 @@ class Courier:
     resend_wait: float = 0.0
     ack_at: Instant | None = None
     is_ignoring_marks: bool = False
+    is_sealing_anew: bool = False
+    call_at: Instant | None = None
+    call_wait: float = 0.0
+    here_at: Instant | None = None
     is_outdated: bool = False
     unopened: int = 0
     attempt: LinkAttempt | None = None
@@ -307,6 +317,7 @@ class Ticket:
     member: MemberId | None
     seq: int
     boot: bytes
+    kind: int = 0
 
 
 @frozen
@@ -320,7 +331,7 @@ class Source:
     number: int = 0
 
 
-@frozen
+@frozen(slots=False)
 class Live:
     """What means nothing after a restart."""
 
@@ -333,7 +344,7 @@ class Live:
     repeat_at: Instant | None = None
 
 
-@frozen
+@frozen(slots=False)
 class Circle:
     """One circle on this device."""
 
@@ -341,4 +352,3 @@ class Circle:
     log: Log = Log()
     pairs: Mapping[MemberId, Pair] = field(factory=dict)
     live: Live = Live()
-

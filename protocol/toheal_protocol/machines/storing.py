@@ -54,6 +54,8 @@ def encode_log(log: Log) -> bytes:
         + u16(len(log.frontier))
         + b"".join(p.author_mark + u32(p.author_seq) + p.mid for p in log.frontier)
         + u32(log.lamport)
+        + u16(len(log.gaps_shown))
+        + b"".join(author + u32(seq) for author, seq in log.gaps_shown.items())
     )
 
 
@@ -72,8 +74,15 @@ def decode_log(blob: bytes) -> Log:
         for _ in range(reader.u16())
     )
     lamport = reader.u32()
+    gaps_shown = {MemberId(reader.take(ID_SIZE)): reader.u32() for _ in range(reader.u16())}
     reader.end()
-    return Log(heads=heads, frontier=frontier, lamport=lamport, anchored=frozenset(anchored))
+    return Log(
+        heads=heads,
+        frontier=frontier,
+        lamport=lamport,
+        anchored=frozenset(anchored),
+        gaps_shown=gaps_shown,
+    )
 
 
 def encode_pair(pair: Pair) -> bytes:

@@ -6,7 +6,7 @@ Spec: docs/protocol/circle.md, section 4.
 from __future__ import annotations
 
 from toheal_protocol.crypto import SealKey
-from toheal_protocol.machines import door
+from toheal_protocol.machines import seats
 from toheal_protocol.machines.addressing import address_of
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Unwatch, Watch, WatchedMailbox
@@ -53,7 +53,7 @@ def _of_peers(draft: Draft) -> list[Wanted]:
 def _of_invitations(draft: Draft) -> list[Wanted]:
     wanted: list[Wanted] = []
     for invitation in draft.cold.invitations:
-        if door.keeps_mailbox(invitation, draft.wall_now):
+        if seats.keeps_mailbox(invitation, draft.wall_now):
             wanted.append(_content_mailbox(invitation))
         if invitation.seat is Seat.OPEN or _is_somebody_coming(draft, invitation):
             reply = _reply_mailbox(
