@@ -155,6 +155,20 @@ def test_a_gap_is_shown_as_a_gap_and_what_comes_late_is_shown_once() -> None:
     assert_all_have(people)
 
 
+def test_behind_a_gap_the_authors_order_holds_though_the_later_one_waited_longer() -> None:
+    world, people = gather(137, 3, is_direct=False)
+    asking, answering, reading = people
+    world.block(asking, reading)
+    asking.say("question")
+    world.run_for(2)
+    world.block(answering, reading, most=1)
+    answering.say("first")
+    world.run_for(0.5)
+    answering.say("second")
+    world.run_for(GAP_SHOWN_AFTER + 5)
+    assert [text for _, text in reading.texts()] == ["first", "second"]
+
+
 def test_a_gap_in_one_authors_own_row_is_shown_too() -> None:
     world, people = gather(132, 2, is_direct=False)
     ours, theirs = people

@@ -8,6 +8,7 @@ from attrs import evolve
 from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.addressing import EPOCH, NUMBERS_AHEAD
+from toheal_protocol.machines.courier import DEPOSIT_WINDOW
 from toheal_protocol.machines.state import Seat, Stage, Standing
 from toheal_protocol.ratchet.skipped import SkippedKeys
 
@@ -451,6 +452,22 @@ def test_an_unanswered_first_flight_is_repeated_later_and_later() -> None:
     world.run_until(lambda: bool(world.waiting(ours)), within=5)
 
 
+def test_no_more_deposits_are_under_way_than_the_window_holds() -> None:
+    world = World(47)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(30)
+    world.kill(theirs)
+    for number in range(300):
+        ours.say(str(number))
+    assert ours.circle is not None
+    assert len(ours.circle.live.tickets) <= DEPOSIT_WINDOW
+    world.run_for(5)
+    assert not ours.circle.live.tickets
+    world.start(theirs)
+    world.run_for(20)
+    assert_they_agree(ours, theirs)
+
+
 def test_an_acknowledgement_that_was_lost_is_said_again_at_the_first_repeat() -> None:
     world = World(46)
     ours, theirs = world.bring_together(is_direct=False)
@@ -559,3 +576,20 @@ def test_the_state_of_a_circle_reads_back_as_it_was() -> None:
         assert again.cold == person.circle.cold
         assert again.pairs == person.circle.pairs
         assert evolve(again.log, held={}) == evolve(person.circle.log, held={})
+
+
+def test_what_somebody_who_left_never_got_is_shown_as_undelivered() -> None:
+    world = World(71)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(5)
+    world.disconnect(ours)
+    ours.say("while you were going")
+    theirs.feed(m.Left())
+    world.run_for(5)
+    world.kill(theirs)
+    assert ours.disk.owed[theirs.id]
+    world.reconnect(ours)
+    world.run_for(10)
+    assert ours.circle is not None
+    assert ours.circle.cold.peers[theirs.id].standing is Standing.GONE
+    assert not ours.disk.owed.get(theirs.id)

@@ -16,7 +16,7 @@ from toheal_p2p.app.refusals import Refused
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
-KILLS = int(os.environ.get("TOHEAL_KILLS", "20"))
+KILLS = int(os.environ.get("TOHEAL_KILLS", "30"))
 """Kills in one run; `make soak` asks for 1 000."""
 
 

@@ -11,10 +11,13 @@ from toheal_p2p.app.interface import CheckView, RelayView
 from toheal_p2p.app.running import RunningCircle
 from toheal_p2p.app.showing import link_views
 from toheal_p2p.app.vocabulary import CheckCode
-from toheal_protocol.machines.state import Stage
+from toheal_protocol.machines.state import Cold, Stage
 
 LITTLE_ROOM: Final = 64 * 1024 * 1024
 """Bytes of free disk below which we say so before it is too late."""
+
+RESET_SHOWN: Final = 14 * 24 * 3600
+"""Seconds for which a session that was begun anew is told of."""
 
 EARLIEST_CLOCK: Final = 1_790_000_000
 """A clock that shows less than this (September 2026) is wrong: the program is younger."""
@@ -33,7 +36,7 @@ def examine(
         _vault(home, was_put_back=was_put_back),
         CheckView("clock", wall_now > EARLIEST_CLOCK, _clock_code(wall_now)),
         *_relays(relays),
-        *_circles(circles),
+        *_circles(circles, wall_now),
     )
 
 
@@ -69,7 +72,7 @@ def _relays(relays: Sequence[RelayView]) -> list[CheckView]:
     return checks
 
 
-def _circles(circles: Iterable[RunningCircle]) -> list[CheckView]:
+def _circles(circles: Iterable[RunningCircle], wall_now: int) -> list[CheckView]:
     active = [one for one in circles if one.service.circle.cold.stage is Stage.ACTIVE]
     if not active:
         return [CheckView("circles", True, "no_circle")]
@@ -78,6 +81,7 @@ def _circles(circles: Iterable[RunningCircle]) -> list[CheckView]:
         cold = running.service.circle.cold
         if running.has_fork:
             checks.append(CheckView("fork", False, "fork_seen", {"circle": cold.name}))
+        checks += _resets(cold, wall_now)
         kinds = {view.link for view in link_views(running.service)}
         if not kinds or kinds & {"direct", "turn", "lan"}:
             code: CheckCode = "links_up"
@@ -85,3 +89,12 @@ def _circles(circles: Iterable[RunningCircle]) -> list[CheckView]:
             code = "links_by_relay_only" if "relay" in kinds else "links_none"
         checks.append(CheckView("links", code != "links_none", code, {"circle": cold.name}))
     return checks
+
+
+def _resets(cold: Cold, wall_now: int) -> list[CheckView]:
+    """Say with whom a session was begun anew not long ago: a surprise is worth a question."""
+    return [
+        CheckView("session", False, "session_reset", {"circle": cold.name, "name": peer.name})
+        for peer in cold.peers.values()
+        if peer.reset_at and 0 <= wall_now - peer.reset_at < RESET_SHOWN
+    ]

@@ -44,6 +44,7 @@ CheckCode = Literal[
     "links_none",
     "no_circle",
     "fork_seen",
+    "session_reset",
 ]
 """What `doctor` can find. Each has a sentence `check.<code>`; those of a relay carry the fact
 `address`, those of links and forks `circle`."""

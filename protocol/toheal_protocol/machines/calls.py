@@ -68,9 +68,6 @@ RESET: Final = Purpose.RESET.value
 NUMBERS_AT_FIRST: Final = 1
 """Numbers of mailboxes in F1: its payload is short. More follow inside the session."""
 
-REPEAT_CALL: Final = 30.0
-"""Seconds after which an unanswered F1 is deposited again."""
-
 
 def start_call(
     cold: Cold,

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from attrs import evolve
+
 from toheal_protocol.crypto import hash_parts
 from toheal_protocol.errors import ForgedMessage, MalformedFrame
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
+from toheal_protocol.machines.records import GiveUpOwed
 from toheal_protocol.machines.state import Role, Standing
 from toheal_protocol.messages.operations import (
     Foundation,
@@ -144,4 +147,15 @@ def _take_add(draft: Draft, operation: Operation) -> MemberId:
 def _take_leave(draft: Draft, author: MemberId) -> None:
     if author != draft.our_id:
         draft.change_peer(author, standing=Standing.GONE)
+        _give_up_owed(draft, author)
         draft.ask(Tell("left", author))
+
+
+def _give_up_owed(draft: Draft, member: MemberId) -> None:
+    """Owe somebody who is gone nothing more; what had not arrived is shown as undelivered."""
+    pair = draft.pair(member)
+    last = pair.next_seq - 1
+    if pair.acked_through < last:
+        draft.set_pair(member, evolve(pair, acked_through=last, acked_beyond=frozenset()))
+        draft.write(GiveUpOwed(draft.cold.id, member))
+        draft.change_courier(member, cursor=last, resend_at=None)
