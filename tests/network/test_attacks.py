@@ -264,7 +264,7 @@ def test_a_wrap_is_no_note_and_a_note_is_no_wrap(lying: list[Lying]) -> None:
 
 
 def test_a_wrap_opens_for_its_own_common_part_alone(lying: list[Lying]) -> None:
-    other = seal_content(b"another", ContentKey(bytes(32)))
+    other = seal_content(b"another", ContentKey(bytes(32)), author=MemberId(bytes(32)))
     for person, address, _, frame in lying:
         if isinstance(frame, Envelope):
             swapped = encode_frame(Envelope(frame.wrap, other))
@@ -381,7 +381,7 @@ def a_content(person: Person, **changes: Any) -> bytes:
 def speaks(person: Person, to: Person, plain: bytes, *, seed: int = 1) -> MessageId:
     """A member sends content of their own making in the true session."""
     key = ContentKey(SeededEntropy(seed).draw(32))
-    common = seal_content(plain, key)
+    common = seal_content(plain, key, author=person.id)
     mid = message_id(common)
     acts(person, lambda draft: owe_message(draft, to.id, mid=mid, key=key, common=common))
     person.world.run_for(5)
@@ -426,7 +426,7 @@ def test_messages_with_forged_parents_fill_no_memory_and_are_shown_after_the_gap
     for number in range(MAX_HELD + 40):
         key = ContentKey(garbage(number, 32))
         plain = a_content(theirs, parents=nobody, author_seq=head + 1 + number)
-        common = seal_content(plain, key)
+        common = seal_content(plain, key, author=theirs.id)
         mid = message_id(common)
 
         def owe(

@@ -9,6 +9,7 @@ from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.addressing import EPOCH, NUMBERS_AHEAD
 from toheal_protocol.machines.courier import DEPOSIT_WINDOW
+from toheal_protocol.machines.pair import SEALED_AHEAD
 from toheal_protocol.machines.state import Seat, Stage, Standing
 from toheal_protocol.ratchet.skipped import SkippedKeys
 
@@ -468,6 +469,21 @@ def test_no_more_deposits_are_under_way_than_the_window_holds() -> None:
     assert_they_agree(ours, theirs)
 
 
+def test_a_relay_that_takes_and_never_answers_does_not_fill_the_window_for_ever() -> None:
+    world = World(48)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(30)
+    world.block(ours, theirs, most=DEPOSIT_WINDOW)
+    world.answers = False
+    for number in range(100):
+        ours.say(str(number))
+    world.run_for(20)
+    world.answers = True
+    world.run_for(120)
+    assert_they_agree(ours, theirs)
+    assert ours.circle is not None and not ours.circle.live.tickets
+
+
 def test_an_acknowledgement_that_was_lost_is_said_again_at_the_first_repeat() -> None:
     world = World(46)
     ours, theirs = world.bring_together(is_direct=False)
@@ -593,3 +609,21 @@ def test_what_somebody_who_left_never_got_is_shown_as_undelivered() -> None:
     assert ours.circle is not None
     assert ours.circle.cold.peers[theirs.id].standing is Standing.GONE
     assert not ours.disk.owed.get(theirs.id)
+
+
+def test_a_long_queue_is_not_sealed_far_ahead_of_what_the_peer_has() -> None:
+    world = World(72)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(5)
+    world.disconnect(ours)
+    said = [f"n{number}" for number in range(1500)]
+    for text in said:
+        ours.say(text)
+    assert ours.circle is not None
+    rows = ours.disk.owed[theirs.id].values()
+    sealed = [row for row in rows if row.item[:4] != bytes(4)]
+    assert len(sealed) <= SEALED_AHEAD
+    world.reconnect(ours)
+    world.run_for(60)
+    assert texts_of(theirs, ours) == said
+    assert not ours.disk.owed[theirs.id]

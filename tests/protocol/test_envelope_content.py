@@ -24,7 +24,7 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import LocalError, MalformedFrame
-from toheal_protocol.model import MAX_TEXT_SIZE, CircleId, MessageId
+from toheal_protocol.model import MAX_TEXT_SIZE, CircleId, MemberId, MessageId
 
 ids = st.binary(min_size=32, max_size=32).filter(any).map(MessageId)
 u32s = st.integers(0, 2**32 - 1)
@@ -82,8 +82,10 @@ def test_content_comes_back_as_it_was(content: Content) -> None:
 @given(contents, st.binary(min_size=32, max_size=32))
 @settings(max_examples=50)
 def test_content_comes_back_through_the_seal(content: Content, key: bytes) -> None:
-    common = seal_content(encode_content(content), ContentKey(key))
-    assert decode_content(open_content(common, ContentKey(key))) == content
+    common = seal_content(encode_content(content), ContentKey(key), author=MemberId(bytes(32)))
+    assert (
+        decode_content(open_content(common, ContentKey(key), author=MemberId(bytes(32)))) == content
+    )
 
 
 @given(st.binary(max_size=400))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 from attrs import evolve
@@ -360,6 +360,26 @@ def test_whoever_hands_out_a_borrowed_key_cannot_read_the_opening() -> None:
     )
     with pytest.raises(ForgedMessage):
         open_next(mix_hash(state, *flight.keys), *secrets, sealed=flight.sealed_identity)
+
+
+@pytest.mark.parametrize("lacking", range(4), ids=["prekey dh", "dh", "prekey kem", "kem"])
+def test_an_opening_is_read_only_with_all_four_secrets_of_the_person_called(lacking: int) -> None:
+    """Three true secrets and one of Mallory's open nothing; all four true ones do."""
+    flight = decode_first_flight(F1)
+
+    def opens(holders: Sequence[Person]) -> bytes:
+        state = begin_agreement(circle_id=CIRCLE, purpose=Purpose.JOIN, psk=PSK, responder=BOB.card)
+        secrets = (
+            diffie_hellman(holders[0].prekey.dh, flight.ephemeral),
+            diffie_hellman(holders[1].persona.dh, flight.ephemeral),
+            decapsulate(holders[2].prekey.kem, flight.to_prekey),
+            decapsulate(holders[3].persona.kem, flight.to_static),
+        )
+        return open_next(mix_hash(state, *flight.keys), *secrets, sealed=flight.sealed_identity)[1]
+
+    assert opens([BOB] * 4)
+    with pytest.raises(ForgedMessage):
+        opens([MALLORY if place == lacking else BOB for place in range(4)])
 
 
 def test_whoever_knows_only_the_psk_cannot_answer() -> None:

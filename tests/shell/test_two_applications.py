@@ -166,3 +166,20 @@ class TamperedPrepared:
 
     async def aclose(self) -> None:
         await self._prepared.aclose()
+
+
+@pytest.mark.parametrize("direct", [True, False])
+async def test_an_invitation_says_whether_members_see_each_others_address(
+    autojump_clock: object, direct: bool
+) -> None:
+    async with a_village() as village:
+        ours, theirs = await village.start("نورس"), await village.start("Salma")
+        circle = await ours.circle_create(
+            "حلقة",
+            relays=[str(village.relay.address)],
+            direct=direct,
+            charter="نصغي.",
+            nickname=None,
+        )
+        invitation = await ours.invite(circle.id, expires_in=3600)
+        assert (await theirs.look_at_invitation(invitation.link)).direct is direct

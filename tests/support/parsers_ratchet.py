@@ -15,11 +15,12 @@ from toheal_protocol.envelope import (
     open_content,
     seal_content,
 )
-from toheal_protocol.model import CircleId, MessageId
+from toheal_protocol.model import CircleId, MemberId, MessageId
 from toheal_protocol.ratchet import decode_session, encode_session, open_message
 from toheal_protocol.wire.padding import unpad
 
 _KEY = ContentKey(bytes(range(32)))
+AUTHOR = MemberId(b"a" * 32)
 _ENTROPY = SeededEntropy(0)
 
 _FRESH, _FRESH_PEER = make_pair(91)
@@ -46,7 +47,7 @@ def _open_with(side: Side) -> Callable[[bytes], object]:
 
 
 def _open_common(common: bytes) -> bytes:
-    return open_content(common, _KEY)
+    return open_content(common, _KEY, author=AUTHOR)
 
 
 PARSERS: tuple[tuple[str, Callable[[bytes], object]], ...] = (
@@ -67,5 +68,5 @@ SEEDS: tuple[bytes, ...] = (
     _first,
     _OLD.seal(b"next"),
     encode_content(_CONTENT),
-    seal_content(encode_content(_CONTENT), _KEY),
+    seal_content(encode_content(_CONTENT), _KEY, author=AUTHOR),
 )

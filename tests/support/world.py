@@ -238,6 +238,7 @@ class World:
     _meeting: dict[bytes, list[tuple[Person, MemberId]]] = field(factory=dict)
     links_allowed: bool = True
     keep_deposits: bool = False
+    answers: bool = True
     restart_after: float | None = None
     _rings: int = 0
     _crash: tuple[int, tuple[str, int]] | None = None
@@ -397,7 +398,7 @@ class World:
             number = next(self.relay.numbers)
             box[number] = effect.frame
             self._push(effect.address, number)
-        if not self._is_lost():
+        if self.answers and not self._is_lost():
             answer = m.Deposited(effect.ticket)
             self._later(self._latency(), lambda: self._answer(person, run, answer))
 

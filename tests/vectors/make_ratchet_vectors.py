@@ -35,7 +35,7 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import RemoteError
-from toheal_protocol.model import CircleId, MessageId, WallTime
+from toheal_protocol.model import CircleId, MemberId, MessageId, WallTime
 from toheal_protocol.ratchet import (
     Session,
     begin_as_initiator,
@@ -350,29 +350,34 @@ def common_vectors() -> list[dict[str, Any]]:
     cases = []
     for size in (0, 1, 255, 256, 511, 895, 896, 2047):
         plain, key = fill(f"plain {size}", size), ContentKey(fill(f"key {size}"))
-        common = seal_content(plain, key)
+        author = MemberId(fill(f"author {size}"))
+        common = seal_content(plain, key, author=author)
         cases.append(
-            {"key": key.hex(), "plain": plain.hex(), "common": common.hex()}
-            | {"message_id": message_id(common).hex()}
+            {"key": key.hex(), "author": author.hex(), "plain": plain.hex()}
+            | {"common": common.hex(), "message_id": message_id(common).hex()}
         )
     return cases
 
 
 def refused_common() -> list[dict[str, Any]]:
     key, other = ContentKey(fill("a key")), ContentKey(fill("another key"))
-    common, swapped = seal_content(b"plain", key), seal_content(b"plain", other)
+    author, thief = MemberId(fill("an author")), MemberId(fill("a thief"))
+    common = seal_content(b"plain", key, author=author)
+    swapped = seal_content(b"plain", other, author=author)
+    stolen = seal_content(b"plain", key, author=thief)
     cases = {
         "another key": (common, other),
         "the commitment of another key": (swapped[:33] + common[33:], key),
         "the seal of another key": (common[:33] + swapped[33:], key),
         "its last byte changed": (common[:-1] + bytes([common[-1] ^ 1]), key),
+        "the words of another author": (stolen, key),
         "another version": (b"\x02" + common[1:], key),
         "one byte too short": (common[:-1], key),
         "one byte too long": (common + b"\x00", key),
     }
     return [
-        {"why": why, "key": with_key.hex(), "common": mauled.hex()}
-        | {"error": error_of(lambda m=mauled, k=with_key: open_content(m, k))}  # type: ignore[misc]
+        {"why": why, "key": with_key.hex(), "author": author.hex(), "common": mauled.hex()}
+        | {"error": error_of(lambda m=mauled, k=with_key: open_content(m, k, author=author))}  # type: ignore[misc]
         for why, (mauled, with_key) in cases.items()
     ]
 

@@ -23,7 +23,7 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import RemoteError
-from toheal_protocol.model import CircleId, MessageId, WallTime
+from toheal_protocol.model import CircleId, MemberId, MessageId, WallTime
 from toheal_protocol.ratchet import (
     ForkedSession,
     Session,
@@ -172,13 +172,15 @@ def test_content_of_another_layout_is_refused_as_written(case: Case) -> None:
 @cases(ENVELOPE["common"])
 def test_a_common_part_is_sealed_and_opened_as_written(case: Case) -> None:
     key, plain = ContentKey(bytes.fromhex(case["key"])), bytes.fromhex(case["plain"])
-    common = seal_content(plain, key)
+    author = MemberId(bytes.fromhex(case["author"]))
+    common = seal_content(plain, key, author=author)
     assert common.hex() == case["common"]
-    assert open_content(common, key) == plain
+    assert open_content(common, key, author=author) == plain
     assert message_id(common).hex() == case["message_id"]
 
 
 @cases(ENVELOPE["refused_common"])
 def test_a_common_part_that_does_not_fit_is_refused_as_written(case: Case) -> None:
+    common, key, author = (bytes.fromhex(case[name]) for name in ("common", "key", "author"))
     with pytest.raises(expected(case)):
-        open_content(bytes.fromhex(case["common"]), ContentKey(bytes.fromhex(case["key"])))
+        open_content(common, ContentKey(key), author=MemberId(author))

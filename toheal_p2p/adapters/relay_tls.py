@@ -20,6 +20,7 @@ from typing import Final
 import trio
 from attrs import define, field
 from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
 from wsproto.events import (
     AcceptConnection,
     BytesMessage,
@@ -43,6 +44,9 @@ PATH: Final = "/th1"
 
 _READ_SIZE: Final = 64 * 1024
 """Bytes read at once: four TLS records."""
+
+MOST_PARTS: Final = 4096
+"""Parts of one message, the empty ones too: parts without bytes would fill memory unseen."""
 
 _REASONS: Final[dict[int, Reason]] = {
     CloseReason.TRY_AGAIN_LATER: "full",
@@ -161,8 +165,10 @@ class TlsRelayChannel:
         match event:
             case BytesMessage():
                 return self._collect(event)
-            case Ping():
+            case Ping() if self._websocket.state is ConnectionState.OPEN:
                 await self._write(self._websocket.send(event.response()))
+            case Ping():
+                pass  # it closed in the same breath, and wants no answer any more
             case Pong():
                 pass
             case AcceptConnection():
@@ -176,7 +182,7 @@ class TlsRelayChannel:
 
     def _collect(self, event: BytesMessage) -> bytes | None:
         self._size += len(event.data)
-        if self._size > MAX_ANSWER_SIZE:
+        if self._size > MAX_ANSWER_SIZE or len(self._parts) >= MOST_PARTS:
             raise RelayLost("unreachable")
         self._parts.append(bytes(event.data))
         if not event.message_finished:

@@ -104,6 +104,7 @@ class Application:
     _relays: tuple[RelayAddress, ...] = field(default=(), init=False)
     _running: dict[CircleId, RunningCircle] = field(factory=dict, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
+    _beginning: trio.Lock = field(factory=trio.Lock, init=False)
     _looked_at: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -177,8 +178,10 @@ class Application:
         if not cold.relays:
             raise Refused("no_relay")
         relay = next((one for one in cold.relays if running.is_up(one)), cold.relays[0])
-        await self._decide(running, machine.Invited(expires_in, relay))
-        return showing.invitation_view(running.service.circle.cold.invitations[-1])
+        told = await self._decide(running, machine.Invited(expires_in, relay))
+        link = next(e.text for e in told if isinstance(e, machine.Tell) and e.text)
+        offered = map(showing.invitation_view, running.service.circle.cold.invitations)
+        return next(view for view in offered if view.link == link)  # others may be asked for, too
 
     async def invitations(self, circle: str) -> Sequence[views.InvitationView]:
         """Return the seats on offer."""
@@ -206,9 +209,7 @@ class Application:
         if content.circle_id in self._running:
             raise Refused("already_a_member")
         self._looked_at = {str(read): content}
-        return views.InvitationContentView(
-            content.circle_name, content.inviter_name, content.charter, read.expires
-        )
+        return showing.invitation_content_view(content, read)
 
     async def join(self, link: str, *, nickname: str) -> views.CircleView:
         """Knock at the door that the invitation opens."""
@@ -217,8 +218,6 @@ class Application:
         content = self._looked_at.get(str(read))
         if content is None:
             content = await fetch_content(read, connect=self.connect)
-        if content.circle_id in self._running:
-            raise Refused("already_a_member")
         try:
             circle = door.knock_at(
                 read,
@@ -373,8 +372,11 @@ class Application:
     # ---- inside
 
     async def _begin(self, circle: Circle) -> None:
-        await self._keep([PutCircle(circle.cold.id, encode_cold(circle.cold))])
-        await self._start(circle)
+        async with self._beginning:
+            if circle.cold.id in self._running:
+                raise Refused("already_a_member")
+            await self._keep([PutCircle(circle.cold.id, encode_cold(circle.cold))])
+            await self._start(circle)
 
     async def _start(self, circle: Circle) -> None:
         if self._nursery is None:

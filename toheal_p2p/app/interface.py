@@ -71,6 +71,8 @@ class InvitationContentView:
     inviter_name: str = field(repr=False)
     charter: str = field(repr=False)
     expires_at: int
+    direct: bool = False
+    """Members of this circle connect directly, and see each other's network address."""
 
 
 @frozen

@@ -9,7 +9,9 @@ from toheal_p2p.app.names import short
 from toheal_p2p.app.vocabulary import CircleState, LinkKind
 from toheal_p2p.ports.vault import EntryRow
 from toheal_p2p.services.circle import CircleService
+from toheal_protocol.machines.door import is_direct
 from toheal_protocol.machines.state import Cold, Invitation, Stage, Standing
+from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import MemberId
 from toheal_protocol.wire.invitation_link import InvitationLink
 
@@ -71,6 +73,19 @@ def waiting_views(cold: Cold) -> tuple[views.WaitingView, ...]:
         if peer.standing is Standing.WAITING
     ]
     return tuple(sorted(waiting, key=lambda one: one.since))
+
+
+def invitation_content_view(
+    content: InvitationContent, link: InvitationLink
+) -> views.InvitationContentView:
+    """Show what an invitation says before anything is answered."""
+    return views.InvitationContentView(
+        circle_name=content.circle_name,
+        inviter_name=content.inviter_name,
+        charter=content.charter,
+        expires_at=link.expires,
+        direct=is_direct(content),
+    )
 
 
 def invitation_view(invitation: Invitation) -> views.InvitationView:

@@ -33,7 +33,7 @@ DONE_WITHIN: Final = 30.0
 """Seconds until something between the two people has to have happened."""
 
 FIRST_WORDS: Final = (
-    ("naseem", "مساء الخير، سعيد بأن الحلقة بدأت."),
+    ("naseem", "مساء الخير، يسعدني أن الحلقة بدأت."),
     ("salma", "Good evening. I am glad to be here."),
     ("naseem", "كيف كان أسبوعك؟"),
     ("salma", "Heavy at first, lighter since yesterday. شكرًا على السؤال."),

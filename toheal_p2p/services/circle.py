@@ -171,8 +171,9 @@ class CircleService:
                     self.relays[relay].unwatch(addresses)
             case machine.LoadOwed():
                 nursery.start_soon(self._load_owed, effect)
-            case machine.PrepareLink():
-                nursery.start_soon(self._prepare, effect)
+            case machine.PrepareLink(member, attempt):
+                held = self._links[member] = _OpenLink(attempt)  # here, so that a close finds it
+                nursery.start_soon(self._prepare, effect, held)
             case machine.ConnectLink():
                 nursery.start_soon(self._connect, effect)
             case machine.CloseLink(member, attempt):
@@ -230,13 +231,10 @@ class CircleService:
 
     # ---- links
 
-    async def _prepare(self, effect: machine.PrepareLink) -> None:
+    async def _prepare(self, effect: machine.PrepareLink, held: _OpenLink) -> None:
         member, attempt = effect.member, effect.attempt
-        held = _OpenLink(attempt)
-        self._links[member] = held
         if self.channels is None:
-            self._links.pop(member, None)
-            self.take(machine.LinkClosed(member, attempt))
+            self._over(member, held)
             return
         with held.scope:
             try:

@@ -25,7 +25,7 @@ from toheal_protocol.crypto import (
     seal,
 )
 from toheal_protocol.errors import ForgedMessage, LocalError, MalformedFrame
-from toheal_protocol.model import MessageId
+from toheal_protocol.model import ID_SIZE, MemberId, MessageId
 from toheal_protocol.wire.padding import BUCKETS, pad_to_bucket, unpad
 
 ContentKey = NewType("ContentKey", bytes)
@@ -49,34 +49,39 @@ COMMON_SIZES: Final = frozenset(bucket + COMMON_OVERHEAD for bucket in BUCKETS)
 _NONCE: Final = bytes(NONCE_SIZE)  # a content key seals once, so the nonce may stand still
 
 
-def seal_content(plain: bytes, key: ContentKey) -> bytes:
+def seal_content(plain: bytes, key: ContentKey, *, author: MemberId) -> bytes:
     """Seal the content of one message; the result is the common part all recipients share.
 
     Args:
         plain: up to 65535 bytes; the result shows only their bucket.
         key: 32 bytes, drawn for this message.
+        author: who says it. A member who hands on the sealed bytes under its own name gives its
+            reader something that does not open.
 
     Raises:
-        LocalError: `key` has another size, or `plain` is too large.
+        LocalError: `key` or `author` has another size, or `plain` is too large.
 
     Spec: docs/protocol/envelope.md, section 2. Vectors: tests/vectors/envelope.json.
     """
     if len(key) != CONTENT_KEY_SIZE:
         raise LocalError("a content key has 32 bytes")
+    if len(author) != ID_SIZE:
+        raise LocalError("a member id has 32 bytes")
     front = VERSION + _commitment(key)
-    return front + seal(_content_seal(key), _NONCE, pad_to_bucket(plain), front)
+    return front + seal(_content_seal(key), _NONCE, pad_to_bucket(plain), front + author)
 
 
-def open_content(common: bytes, key: ContentKey) -> bytes:
+def open_content(common: bytes, key: ContentKey, *, author: MemberId) -> bytes:
     """Open a common part; return what was sealed, without its padding.
 
     Args:
         common: any bytes.
         key: 32 bytes, from the wrap that came with it.
+        author: 32 bytes, of whoever wrapped it (or is named as its author by who passed it on).
 
     Raises:
         MalformedFrame: not the size or version of a common part, or not padded.
-        ForgedMessage: made with another key, or changed.
+        ForgedMessage: made with another key, by another author, or changed.
 
     Spec: docs/protocol/envelope.md, section 2. Vectors: tests/vectors/envelope.json.
     """
@@ -88,7 +93,7 @@ def open_content(common: bytes, key: ContentKey) -> bytes:
     front, sealed = common[:front_size], common[front_size:]
     if not equal(front[len(VERSION) :], _commitment(key)):
         raise ForgedMessage("a content key that was not committed to")
-    return unpad(open_sealed(_content_seal(key), _NONCE, sealed, front))
+    return unpad(open_sealed(_content_seal(key), _NONCE, sealed, front + author))
 
 
 def message_id(common: bytes) -> MessageId:

@@ -235,7 +235,8 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
         case LinkAnswer():
             linking.take_answer(draft, member, note)
         case ForkSeen():
-            _show_fork(draft, member, told=True)
+            if draft.peer(member).standing is Standing.MEMBER:  # at the door nobody alarms us
+                _show_fork(draft, member, told=True)
         case Granted(grants):
             _take_grants(draft, member, grants)
         case Knock(name):

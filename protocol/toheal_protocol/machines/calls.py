@@ -68,6 +68,9 @@ RESET: Final = Purpose.RESET.value
 NUMBERS_AT_FIRST: Final = 1
 """Numbers of mailboxes in F1: its payload is short. More follow inside the session."""
 
+NUMBERS_KEPT: Final = 4 * NUMBERS_AHEAD
+"""Numbers before a fresh session's that stay open: who begins anew again and again adds no more."""
+
 
 def start_call(
     cold: Cold,
@@ -248,7 +251,8 @@ def confirm_mailboxes(draft: Draft, member: MemberId) -> tuple[Grant, ...]:
     known = tuple(box for box in peer.mailboxes if box.number > peer.quiet_through)
     wanted = NUMBERS_AHEAD - len({box.number for box in known})
     fresh = draw_mailboxes(draft.cold.relays, draft.entropy, first=newest + 1, count=max(0, wanted))
-    draft.change_peer(member, mailboxes=(*peer.mailboxes, *fresh))
+    kept = tuple(box for box in peer.mailboxes if box.number > newest - NUMBERS_KEPT)
+    draft.change_peer(member, mailboxes=(*kept, *fresh))
     return grants_of((*known, *fresh))
 
 

@@ -104,9 +104,18 @@ def take_loaded(
 
 
 def start_over(draft: Draft, member: MemberId, *, ignore_marks: bool = False) -> None:
-    """Go back to what is acknowledged and hand the rest over again."""
+    """Go back to what is acknowledged and hand the rest over again.
+
+    Deposits that nobody answered are no longer waited for: a relay that takes and never answers
+    would fill the window for ever.
+    """
+    tickets = draft.live.tickets
+    if any(ticket.member == member for ticket in tickets.values()):
+        kept = {number: one for number, one in tickets.items() if one.member != member}
+        draft.set_live(tickets=kept)
     draft.change_courier(
         member,
+        deposits=0,
         cursor=draft.pair(member).acked_through,
         is_ignoring_marks=ignore_marks,
         resend_at=None,

@@ -24,7 +24,7 @@ from attrs import evolve
 
 from toheal_protocol.crypto import Entropy, hash_parts
 from toheal_protocol.envelope import MARK_SIZE, MAX_PARENTS, Parent
-from toheal_protocol.errors import LocalError, MalformedFrame
+from toheal_protocol.errors import LocalError, MalformedFrame, RemoteError
 from toheal_protocol.identity import (
     PersonaKeys,
     clean_name,
@@ -121,6 +121,17 @@ def found_circle(
             operations=(encode_operation(create),),
         )
     )
+
+
+def is_direct(content: InvitationContent) -> bool:
+    """Say whether members of the circle behind an invitation see each other's addresses.
+
+    A foundation that does not fit counts as direct: the careful answer; `knock_at` refuses it.
+    """
+    try:
+        return check_foundation(content.create_operation, circle=content.circle_id)[1].is_direct
+    except RemoteError:
+        return True
 
 
 def knock_at(

@@ -85,7 +85,8 @@ def take_prepared(draft: Draft, member: MemberId, attempt_id: bytes, blob: bytes
 def take_offer(draft: Draft, member: MemberId, offer: LinkOffer) -> None:
     """A peer offers a link. A newer offer replaces an older one."""
     peer, present = draft.peer(member), draft.courier(member)
-    if not draft.cold.is_direct or peer.standing is not Standing.MEMBER:
+    is_active = draft.cold.stage is Stage.ACTIVE  # who has left shows nobody an address any more
+    if not (draft.cold.is_direct and is_active and peer.standing is Standing.MEMBER):
         return
     if draft.our_id < member:
         return

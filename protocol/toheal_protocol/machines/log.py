@@ -25,7 +25,7 @@ from toheal_protocol.envelope import (
     open_content,
     seal_content,
 )
-from toheal_protocol.errors import MalformedFrame, TooFarAhead
+from toheal_protocol.errors import MalformedFrame, RemoteError, TooFarAhead
 from toheal_protocol.machines.changing import changed
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Show, Tell
@@ -83,7 +83,7 @@ def write_message(
         body=body,
     )
     key = ContentKey(draft.entropy.draw(32))
-    common = seal_content(encode_content(content), key)
+    common = seal_content(encode_content(content), key, author=our_id)
     mid = message_id(common)
     recipients = tuple(member for member in members(draft) if member not in (our_id, leave_out))
     _enter(draft, our_id, content, mid, key, common, text=text, notes=notes, recipients=recipients)
@@ -98,10 +98,11 @@ def take_message(
     """Take a message whose author wrapped it for us: accept it, hold it, or pass over a repeat.
 
     Raises:
-        ForgedMessage, MalformedFrame: the common part does not open, or is not of this circle.
+        ForgedMessage, MalformedFrame: the common part does not open, was sealed by another author, or is not of
+            this circle.
         TooFarAhead: too many messages are held already.
     """
-    content = decode_content(open_content(common, key))
+    content = decode_content(open_content(common, key, author=author))
     if content.circle_id != draft.cold.id:
         raise MalformedFrame("a message of another circle")
     head = draft.log.heads.get(author)
@@ -120,7 +121,13 @@ def release_held(draft: Draft) -> None:
     while (found := _releasable(draft)) is not None:
         mid, held = found
         _drop_held(draft, mid)
-        _accept(draft, held.author, _content_of(held), mid, ContentKey(held.key), held.common)
+        try:
+            with draft.attempt():
+                _accept(
+                    draft, held.author, _content_of(held), mid, ContentKey(held.key), held.common
+                )
+        except RemoteError:  # what it says is read only now, and nobody else may pay for it
+            draft.ask(Tell("unreadable", held.author))
 
 
 def _releasable(draft: Draft) -> tuple[MessageId, Held] | None:
@@ -142,7 +149,10 @@ def _releasable(draft: Draft) -> tuple[MessageId, Held] | None:
 
 
 def _content_of(held: Held) -> Content:
-    return held.content or decode_content(open_content(held.common, ContentKey(held.key)))
+    if held.content is not None:
+        return held.content
+    plain = open_content(held.common, ContentKey(held.key), author=held.author)
+    return decode_content(plain)
 
 
 def next_gap_instant(draft: Draft) -> Instant | None:

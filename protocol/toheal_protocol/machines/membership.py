@@ -90,6 +90,8 @@ def take_operation(draft: Draft, operation: Operation, *, author: MemberId) -> t
         raise ForgedMessage("an operation of somebody else, or of another circle")
     if author != draft.our_id:
         verify_operation(operation, draft.peer(author).keys.verify)
+        if operation.kind is OperationKind.LEAVE and draft.peer(author).standing is Standing.GONE:
+            return "left", author  # once is enough: a thousand would fill what a welcome carries
     encoded = encode_operation(operation)
     if encoded not in draft.cold.operations:
         draft.set_cold(operations=(*draft.cold.operations, encoded))

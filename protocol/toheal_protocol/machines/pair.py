@@ -61,6 +61,11 @@ CHAIN_SPARED: Final = 250
 """Frames in one sending chain after which nothing is sealed for it that can be left unsaid. The
 peer can skip 500 of them; who sends more to somebody who never answers locks itself out."""
 
+SEALED_AHEAD: Final = 400
+"""Items sealed and not acknowledged; what is owed beyond is sealed when it is handed over. The peer
+keeps keys for what it has not seen only so far (500 in a chain, 1000 in all), and a note that
+overtakes a long queue must not make it forget the keys of the queue."""
+
 MAIL_ACK_DELAY: Final = 0.1
 """Seconds an acknowledgement through a mailbox waits, so that a pile of mail gets one."""
 
@@ -228,10 +233,12 @@ def _owe(
     pair = draft.pair(member)
     seq = pair.next_seq
     draft.set_pair(member, changed(pair, next_seq=seq + 1))
-    if pair.session is None or not pair.session.can_send:
+    is_far_ahead = seq - pair.acked_through > SEALED_AHEAD
+    if pair.session is None or not pair.session.can_send or is_far_ahead:
         unsealed = encode_frame(Envelope(b"", common)) if mid else Frame(b"")
         never = u32(0) + u32(0) + body
         draft.write(PutOwed(draft.cold.id, member, seq, mid, never, unsealed))
+        courier.pump(draft, member)
         return
     frame = _seal(draft, member, seq, mid=mid, body=body, common=common)
     item = _item(draft, pair.generation, body)

@@ -48,7 +48,10 @@ MAX_RESETS_SEEN: Final = 64
 """Resets answered under one continuity without the caller ever confirming one."""
 
 HEAD_STEP: Final = 1 << 16
-"""How far a peer may move our own count on: nobody can carry it to its end."""
+"""How far a peer may move our own count on at once."""
+
+HEAD_HIGHEST: Final = 1 << 31
+"""Where it stops however often a peer says it: nobody can carry our count to its end."""
 
 
 # ---- asking
@@ -173,7 +176,8 @@ def take_our_head(draft: Draft, member: MemberId, note: YourHead) -> None:
     """
     ours = draft.log.heads.get(draft.our_id)
     at = ours.seq if ours is not None else 0
-    if not draft.peer(member).reset_at or not at < note.seq <= at + HEAD_STEP:
+    highest = min(at + HEAD_STEP, HEAD_HIGHEST)
+    if not draft.peer(member).reset_at or not at < note.seq <= highest:
         return
     heads = {**draft.log.heads, draft.our_id: Position(note.seq, note.mid)}
     draft.log = evolve(draft.log, heads=heads)

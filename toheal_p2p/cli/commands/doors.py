@@ -143,6 +143,8 @@ def _show_invitation(terminal: Terminal, said: Item) -> None:
     terminal.tell("line.charter_begins")
     for line in plain_lines(said["charter"]):
         terminal.show(f"    {isolate(line)}")
+    if said["direct"]:
+        terminal.tell("line.direct_circle")
 
 
 COMMANDS: Final = (invite, invitations, withdraw, join, waiting, admit, decline)

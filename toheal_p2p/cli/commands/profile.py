@@ -79,7 +79,7 @@ def run(
 @no_browser_option
 @click.pass_context
 def demo(ctx: click.Context, check: bool, no_browser: bool) -> None:
-    """Run a relay, a few people and one circle."""
+    """Run a relay, two people and one circle."""
     terminal: Terminal = ctx.obj
     ctx.exit(starting.demonstrate(terminal.words, check=check, tell=terminal.show))
 
