@@ -167,6 +167,8 @@ def take_deposit_answer(draft: Draft, number: int, *, retry_after: float | None)
     ticket = draft.live.tickets.get(number)
     if ticket is None:
         return
+    if retry_after is not None:
+        retry_after = min(retry_after, RESEND_LONGEST)  # a relay may not silence us for years
     draft.set_live(tickets={k: v for k, v in draft.live.tickets.items() if k != number})
     if ticket.member is None or ticket.member not in draft.cold.peers:
         return

@@ -38,7 +38,12 @@ RETRY_LONGEST: Final = 300.0
 
 
 def say_here(draft: Draft, member: MemberId, *, is_reply: bool) -> None:
-    """Tell a peer that we are here. It answers once, and links may follow."""
+    """Tell a peer that we are here. It answers once, and links may follow.
+
+    Who has left, or was not let in, says nothing any more.
+    """
+    if draft.cold.stage not in (Stage.ACTIVE, Stage.KNOCKING):
+        return
     pass_note(draft, member, Here(is_reply))
 
 

@@ -30,7 +30,7 @@ from toheal_protocol.machines.changing import changed
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Show, Tell
 from toheal_protocol.machines.membership import member_view, members, take_operation
-from toheal_protocol.machines.pair import owe_message
+from toheal_protocol.machines.pair import MAX_BEYOND, owe_message
 from toheal_protocol.machines.records import DropHeld, PutEntry, PutHeld
 from toheal_protocol.machines.state import Held, Position, Standing
 from toheal_protocol.machines.storing import encode_held
@@ -208,7 +208,9 @@ def _show_gaps(draft: Draft, author: MemberId, content: Content) -> None:
     _show_gap(draft, author, first, content.author_seq - 1)
     for parent in content.parents:
         for other, position in draft.log.heads.items():
-            if other != author and other[:MARK_SIZE] == parent.author_mark:
+            is_theirs = other != author and other[:MARK_SIZE] == parent.author_mark
+            # What somebody says of another's count is hearsay: a wild claim shows nothing.
+            if is_theirs and parent.author_seq <= position.seq + MAX_BEYOND:
                 _show_gap(draft, other, position.seq + 1, parent.author_seq)
 
 

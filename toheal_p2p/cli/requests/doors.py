@@ -9,7 +9,7 @@ import msgspec
 from toheal_p2p.app.interface import AppInterface
 from toheal_p2p.cli.requests.base import Give, Request, Word
 
-Seconds = Annotated[int, msgspec.Meta(ge=1, le=366 * 86_400)]
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=14 * 86_400)]
 
 
 class Invite(Request, frozen=True):
