@@ -7,7 +7,15 @@ from attrs import evolve
 
 from tests.support.entropy import SeededEntropy
 from tests.support.world import Person, World
-from toheal_protocol.envelope import Content, ContentKey, encode_content, message_id, seal_content
+from toheal_protocol.envelope import (
+    MARK_SIZE,
+    Content,
+    ContentKey,
+    Parent,
+    encode_content,
+    message_id,
+    seal_content,
+)
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines import reset
 from toheal_protocol.machines.draft import Draft
@@ -15,7 +23,7 @@ from toheal_protocol.machines.linking import take_offer
 from toheal_protocol.machines.log import write_message
 from toheal_protocol.machines.pair import owe_message, owe_note, pass_note
 from toheal_protocol.machines.state import Position
-from toheal_protocol.messages.bodies import ContentKind
+from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
 from toheal_protocol.messages.notes import ForkSeen, LinkOffer, YourHead
 from toheal_protocol.messages.operations import OperationKind, encode_operation, sign_operation
 from toheal_protocol.model import Instant, MessageId
@@ -163,3 +171,31 @@ def test_who_begins_anew_without_end_opens_no_mailboxes_without_end() -> None:
     theirs.say("here again")
     world.run_for(10)
     assert "here again" in [text for _, text in ours.texts()]
+
+
+def test_a_wild_claim_about_anothers_count_hides_no_real_gap() -> None:
+    world, ours, theirs = together()
+    mark = ours.id[:MARK_SIZE]
+    draft = a_draft(theirs)
+    head = draft.log.heads[draft.our_id]
+    content = Content(
+        circle_id=draft.cold.id,
+        author_seq=head.seq + 1,
+        prev_own=head.mid,
+        parents=(Parent(mark, 2**32 - 1, MessageId(bytes(32))),),
+        member_view=bytes(32),
+        lamport=draft.log.lamport + 1,
+        ttl=0,
+        type=ContentKind.TEXT,
+        reply=None,
+        body=encode_text(TextBody("a wild claim", 1_800_000_000)),
+    )
+    key = ContentKey(SeededEntropy(9).draw(32))
+    common = seal_content(encode_content(content), key, author=theirs.id)
+    owe_message(draft, ours.id, mid=message_id(common), key=key, common=common)
+    carry_out(theirs, draft)
+    world.run_for(120)
+    assert "a wild claim" in [text for _, text in ours.texts()]
+    assert ours.circle is not None
+    assert ours.circle.log.gaps_shown.get(ours.id, 0) < 2**31
+    assert "gap" not in [entry.kind for entry in ours.disk.entries.values()]
