@@ -45,7 +45,7 @@ RELAY_RESEND: Final = 15.0
 RESEND_LONGEST: Final = 300.0
 """Seconds a resend waits at most: each one in vain doubles the wait."""
 
-SEALED_ANEW: Final = 16
+SEALED_ANEW: Final = 64
 """Frames sealed anew at once when a peer who is there does not take them: it may have lost the keys
 of what was sealed before. Few, because each one that is lost is one more that the peer must skip."""
 
