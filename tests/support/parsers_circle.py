@@ -24,6 +24,7 @@ from toheal_protocol.messages.frames import (
     Envelope,
     Note,
     Opening,
+    Renewal,
     decode_frame,
     encode_frame,
 )
@@ -121,8 +122,9 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     ForkSeen(),
     Granted(GRANTS),
     Knock("نورس", b"h" * 32),
-    Welcome((encode_operation(CREATE),), (_ACQUAINTANCE,), (Head(_ID, 7, _MID),)),
+    Welcome((encode_operation(CREATE),), (Head(_ID, 7, _MID),)),
     Introduction(_ACQUAINTANCE),
+    Introduction(_ACQUAINTANCE, is_yours_to_call=True),
     Declined(),
     NewCard(encode_card(_THEIRS.card)),
     YourHead(9, _MID),
@@ -132,6 +134,7 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
 EVERY_FRAME = (
     Opening(b"flight"),
     Answer(b"flight"),
+    Renewal(b"card"),
     Note(b"sealed"),
     Envelope(b"wrap", b"common"),
 )

@@ -42,6 +42,7 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/inv-token",
         "th1/link-key",
         "th1/link-root",
+        "th1/meeting",
         "th1/reset",
         # key schedules (HKDF info)
         "th1/chain",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from toheal_protocol.machines import cards, courier, linking, seats
+from toheal_protocol.machines import cards, courier, door, linking, seats
 from toheal_protocol.machines.addressing import move_on
 from toheal_protocol.machines.calls import repeat_call
 from toheal_protocol.machines.draft import Draft
@@ -29,7 +29,9 @@ def ring(draft: Draft) -> None:
         for member in draft.cold.peers:
             move_on(draft, member)
             forget_expired(draft, member)
+            linking.close_if_over(draft, member)
         seats.expire_invitations(draft)
+        door.tidy_door(draft)
         cards.renew_card(draft)
         draft.set_live(repeat_at=None)
 

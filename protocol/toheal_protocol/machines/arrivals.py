@@ -16,7 +16,7 @@ from toheal_protocol.errors import (
     UnknownSession,
 )
 from toheal_protocol.identity import clean_name
-from toheal_protocol.machines import calls, cards, door, linking, reset, seats
+from toheal_protocol.machines import calls, cards, door, linking, renewals, reset, seats
 from toheal_protocol.machines.addressing import (
     NUMBERS_AHEAD,
     add_grants,
@@ -24,7 +24,7 @@ from toheal_protocol.machines.addressing import (
     grants_of,
     open_deposit,
 )
-from toheal_protocol.machines.courier import pump
+from toheal_protocol.machines.courier import hear, pump
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import DeleteMail, Mail, Tell
 from toheal_protocol.machines.log import is_member, release_held, take_message
@@ -38,7 +38,14 @@ from toheal_protocol.machines.pair import (
     pass_note,
 )
 from toheal_protocol.machines.state import Invitation, Listening, Seat, Source, Stage, Standing
-from toheal_protocol.messages.frames import Answer, Envelope, Note, Opening, decode_frame
+from toheal_protocol.messages.frames import (
+    Answer,
+    Envelope,
+    Note,
+    Opening,
+    Renewal,
+    decode_frame,
+)
 from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import (
     Ack,
@@ -102,6 +109,10 @@ def _take_deposit(draft: Draft, source: Source, deposit: bytes) -> None:
     match frame:
         case Opening(flight):
             _take_opening(draft, source, flight)
+        case Renewal(card):
+            if source.member is None or not source.is_for_renewal:
+                raise MalformedFrame("a card where no answer is waited for")
+            renewals.take_renewal(draft, source.member, card)
         case Answer(flight):
             if source.member is None:
                 raise MalformedFrame("an answer in a reply mailbox")
@@ -160,6 +171,9 @@ def _listen_on(draft: Draft, member: MemberId, invitation: Invitation) -> None:
 
 def _take_expected_call(draft: Draft, member: MemberId, flight: bytes) -> None:
     peer = draft.peer(member)
+    if renewals.is_for_dead_prekey(draft, flight):
+        renewals.send_renewal(draft, member)
+        return
     if peer.listening is None:
         reset.take_reset(draft, member, flight)
         return
@@ -198,6 +212,7 @@ def _take_frame(draft: Draft, member: MemberId, frame: Note | Envelope, *, over_
         _show_fork(draft, member)
         return
     reset.note_opened(draft, member, was_silent=was_silent)
+    hear(draft, member)
     if was_silent:
         owe_note(draft, member, Granted(calls.confirm_mailboxes(draft, member)))
         pump(draft, member)
@@ -217,8 +232,12 @@ def _take_frame(draft: Draft, member: MemberId, frame: Note | Envelope, *, over_
 
 def _act_on(draft: Draft, member: MemberId, opened: OpenedNote | OpenedEnvelope) -> None:
     if isinstance(opened, OpenedNote):
+        if opened.note is None:
+            raise MalformedFrame("a note we cannot read")
         _take_note(draft, member, opened.note)
         return
+    if draft.cold.stage is Stage.LEFT:
+        return  # it was under way when we left; counted, and not shown any more
     if not is_member(draft, member) or draft.cold.stage is Stage.KNOCKING:
         raise ForgedMessage("a message by somebody who is not a member")
     take_message(draft, member, mid=opened.mid, key=opened.key, common=opened.common)
@@ -258,6 +277,7 @@ def _take_grants(draft: Draft, member: MemberId, grants: tuple[Grant, ...]) -> N
     add_grants(draft, member, grants)
     pump(draft, member)
     linking.say_here(draft, member, is_reply=False)
+    linking.open_if_wanted(draft, member)
 
 
 def _note_number(draft: Draft, member: MemberId, number: int) -> None:
@@ -265,6 +285,8 @@ def _note_number(draft: Draft, member: MemberId, number: int) -> None:
     peer = draft.peer(member)
     if number and peer.listening is not None and _has_all_of_door(draft, member):
         draft.change_peer(member, listening=None)
+    if peer.standing in (Standing.GONE, Standing.DECLINED):
+        return
     newest = max((box.number for box in peer.mailboxes), default=0)
     if not number or newest - number >= NUMBERS_AHEAD - 1:
         return

@@ -45,6 +45,7 @@ from toheal_protocol.machines.addressing import (
 )
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Deposit
+from toheal_protocol.machines.meetings import meeting_grants
 from toheal_protocol.machines.pair import fresh_pair
 from toheal_protocol.machines.state import (
     Calling,
@@ -59,7 +60,6 @@ from toheal_protocol.messages.invitation import invitation_mailbox, reply_mailbo
 from toheal_protocol.model import MemberId, WallTime
 from toheal_protocol.ratchet import begin_as_initiator, begin_as_responder
 from toheal_protocol.wire.codec import Reader
-from toheal_protocol.wire.relay_address import RelayAddress
 
 JOIN: Final = Purpose.JOIN.value
 MEET: Final = Purpose.MEET.value
@@ -103,11 +103,25 @@ def start_call(
         peer,
         calling=calling,
         mailboxes=mailboxes,
-        grants=(_reply_grant(secret, cold.relays[0]),),
+        grants=_call_grants(cold, purpose, secret),
         using=0,
         using_since=wall_now,
     )
     return evolve(cold, peers={**cold.peers, member: called})
+
+
+def call(draft: Draft, member: MemberId, *, purpose: bytes, secret: bytes) -> None:
+    """Call a peer who knows us, with a secret that both have."""
+    draft.cold = start_call(
+        draft.cold,
+        member,
+        purpose=purpose,
+        secret=secret,
+        introduce=False,
+        entropy=draft.entropy,
+        wall_now=draft.wall_now,
+    )
+    repeat_call(draft, member)
 
 
 def repeat_call(draft: Draft, member: MemberId) -> None:
@@ -264,7 +278,17 @@ def _deposit_answer(draft: Draft, member: MemberId, flight: bytes) -> None:
     courier.deposit(draft, member, encode_frame(Answer(flight)), seq=0, kind=MAIL)
 
 
-def _reply_grant(secret: bytes, relay: RelayAddress) -> Grant:
-    """Return the reply mailbox of a secret as a grant, number 0: until real ones come."""
+def _call_grants(cold: Cold, purpose: bytes, secret: bytes) -> tuple[Grant, ...]:
+    """Return where a call with this secret goes, as grants with number 0: until real ones come."""
+    if purpose != JOIN:
+        return meeting_grants(cold, secret, caller=None)
     read_seed, token, seal_key = reply_mailbox(secret)
-    return Grant(0, MAIL, relay, address_of(read_seed), token, SealKey(seal_key))
+    relay = cold.relays[0]
+    return (Grant(0, MAIL, relay, address_of(read_seed), token, SealKey(seal_key)),)
+
+
+def repeat_unconfirmed(draft: Draft, member: MemberId) -> None:
+    """Deposit an F2 again that nobody has confirmed: a crash may have come before its deposit."""
+    opened, session = draft.peer(member).opened, draft.pair(member).session
+    if opened is not None and session is not None and not session.can_send:
+        _deposit_answer(draft, member, opened[1])

@@ -17,7 +17,7 @@ from toheal_protocol.machines import courier, door, linking, reset, seats
 from toheal_protocol.machines import events as happened
 from toheal_protocol.machines.alarms import next_alarm, ring
 from toheal_protocol.machines.arrivals import take_link_frames, take_mail
-from toheal_protocol.machines.calls import deposit_invitation, repeat_call
+from toheal_protocol.machines.calls import deposit_invitation, repeat_call, repeat_unconfirmed
 from toheal_protocol.machines.draft import Decision, Draft
 from toheal_protocol.machines.log import restart_gaps, write_message
 from toheal_protocol.machines.pair import acknowledge_if_due, offer_keys, seal_again
@@ -100,6 +100,7 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
 def _submit(draft: Draft, text: str, notes: tuple[str, ...]) -> None:
     if draft.cold.stage is not Stage.ACTIVE:
         raise LocalError("writing to a circle we are not in")
+    text = text.encode(errors="replace").decode()  # half a surrogate out of a terminal has no UTF-8
     body = encode_text(TextBody(text=text, sent_at=draft.wall_now, notes=notes))
     write_message(draft, ContentKind.TEXT, body, text=text, notes=notes)
 
@@ -125,6 +126,7 @@ def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
     for member in draft.cold.peers:
         draft.set_courier(member, draft.live.couriers.get(member) or Courier())
         repeat_call(draft, member)
+        repeat_unconfirmed(draft, member)
         if not draft.courier(member).is_linked:
             courier.start_over(draft, member)
             linking.say_here(draft, member, is_reply=False)

@@ -24,7 +24,7 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Deposit, LoadOwed, OwedFrame, SendFrames
 from toheal_protocol.machines.records import DropOwed, MarkAtRelay
 from toheal_protocol.machines.state import Courier, Ticket
-from toheal_protocol.messages.grants import MAIL, SIGNAL
+from toheal_protocol.messages.grants import MAIL, SIGNAL, Grant
 from toheal_protocol.model import Frame, Instant, MemberId
 
 LINK_WINDOW: Final = 256
@@ -43,7 +43,8 @@ RELAY_RESEND: Final = 15.0
 """The same for frames at a relay when the peer was heard from."""
 
 RESEND_LONGEST: Final = 300.0
-"""Seconds a resend waits at most: each one in vain doubles the wait."""
+"""Seconds a resend waits at most: each one in vain doubles the wait. After that a peer behind a relay
+counts as gone until it is heard again: each resend lies there as another copy."""
 
 SEALED_ANEW: Final = 64
 """Frames sealed anew at once when a peer who is there does not take them: it may have lost the keys
@@ -52,8 +53,9 @@ of what was sealed before. Few, because each one that is lost is one more that t
 CALL_REPEAT_FIRST: Final = 1.0
 """Seconds until an unanswered first flight goes out again; each one in vain doubles it."""
 
-CALL_REPEAT_LONGEST: Final = 30.0
-"""Seconds between two first flights at most."""
+CALL_REPEAT_LONGEST: Final = 3600.0
+"""Seconds between two first flights at most. Each one lies at the relay as another copy; one that
+the relay did not take, or forgot, goes out again without this wait."""
 
 DEPOSIT_RETRY: Final = 5.0
 """Seconds until a refused deposit is tried again when the relay names no time."""
@@ -212,10 +214,22 @@ def _take_passing_refused(draft: Draft, member: MemberId, kind: int, retry_after
         draft.change_courier(member, here_at=Instant(draft.now + wait))
 
 
+def hear(draft: Draft, member: MemberId) -> None:
+    """Learn that a peer is there: what it does not acknowledge is worth sending again."""
+    courier, pair = draft.courier(member), draft.pair(member)
+    if not courier.is_here:
+        courier = draft.change_courier(member, is_here=True)
+    if courier.resend_at is None and pair.acked_through < pair.next_seq - 1:
+        draft.change_courier(member, resend_at=_resend_instant(draft, courier, courier.resend_wait))
+
+
 def resend_if_due(draft: Draft, member: MemberId) -> None:
     """Start over when the peer is there and has been silent about our frames for too long."""
     courier = draft.courier(member)
     if courier.resend_at is None or courier.resend_at > draft.now:
+        return
+    if courier.resend_wait >= RESEND_LONGEST and not courier.is_linked:
+        draft.change_courier(member, is_here=False, resend_at=None, resend_wait=0.0)
         return
     wait = min(RESEND_LONGEST, 2 * (courier.resend_wait or _first_wait(courier)))
     is_in_vain = courier.resend_wait > 0 and (courier.is_here or courier.is_linked)
@@ -266,14 +280,22 @@ def deposit(draft: Draft, member: MemberId, frame: Frame, *, seq: int, kind: int
     grant = choose_grant(draft, member, kind)
     if grant is None:
         return False
-    number = draft.live.next_ticket
-    ticket = Ticket(member, seq, draft.live.boots[grant.relay], kind)
-    draft.set_live(next_ticket=number + 1, tickets={**draft.live.tickets, number: ticket})
     if seq:
         draft.change_courier(member, deposits=draft.courier(member).deposits + 1)
+    deposit_at(draft, member, grant, frame, seq=seq)
+    return True
+
+
+def deposit_at(draft: Draft, member: MemberId, grant: Grant, frame: Frame, *, seq: int = 0) -> None:
+    """Put a frame into this very mailbox, if its relay can be reached."""
+    boot = draft.live.boots.get(grant.relay)
+    if boot is None:
+        return
+    number = draft.live.next_ticket
+    ticket = Ticket(member, seq, boot, grant.kind)
+    draft.set_live(next_ticket=number + 1, tickets={**draft.live.tickets, number: ticket})
     sealed = seal_deposit(grant.seal_key, frame, draft.entropy)
     draft.ask(Deposit(number, grant.relay, grant.address, grant.token, sealed))
-    return True
 
 
 def _move_cursor(draft: Draft, member: MemberId, seq: int) -> None:

@@ -24,8 +24,9 @@ from attrs import evolve
 
 from toheal_protocol.crypto import Entropy, hash_parts
 from toheal_protocol.envelope import MARK_SIZE, MAX_PARENTS, Parent
-from toheal_protocol.errors import LocalError, MalformedFrame, RemoteError
+from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.identity import (
+    PREKEY_LIFE,
     PersonaKeys,
     clean_name,
     decode_card,
@@ -57,6 +58,7 @@ from toheal_protocol.messages.invitation import (
     InvitationContent,
 )
 from toheal_protocol.messages.notes import (
+    MAX_OPERATIONS,
     Acquaintance,
     Declined,
     Head,
@@ -79,6 +81,10 @@ from toheal_protocol.wire.relay_address import RelayAddress
 
 MAX_AT_DOOR: Final = 4
 """People who may stand at the door with one invitation: a stolen link must not fill the page."""
+
+MAX_KNOCKS: Final = 16
+"""People who may have come by one invitation at all. Who was declined leaves their place to others, or
+four strangers with a stolen link could keep out the one it was meant for."""
 
 
 def charter_hash(charter: str) -> bytes:
@@ -197,13 +203,21 @@ def take_knock(draft: Draft, member: MemberId, knock: Knock, *, name: str) -> No
     draft.ask(Tell("waiting", member))
 
 
+def has_room(cold: Cold) -> bool:
+    """Say whether somebody more can be let in, and a welcome would still hold everybody."""
+    present = sum(peer.standing is Standing.MEMBER for peer in cold.peers.values()) + 1
+    return present < MAX_MEMBERS and len(cold.operations) < MAX_OPERATIONS
+
+
 def admit(draft: Draft, member: MemberId) -> None:
-    """Let somebody in: tell the members, welcome the newcomer. Repeats change nothing."""
+    """Let somebody in: tell the members, welcome the newcomer.
+
+    Nothing happens if they do not wait any more, there is no room, or it is not ours to do.
+    """
     newcomer = draft.peer(member)
-    if newcomer.standing is not Standing.WAITING:
+    may_admit = draft.cold.my_role is Role.FACILITATOR and has_room(draft.cold)
+    if newcomer.standing is not Standing.WAITING or not may_admit:
         return
-    if len(members(draft)) >= MAX_MEMBERS:
-        raise LocalError("the circle is full")
     seats.close_invitation(draft, newcomer.invitation, Seat.USED)
     others = tuple(other for other in members(draft) if other != draft.our_id)
     add = sign_operation(
@@ -216,7 +230,7 @@ def admit(draft: Draft, member: MemberId) -> None:
     secrets = {other: draft.entropy.draw(32) for other in others}
     for other in others:
         known = Acquaintance(newcomer.card, newcomer.name, secrets[other])
-        owe_note(draft, other, Introduction(known))
+        owe_note(draft, other, Introduction(known, is_yours_to_call=False))
     write_message(
         draft,
         ContentKind.OPERATION,
@@ -228,11 +242,11 @@ def admit(draft: Draft, member: MemberId) -> None:
     heads = tuple(
         Head(author, position.seq, position.mid) for author, position in draft.log.heads.items()
     )
-    acquaintances = tuple(
-        Acquaintance(draft.peer(other).card, draft.peer(other).name, secrets[other])
-        for other in others
-    )
-    owe_note(draft, member, Welcome(draft.cold.operations, acquaintances, heads))
+    owe_note(draft, member, Welcome(draft.cold.operations, heads))
+    for other in others:
+        peer = draft.peer(other)
+        known = Acquaintance(peer.card, peer.name, secrets[other])
+        owe_note(draft, member, Introduction(known, is_yours_to_call=True))
 
 
 def decline(draft: Draft, member: MemberId) -> None:
@@ -254,8 +268,19 @@ def _turn_away(draft: Draft, member: MemberId) -> None:
     owe_note(draft, member, Declined())
 
 
+def tidy_door(draft: Draft) -> None:
+    """Close the mailboxes of those who were sent away and know it, or never came to hear it."""
+    for member, peer in draft.cold.peers.items():
+        if peer.standing is not Standing.DECLINED or not peer.mailboxes:
+            continue
+        pair = draft.pair(member)
+        is_over = draft.wall_now - peer.since > PREKEY_LIFE
+        if is_over or pair.acked_through == pair.next_seq - 1:
+            draft.change_peer(member, mailboxes=(), grants=(), listening=None, opened=None)
+
+
 def take_welcome(draft: Draft, host: MemberId, welcome: Welcome) -> None:
-    """Come in: check the membership, know the others, call each of them.
+    """Come in: check the membership, and read on from where the host has read.
 
     Raises:
         MalformedFrame, ForgedMessage: the welcome's operations do not add up.
@@ -275,33 +300,28 @@ def take_welcome(draft: Draft, host: MemberId, welcome: Welcome) -> None:
         )[-MAX_PARENTS:],
     )
     draft.change_peer(host, standing=Standing.MEMBER, role=Role.FACILITATOR)
-    for known in welcome.members:
-        member = _meet(draft, known, roles=roles)
-        draft.cold = calls.start_call(
-            draft.cold,
-            member,
-            purpose=calls.MEET,
-            secret=known.secret,
-            introduce=False,
-            entropy=draft.entropy,
-            wall_now=draft.wall_now,
-        )
-        calls.repeat_call(draft, member)
     draft.ask(Tell("admitted", host))
 
 
 def take_introduction(draft: Draft, host: MemberId, introduction: Introduction) -> None:
-    """Expect a newcomer's call.
+    """Get to know somebody: call them, or expect their call.
 
     Raises:
         MalformedFrame: whoever introduces is no facilitator, or the card is none.
     """
     if draft.peer(host).role is not Role.FACILITATOR:
         raise MalformedFrame("an introduction by somebody who may not")
-    member = _meet(draft, introduction.newcomer, roles={})
-    turn_prekeys(draft)
-    listening = Listening(calls.MEET, introduction.newcomer.secret, draft.cold.prekeys[-1].id)
-    draft.change_peer(member, listening=listening)
+    roles = check_operations(draft.cold.operations, circle=draft.cold.id)
+    member, secret = _meet(draft, introduction.known, roles=roles), introduction.known.secret
+    peer = draft.peer(member)
+    if peer.calling or peer.listening or peer.continuity:
+        return  # we know each other, or are about to
+    if introduction.is_yours_to_call:
+        calls.call(draft, member, purpose=calls.MEET, secret=secret)
+    else:
+        turn_prekeys(draft)
+        listening = Listening(calls.MEET, secret, draft.cold.prekeys[-1].id)
+        draft.change_peer(member, listening=listening)
 
 
 def take_declined(draft: Draft, host: MemberId) -> None:
@@ -316,8 +336,11 @@ def welcome_at_door(
 ) -> MemberId | None:
     """Make room at the door for somebody with this invitation; None when there is none."""
     member = keys.member_id
-    here = [p for p in draft.cold.peers.values() if p.invitation == invitation.id]
-    if member in draft.cold.peers or member == draft.our_id or len(here) >= MAX_AT_DOOR:
+    came = [p for p in draft.cold.peers.values() if p.invitation == invitation.id]
+    here = sum(peer.standing is not Standing.DECLINED for peer in came)
+    if member in draft.cold.peers or member == draft.our_id:
+        return None
+    if here >= MAX_AT_DOOR or len(came) >= MAX_KNOCKS:
         return None
     draft.set_peer(
         member,

@@ -19,10 +19,12 @@ from typing import Final
 from attrs import evolve
 
 from toheal_protocol.machines import courier
+from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import CloseLink, ConnectLink, PrepareLink
 from toheal_protocol.machines.pair import ack_soon, pass_note
 from toheal_protocol.machines.state import LinkAttempt, LinkStep, Stage, Standing
+from toheal_protocol.messages.grants import SIGNAL
 from toheal_protocol.messages.notes import ATTEMPT_SIZE, Here, LinkAnswer, LinkOffer
 from toheal_protocol.model import Instant, MemberId
 from toheal_protocol.wire.link_record import derive_link_keys
@@ -35,6 +37,10 @@ RETRY_FIRST: Final = 3.0
 
 RETRY_LONGEST: Final = 300.0
 """Seconds between attempts at most."""
+
+FAILURES_BEFORE_DOUBT: Final = 4
+"""Failed attempts in a row after which the peer has to be heard again before the next one: each costs
+a frame that may be lost for ever, and a peer bridges 500 of them."""
 
 
 def say_here(draft: Draft, member: MemberId, *, is_reply: bool) -> None:
@@ -49,13 +55,9 @@ def say_here(draft: Draft, member: MemberId, *, is_reply: bool) -> None:
 
 def take_here(draft: Draft, member: MemberId, note: Here) -> None:
     """Learn that a peer is here: answer, expect acknowledgements, perhaps open a link."""
-    draft.change_courier(member, is_here=True)
     if not note.is_reply:
         say_here(draft, member, is_reply=True)
-    pair, owing = draft.pair(member), draft.courier(member)
-    if pair.acked_through < pair.next_seq - 1 and owing.resend_at is None:
-        wait = Instant(draft.now + courier.RELAY_RESEND)
-        draft.change_courier(member, resend_at=wait)
+    courier.hear(draft, member)
     open_if_wanted(draft, member)
 
 
@@ -79,11 +81,13 @@ def take_prepared(draft: Draft, member: MemberId, attempt_id: bytes, blob: bytes
     attempt = _present(draft, member, attempt_id)
     if attempt is None or attempt.step is not LinkStep.PREPARING:
         return
-    if attempt.is_ours:
-        pass_note(draft, member, LinkOffer(attempt_id, attempt.our_secret, blob))
+    kind = LinkOffer if attempt.is_ours else LinkAnswer
+    if not pass_note(draft, member, kind(attempt_id, attempt.our_secret, blob)):
+        draft.ask(CloseLink(member, attempt_id))  # no way to say it now: a later attempt may
+        take_closed(draft, member, attempt_id)
+    elif attempt.is_ours:
         draft.change_courier(member, attempt=evolve(attempt, step=LinkStep.OFFERED))
     else:
-        pass_note(draft, member, LinkAnswer(attempt_id, attempt.our_secret, blob))
         _connect(draft, member, attempt)
 
 
@@ -145,10 +149,23 @@ def take_closed(draft: Draft, member: MemberId, attempt_id: bytes) -> None:
     wait = min(RETRY_LONGEST, RETRY_FIRST * 2 ** min(failures, 8))
     was_linked = present.is_linked
     _unlink(draft, member)
-    draft.change_courier(member, link_failures=failures, link_after=Instant(draft.now + wait))
+    draft.change_courier(
+        member,
+        link_failures=failures,
+        link_after=Instant(draft.now + wait),
+        is_here=not was_linked and present.is_here and failures < FAILURES_BEFORE_DOUBT,
+    )
     if was_linked:
-        draft.change_courier(member, is_here=False)
         say_here(draft, member, is_reply=False)
+
+
+def close_if_over(draft: Draft, member: MemberId) -> None:
+    """Close the link to somebody we share no circle with any more, once nothing is owed."""
+    present, pair = draft.courier(member), draft.pair(member)
+    is_over = draft.cold.stage is Stage.LEFT or draft.peer(member).standing is Standing.GONE
+    if is_over and present.attempt is not None and pair.acked_through == pair.next_seq - 1:
+        draft.ask(CloseLink(member, present.attempt.attempt))
+        _unlink(draft, member)
 
 
 def give_up_if_due(draft: Draft, member: MemberId) -> None:
@@ -180,6 +197,7 @@ def _is_wanted(draft: Draft, member: MemberId) -> bool:
         and present.is_here
         and not present.is_linked
         and present.attempt is None
+        and choose_grant(draft, member, SIGNAL) is not None
     )
 
 

@@ -84,10 +84,10 @@ _ITEM_KEY: Final = 2
 
 @frozen
 class OpenedNote:
-    """A note, and its number (0: passing)."""
+    """A note, None if it cannot be read, and its number (0: passing)."""
 
     seq: int
-    note: AnyNote
+    note: AnyNote | None
 
 
 @frozen
@@ -128,7 +128,8 @@ def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
     if pair.session is None or not pair.session.can_send:
         return False
     linked = draft.courier(member).is_linked
-    if isinstance(note, Here) and not note.is_reply and _never_sent_again(pair) >= CHAIN_SPARED:
+    is_unasked = isinstance(note, LinkOffer) or (isinstance(note, Here) and not note.is_reply)
+    if is_unasked and _never_sent_again(pair) >= CHAIN_SPARED:
         return False
     kind = SIGNAL if isinstance(note, Here | LinkOffer | LinkAnswer) else MAIL
     if not linked and choose_grant(draft, member, kind) is None:
@@ -318,7 +319,7 @@ def open_frame(
     return OpenedNote(seq, note)
 
 
-def _take_ack(draft: Draft, member: MemberId, through: int, note: AnyNote) -> None:
+def _take_ack(draft: Draft, member: MemberId, through: int, note: AnyNote | None) -> None:
     pair = draft.pair(member)
     if pair.acked_through < pair.base:
         return  # what an earlier session left is not numbered anew yet: nothing of this one went

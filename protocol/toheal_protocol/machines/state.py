@@ -286,6 +286,7 @@ class Courier:
         is_sealing_anew: the peer is there and did not take our frames as they were sealed.
         call_at, call_wait: when an unanswered first flight goes out again, and the next such wait.
         here_at: when we say again that we are here, because the relay did not take it.
+        renewed_at: when we last sent or took a card in place of an answer.
         is_outdated: what is being loaded was asked for before the session began anew.
         unopened: frames in a row out of their mailbox that did not open.
     """
@@ -303,6 +304,7 @@ class Courier:
     call_at: Instant | None = None
     call_wait: float = 0.0
     here_at: Instant | None = None
+    renewed_at: Instant | None = None
     is_outdated: bool = False
     unopened: int = 0
     attempt: LinkAttempt | None = None
@@ -322,13 +324,17 @@ class Ticket:
 
 @frozen
 class Source:
-    """Whose mailbox an address is: a peer's, or the reply mailbox of an invitation."""
+    """Whose mailbox an address is: a peer's, or the reply mailbox of an invitation.
+
+    `is_for_renewal`: where a peer we call may leave its present card instead of an answer.
+    """
 
     member: MemberId | None
     invitation: bytes
     seal_key: SealKey = field(repr=False)
     read_seed: SigningSeed = field(repr=False)
     number: int = 0
+    is_for_renewal: bool = False
 
 
 @frozen(slots=False)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from toheal_protocol.crypto import SealKey
 from toheal_protocol.machines import seats
 from toheal_protocol.machines.addressing import address_of
+from toheal_protocol.machines.calls import JOIN
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Unwatch, Watch, WatchedMailbox
+from toheal_protocol.machines.meetings import meeting_mailboxes
 from toheal_protocol.machines.state import Invitation, Seat, Source
 from toheal_protocol.messages.grants import MAIL
 from toheal_protocol.messages.invitation import invitation_mailbox, reply_mailbox
@@ -56,18 +58,36 @@ def _of_invitations(draft: Draft) -> list[Wanted]:
         if seats.keeps_mailbox(invitation, draft.wall_now):
             wanted.append(_content_mailbox(invitation))
         if invitation.seat is Seat.OPEN or _is_somebody_coming(draft, invitation):
-            reply = _reply_mailbox(
-                invitation.secret, invitation.relay, member=None, invitation=invitation.id
-            )
-            wanted.append(reply)
+            wanted.append(_reply_mailbox(invitation))
     return wanted
 
 
 def _of_expected_calls(draft: Draft) -> list[Wanted]:
+    """Return where a peer may call us, or say why a call of ours gets no answer."""
+    wanted: list[Wanted] = []
+    for member, peer in draft.cold.peers.items():
+        if peer.listening is not None and peer.listening.purpose != JOIN:
+            secret = peer.listening.secret
+            wanted += _meeting_mailboxes(draft, member, secret, is_for_renewal=False)
+        if peer.calling is not None and peer.calling.purpose != JOIN:
+            secret = peer.calling.secret
+            wanted += _meeting_mailboxes(draft, member, secret, is_for_renewal=True)
+    return wanted
+
+
+def _meeting_mailboxes(
+    draft: Draft, member: MemberId, secret: bytes, *, is_for_renewal: bool
+) -> list[Wanted]:
+    caller = draft.our_id if is_for_renewal else None
     return [
-        _reply_mailbox(peer.listening.secret, draft.cold.relays[0], member=member, invitation=b"")
-        for member, peer in draft.cold.peers.items()
-        if peer.listening is not None and not peer.invitation and draft.cold.relays
+        (
+            relay,
+            WatchedMailbox(read_seed, token, MAIL, address_of(read_seed)),
+            Source(member, b"", seal_key, read_seed, is_for_renewal=is_for_renewal),
+        )
+        for relay, read_seed, token, seal_key in meeting_mailboxes(
+            draft.cold, secret, caller=caller
+        )
     ]
 
 
@@ -87,9 +107,7 @@ def _content_mailbox(invitation: Invitation) -> Wanted:
     return invitation.relay, box, Source(None, invitation.id, SealKey(b""), read_seed)
 
 
-def _reply_mailbox(
-    secret: bytes, relay: RelayAddress, *, member: MemberId | None, invitation: bytes
-) -> Wanted:
-    read_seed, token, seal_key = reply_mailbox(secret)
+def _reply_mailbox(invitation: Invitation) -> Wanted:
+    read_seed, token, seal_key = reply_mailbox(invitation.secret)
     box = WatchedMailbox(read_seed, token, MAIL, address_of(read_seed))
-    return relay, box, Source(member, invitation, seal_key, read_seed)
+    return invitation.relay, box, Source(None, invitation.id, seal_key, read_seed)

@@ -3,6 +3,7 @@
 ```
 opening   01 || F1
 answer    02 || F2
+renewal   03 || card
 note      10 || sealed note
 envelope  11 || length[2] || wrap || common
 ```
@@ -24,6 +25,7 @@ MAX_WRAP_SIZE: Final = 8 * 1024
 
 _OPENING: Final = 0x01
 _ANSWER: Final = 0x02
+_RENEWAL: Final = 0x03
 _NOTE: Final = 0x10
 _ENVELOPE: Final = 0x11
 
@@ -43,6 +45,13 @@ class Answer:
 
 
 @frozen
+class Renewal:
+    """The card to call again with: the first flight was for a prekey that is no more."""
+
+    card: bytes = field(repr=False)
+
+
+@frozen
 class Note:
     """One sealed note between two peers."""
 
@@ -57,7 +66,7 @@ class Envelope:
     common: bytes = field(repr=False)
 
 
-AnyFrame = Opening | Answer | Note | Envelope
+AnyFrame = Opening | Answer | Renewal | Note | Envelope
 
 
 def encode_frame(frame: AnyFrame) -> Frame:
@@ -67,6 +76,8 @@ def encode_frame(frame: AnyFrame) -> Frame:
             return Frame(bytes([_OPENING]) + flight)
         case Answer(flight):
             return Frame(bytes([_ANSWER]) + flight)
+        case Renewal(card):
+            return Frame(bytes([_RENEWAL]) + card)
         case Note(sealed):
             return Frame(bytes([_NOTE]) + sealed)
         case Envelope(wrap, common):
@@ -89,6 +100,8 @@ def decode_frame(frame: bytes) -> AnyFrame:
             return Opening(reader.rest())
         case 0x02:
             return Answer(reader.rest())
+        case 0x03:
+            return Renewal(reader.rest())
         case 0x10:
             return Note(reader.rest())
         case 0x11:

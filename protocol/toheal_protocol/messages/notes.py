@@ -17,14 +17,14 @@ from typing import Final, assert_never
 
 from attrs import field, frozen
 
-from toheal_protocol.errors import MalformedFrame
+from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
 from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, MemberId, MessageId
 from toheal_protocol.wire.codec import Reader, prefixed16, u8, u16, u32, u64
 from toheal_protocol.wire.padding import pad_to_bucket, unpad
 
-NOTE_BUCKETS: Final = (128, 384, 1024, 4096, 16384, 65536)
-"""Sizes in bytes that a note can have inside its seal."""
+NOTE_BUCKETS: Final = (128, 384, 1024, 4096, 16384, 65536, 92160)
+"""Sizes in bytes that a note can have inside its seal; the last holds the longest welcome."""
 
 MAX_RANGES: Final = 64
 """Ranges in one acknowledgement; what does not fit is acknowledged by the next one."""
@@ -112,7 +112,7 @@ class Knock:
 
 @frozen
 class Acquaintance:
-    """A member as the welcome tells the newcomer: card, name, and a fresh secret for that pair."""
+    """A member as a facilitator tells another: card, name, and a fresh secret for that pair."""
 
     card: bytes = field(repr=False)
     name: str = field(repr=False)
@@ -121,18 +121,24 @@ class Acquaintance:
 
 @frozen
 class Welcome:
-    """Come in: the operations so far, who is here, and from where on absence is a gap."""
+    """Come in: the operations so far, and from where on absence is a gap.
+
+    Who is here follows in one `Introduction` each: together they would not fit a frame.
+    """
 
     operations: tuple[bytes, ...] = field(repr=False)
-    members: tuple[Acquaintance, ...]
     heads: tuple[Head, ...]
 
 
 @frozen
 class Introduction:
-    """A newcomer will call: its card and name, and a fresh secret for the two of you."""
+    """Somebody you do not know: card and name, and a fresh secret for the two of you.
 
-    newcomer: Acquaintance
+    The newcomer is to call; a member is told of the newcomer and waits.
+    """
+
+    known: Acquaintance
+    is_yours_to_call: bool = False
 
 
 @frozen
@@ -185,18 +191,23 @@ def encode_note(note: AnyNote, *, seq: int, through: int) -> bytes:
     return pad_to_bucket(plain, buckets=NOTE_BUCKETS)
 
 
-def decode_note(padded: bytes) -> tuple[int, int, AnyNote]:
+def decode_note(padded: bytes) -> tuple[int, int, AnyNote | None]:
     """Read a padded note: its seq, what it acknowledges, and what it says.
 
+    What it says is None where we cannot read it, and where it is lasting without a seq or the
+    reverse: a later version may say things we do not know, and an item that is not counted would
+    hold up everything after it.
+
     Raises:
-        MalformedFrame: not the layout, or a lasting note without a seq, or the reverse.
+        MalformedFrame: not padded, or shorter than its two numbers.
     """
     reader = Reader(unpad(padded))
     seq, through = reader.u64(), reader.u64()
-    note = decode_item(reader.rest())
-    if isinstance(note, Lasting) != (seq > 0):
-        raise MalformedFrame("a seq where none belongs, or none where one does")
-    return seq, through, note
+    try:
+        note = decode_item(reader.rest())
+    except RemoteError:
+        return seq, through, None
+    return seq, through, note if isinstance(note, Lasting) == (seq > 0) else None
 
 
 def encode_item(note: AnyNote) -> bytes:
@@ -230,16 +241,11 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return encode_grants(grants)
         case Knock(name, charter_hash):
             return prefixed16(name.encode()) + charter_hash
-        case Welcome(operations, members, heads):
-            return (
-                u8(len(operations))
-                + b"".join(prefixed16(operation) for operation in operations)
-                + u8(len(members))
-                + b"".join(_encode_acquaintance(member) for member in members)
-                + _encode_heads(heads)
-            )
-        case Introduction(newcomer):
-            return _encode_acquaintance(newcomer)
+        case Welcome(operations, heads):
+            written = (prefixed16(operation) for operation in operations)
+            return u8(len(operations)) + b"".join(written) + _encode_heads(heads)
+        case Introduction(known, is_yours_to_call):
+            return u8(is_yours_to_call) + _encode_acquaintance(known)
         case NewCard(card):
             return prefixed16(card)
         case YourHead(seq, mid):
@@ -299,8 +305,12 @@ def _take_welcome(reader: Reader) -> Welcome:
     operations = tuple(
         reader.prefixed16(MAX_OPERATION_SIZE) for _ in range(_counted(reader.u8(), MAX_OPERATIONS))
     )
-    members = tuple(_take_acquaintance(reader) for _ in range(_counted(reader.u8(), MAX_MEMBERS)))
-    return Welcome(operations, members, _take_heads(reader))
+    return Welcome(operations, _take_heads(reader))
+
+
+def _take_introduction(reader: Reader) -> Introduction:
+    is_yours_to_call = _flag(reader.u8())
+    return Introduction(_take_acquaintance(reader), is_yours_to_call)
 
 
 def _counted(count: int, most: int) -> int:
@@ -324,7 +334,7 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     16: lambda reader: Granted(take_grants(reader)),
     17: lambda reader: Knock(take_text(reader, MAX_NAME_SIZE), reader.take(32)),
     18: _take_welcome,
-    19: lambda reader: Introduction(_take_acquaintance(reader)),
+    19: _take_introduction,
     20: lambda _reader: Declined(),
     21: lambda reader: NewCard(reader.prefixed16(MAX_CARD_SIZE)),
     22: lambda reader: YourHead(reader.u32(), MessageId(reader.take(ID_SIZE))),
