@@ -75,11 +75,15 @@ async def test_a_hundred_attempts_replaced_at_once_leave_one(autojump_clock: obj
         for number in range(100):
             attempt = number.to_bytes(16, "big")
             effects += [
-                machine.PrepareLink(member, attempt, is_controlling=False),
+                machine.PrepareLink(
+                    member, attempt, is_controlling=False, way=machine.LinkWay.DIRECT
+                ),
                 machine.CloseLink(member, attempt),
             ]
         last = b"l" * 16
-        effects.append(machine.PrepareLink(member, last, is_controlling=False))
+        effects.append(
+            machine.PrepareLink(member, last, is_controlling=False, way=machine.LinkWay.DIRECT)
+        )
         service._perform_all(effects)
         await trio.testing.wait_all_tasks_blocked()
         assert len(prepared) - before == 1

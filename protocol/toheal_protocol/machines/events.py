@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 from attrs import field, frozen
 
 from toheal_protocol.crypto import SigningSeed
@@ -206,6 +208,17 @@ Event = (
 # ---- effects: please do
 
 
+class LinkWay(IntEnum):
+    """Over which addresses a link to a member may go."""
+
+    TURN = 0
+    """Addresses at relays only: neither side learns the other's."""
+    DIRECT = 1
+    """The machines' own addresses too, and what STUN shows of them: both said yes to it."""
+    LAN = 2
+    """The machines' own addresses on the network where the two met, and no server at all."""
+
+
 @frozen
 class WatchedMailbox:
     """A mailbox to open and watch; `is_watched` False only opens it for deposits."""
@@ -278,6 +291,7 @@ class PrepareLink:
     member: MemberId
     attempt: bytes
     is_controlling: bool
+    way: LinkWay
 
 
 @frozen

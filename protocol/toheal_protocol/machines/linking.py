@@ -21,7 +21,7 @@ from attrs import evolve
 from toheal_protocol.machines import courier
 from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import CloseLink, ConnectLink, PrepareLink
+from toheal_protocol.machines.events import CloseLink, ConnectLink, LinkWay, PrepareLink
 from toheal_protocol.machines.pair import ack_soon, pass_note
 from toheal_protocol.machines.state import LinkAttempt, LinkStep, Stage, Standing
 from toheal_protocol.messages.grants import SIGNAL
@@ -73,7 +73,7 @@ def open_if_wanted(draft: Draft, member: MemberId) -> None:
         give_up_at=Instant(draft.now + ATTEMPT_LIFE),
     )
     draft.change_courier(member, attempt=attempt)
-    draft.ask(PrepareLink(member, attempt.attempt, is_controlling=True))
+    draft.ask(PrepareLink(member, attempt.attempt, is_controlling=True, way=LinkWay.DIRECT))
 
 
 def take_prepared(draft: Draft, member: MemberId, attempt_id: bytes, blob: bytes) -> None:
@@ -115,7 +115,7 @@ def take_offer(draft: Draft, member: MemberId, offer: LinkOffer) -> None:
         give_up_at=Instant(draft.now + ATTEMPT_LIFE),
     )
     draft.change_courier(member, attempt=attempt, is_here=True)
-    draft.ask(PrepareLink(member, attempt.attempt, is_controlling=False))
+    draft.ask(PrepareLink(member, attempt.attempt, is_controlling=False, way=LinkWay.DIRECT))
 
 
 def take_answer(draft: Draft, member: MemberId, answer: LinkAnswer) -> None:
