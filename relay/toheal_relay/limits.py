@@ -110,6 +110,12 @@ class Limits:
     stun_burst: float = 500.0
     """Answers per source at once."""
 
+    # TURN.
+    grants_per_second: float = 1.0
+    """Credentials handed out per source: they last an hour and serve all links of a client."""
+    grants_burst: float = 100.0
+    """Of these at once: everybody behind one address comes back after a restart."""
+
     # What we keep about sources.
     sources: int = 50_000
     """Sources we keep paces for at once, about 500 bytes each; beyond it the slate is wiped."""

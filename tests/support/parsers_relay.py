@@ -17,6 +17,7 @@ from toheal_protocol.wire.mailbox import (
     Opening,
     check_signatures,
     decode_command,
+    encode_ask_turn,
     encode_credit,
     encode_deposit,
     encode_hail,
@@ -31,6 +32,7 @@ from toheal_protocol.wire.mailbox_answers import (
     encode_hello,
     encode_mail,
     encode_reply,
+    encode_turn,
 )
 from toheal_protocol.wire.relay_address import parse_relay_address
 from toheal_protocol.wire.stun import (
@@ -39,12 +41,20 @@ from toheal_protocol.wire.stun import (
     decode_stun,
     decode_xor_address,
 )
+from toheal_protocol.wire.turn_grant import TurnGrant, TurnServer, TurnTransport
 from toheal_relay.desk import Desk
 from toheal_relay.limits import Limits
 from toheal_relay.server.websocket import WebSocketOpening
 
 BINDING = Binding(b"\x01" * 32, b"\x02" * 32)
 SEED = SigningSeed(b"\x03" * 32)
+GRANT = TurnGrant(
+    9,
+    3600,
+    "1800000000:name",
+    "password",
+    (TurnServer(TurnTransport.UDP, "", 3478), TurnServer(TurnTransport.TLS, "turn.example", 443)),
+)
 OPENING = Opening(verify_key(SEED), token_of(bytes(16)), MailboxKind.MAIL, 60)
 
 
@@ -118,6 +128,8 @@ SEEDS: tuple[bytes, ...] = (
     encode_unwatch(4, [Address(bytes(16))]),
     encode_credit(5),
     encode_hail(6),
+    encode_ask_turn(9),
+    encode_turn(GRANT),
     encode_hello(Hello(bytes(32), bytes(16))),
     encode_reply(7, [DONE, DONE]),
     encode_mail(Address(bytes(16)), ItemId(8), b"frame"),
