@@ -36,10 +36,24 @@ from toheal_protocol.wire.mailbox_answers import (
 )
 from toheal_protocol.wire.relay_address import parse_relay_address
 from toheal_protocol.wire.stun import (
+    MESSAGE_INTEGRITY_SHA256,
+    StunMessage,
     answer_binding,
     binding_request,
+    decode_error_code,
     decode_stun,
     decode_xor_address,
+)
+from toheal_protocol.wire.stun_integrity import check_integrity, sign_stun
+from toheal_protocol.wire.turn import (
+    LIFETIME,
+    REQUESTED_TRANSPORT,
+    decode_channel_data,
+    decode_channel_number,
+    decode_lifetime,
+    decode_requested_transport,
+    encode_channel_data,
+    split_stream,
 )
 from toheal_protocol.wire.turn_grant import TurnGrant, TurnServer, TurnTransport
 from toheal_relay.desk import Desk
@@ -54,6 +68,9 @@ GRANT = TurnGrant(
     "1800000000:name",
     "password",
     (TurnServer(TurnTransport.UDP, "", 3478), TurnServer(TurnTransport.TLS, "turn.example", 443)),
+)
+ALLOCATE = StunMessage(
+    0x0003, bytes(12), ((REQUESTED_TRANSPORT, b"\x11" + bytes(3)), (LIFETIME, bytes(4)))
 )
 OPENING = Opening(verify_key(SEED), token_of(bytes(16)), MailboxKind.MAIL, 60)
 
@@ -88,6 +105,10 @@ def parse_xor_address(frame: bytes) -> object:
     return decode_xor_address(frame, bytes(12))
 
 
+def parse_signed_stun(frame: bytes) -> object:
+    return check_integrity(decode_stun(frame), b"key")
+
+
 def parse_websocket_opening(frame: bytes) -> object:
     return WebSocketOpening().receive(frame)
 
@@ -119,6 +140,13 @@ PARSERS: tuple[tuple[str, Callable[[bytes], object]], ...] = (
     ("stun message", decode_stun),
     ("stun binding", parse_binding_request),
     ("stun address", parse_xor_address),
+    ("stun integrity", parse_signed_stun),
+    ("stun error code", decode_error_code),
+    ("turn channel number", decode_channel_number),
+    ("turn lifetime", decode_lifetime),
+    ("turn transport", decode_requested_transport),
+    ("turn channel data", decode_channel_data),
+    ("turn stream", split_stream),
 )
 
 SEEDS: tuple[bytes, ...] = (
@@ -136,4 +164,7 @@ SEEDS: tuple[bytes, ...] = (
     binding_request(bytes(12)),
     binding_request(bytes(12), answer_fits=False),
     REQUEST,
+    sign_stun(ALLOCATE, b"key"),
+    sign_stun(ALLOCATE, b"key", kind=MESSAGE_INTEGRITY_SHA256, fingerprint=True),
+    encode_channel_data(0x4000, b"packet", is_stream=True),
 )
