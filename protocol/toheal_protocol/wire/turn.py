@@ -30,6 +30,7 @@ REQUESTED_TRANSPORT: Final = 0x0019
 DONT_FRAGMENT: Final = 0x001A
 RESERVATION_TOKEN: Final = 0x0022
 ADDITIONAL_ADDRESS_FAMILY: Final = 0x8000
+ADDRESS_ERROR_CODE: Final = 0x8001
 
 UDP: Final = 17
 """The one transport between a server and a peer (an IP protocol number)."""
