@@ -19,6 +19,7 @@ from toheal_p2p.app import showing
 from toheal_p2p.app.doctor import examine
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.names import find
+from toheal_p2p.app.paths import Paths, servers_of
 from toheal_p2p.app.profile import (
     MAX_OWN_RELAYS,
     put_relays,
@@ -32,6 +33,7 @@ from toheal_p2p.app.relays import RelayPair
 from toheal_p2p.app.running import (
     RunningCircle,
     begin_anew,
+    decide,
     find_circle,
     relay_view,
     require_active,
@@ -80,7 +82,7 @@ SEARCH_MOST: Final = 200
 
 
 @define(eq=False)
-class Application:
+class Application(Paths):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:
@@ -329,10 +331,6 @@ class Application:
 
     # ---- members and links
 
-    async def links(self, circle: str) -> Sequence[views.LinkView]:
-        """Return how each other member is reached now."""
-        return showing.link_views(self._find(circle).service)
-
     async def safety_words(
         self, circle: str, who: str, *, language: Literal["ar", "en"]
     ) -> Sequence[str]:
@@ -361,7 +359,7 @@ class Application:
         with trio.move_on_after(DRAIN_DEADLINE):
             async with trio.open_nursery() as nursery:
                 for running in self._running.values():
-                    nursery.start_soon(running.service.drain_links)
+                    nursery.start_soon(running.service.links.drain_all)
         self.end()
 
     async def wipe(self) -> None:
@@ -396,7 +394,7 @@ class Application:
             relays=relays,
             channels=self.channels,
             tell=lambda happened: running.hear(happened),
-            stun_servers=tuple((one.host, one.port) for one in circle.cold.relays[:1]),
+            servers=partial(servers_of, relays.values()),
         )
         running = RunningCircle(service, relays)
         self._running[circle.cold.id] = running
@@ -407,12 +405,7 @@ class Application:
     async def _decide(
         self, running: RunningCircle, event: machine.Event
     ) -> tuple[machine.Effect, ...]:
-        try:
-            decision = running.service.take(event)
-            await self.committer.flushed()
-        except VaultFailed as failed:
-            raise refusal(failed.reason) from None
-        return decision.effects
+        return await decide(running, event, self.committer)
 
     async def _keep_relays(self, relays: tuple[RelayAddress, ...]) -> None:
         self._relays = relays
