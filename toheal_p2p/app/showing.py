@@ -131,10 +131,12 @@ def link_views(service: CircleService) -> tuple[views.LinkView, ...]:
     cold, live = service.circle.cold, service.circle.live
     shown = []
     for member in others(cold):
-        link = service.link_of(member)
+        in_room = service.lan.link_of(member)
+        link = in_room or service.link_of(member)
         peer = cold.peers[member]
         has_relay = any(grant.relay in live.boots for grant in peer.grants)
         kind: LinkKind = "direct" if link is not None else "relay" if has_relay else "none"
+        kind = "lan" if in_room is not None else kind
         trip = link.round_trip if link is not None else None
         in_ms = None if trip is None else round(trip * 1000, 1)
         shown.append(views.LinkView(member.hex(), peer.name, kind, in_ms))

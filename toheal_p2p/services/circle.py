@@ -19,6 +19,7 @@ from attrs import define, field
 from toheal_p2p.ports.channels import Channel, ChannelFailed, Channels, PreparedChannel
 from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.committer import Committer
+from toheal_p2p.services.lan_wires import LanWires
 from toheal_p2p.services.link import Link
 from toheal_p2p.services.recent_owed import RecentOwed
 from toheal_protocol.crypto import Entropy
@@ -89,10 +90,15 @@ class CircleService:
     channels: Channels | None
     tell: Callable[[machine.Show | machine.Tell], None]
     stun_servers: tuple[tuple[str, int], ...] = ()
+    lan: LanWires = field(init=False, repr=False)
+    """Who of the circle is reached in the same room."""
     _links: dict[MemberId, _OpenLink] = field(factory=dict, init=False, repr=False)
     _recent: RecentOwed = field(factory=RecentOwed, init=False, repr=False)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.lan = LanWires(self.take, self.committer)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
@@ -140,6 +146,7 @@ class CircleService:
     async def drain_links(self) -> None:
         """Let every link finish what is on its way. Put a deadline around it."""
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.lan.drain)
             for held in list(self._links.values()):
                 if held.link is not None and held.link.is_open:
                     nursery.start_soon(held.link.drain)
@@ -178,6 +185,8 @@ class CircleService:
                 nursery.start_soon(self._connect, effect)
             case machine.CloseLink(member, attempt):
                 self._close(member, attempt)
+            case machine.CloseLan(member, wire):
+                self.lan.close(member, wire)
             case machine.Show() | machine.Tell():
                 self.tell(effect)
             case _:
@@ -292,6 +301,8 @@ class CircleService:
             return
 
     def _send(self, member: MemberId, frames: tuple[Frame, ...]) -> None:
+        if self.lan.send(member, frames):
+            return
         held = self._links.get(member)
         if held is None or held.link is None:
             return  # it closed a moment ago; the machine hears of it and starts over

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import LocalError
-from toheal_protocol.machines import courier, door, linking, reset, seats
+from toheal_protocol.machines import courier, door, lan, linking, reset, seats
 from toheal_protocol.machines import events as happened
 from toheal_protocol.machines.alarms import next_alarm, ring
 from toheal_protocol.machines.arrivals import take_link_frames, take_mail
@@ -91,6 +91,12 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             offer_keys(draft, member)
         case happened.LinkClosed(member, attempt):
             linking.take_closed(draft, member, attempt)
+        case happened.LanMet(member, wire):
+            lan.take_met(draft, member, wire)
+        case happened.LanArrived(member, frames):
+            lan.take_frames(draft, member, frames)
+        case happened.LanParted(member, wire):
+            lan.take_parted(draft, member, wire)
         case happened.Woke():
             ring(draft)
         case _:
@@ -127,7 +133,7 @@ def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
         draft.set_courier(member, draft.live.couriers.get(member) or Courier())
         repeat_call(draft, member)
         repeat_unconfirmed(draft, member)
-        if not draft.courier(member).is_linked:
+        if not draft.courier(member).has_link:
             courier.start_over(draft, member)
             linking.say_here(draft, member, is_reply=False)
 

@@ -178,6 +178,30 @@ class LinkClosed:
 
 
 @frozen
+class LanMet:
+    """A member was recognised on the local network; `wire` numbers the connection, from 1."""
+
+    member: MemberId
+    wire: int
+
+
+@frozen
+class LanArrived:
+    """A wire brought frames."""
+
+    member: MemberId
+    frames: tuple[bytes, ...] = field(repr=False)
+
+
+@frozen
+class LanParted:
+    """A wire is over."""
+
+    member: MemberId
+    wire: int
+
+
+@frozen
 class Woke:
     """The alarm rang."""
 
@@ -201,6 +225,9 @@ Event = (
     | LinkPrepared
     | LinkOpened
     | LinkClosed
+    | LanMet
+    | LanArrived
+    | LanParted
     | Woke
 )
 
@@ -268,7 +295,7 @@ class DeleteMail:
 
 @frozen
 class SendFrames:
-    """Send frames over the open link to a member, in order."""
+    """Send frames over the wire or the open link to a member, in order."""
 
     member: MemberId
     frames: tuple[Frame, ...] = field(repr=False)
@@ -310,6 +337,14 @@ class CloseLink:
 
     member: MemberId
     attempt: bytes
+
+
+@frozen
+class CloseLan:
+    """End the wire to a member."""
+
+    member: MemberId
+    wire: int
 
 
 @frozen
@@ -359,6 +394,7 @@ Effect = (
     | PrepareLink
     | ConnectLink
     | CloseLink
+    | CloseLan
     | WakeAt
     | Show
     | Tell

@@ -195,7 +195,7 @@ def _is_wanted(draft: Draft, member: MemberId) -> bool:
         and peer.standing is Standing.MEMBER
         and draft.our_id < member
         and present.is_here
-        and not present.is_linked
+        and not present.has_link
         and present.attempt is None
         and choose_grant(draft, member, SIGNAL) is not None
     )

@@ -127,7 +127,7 @@ def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
     pair = draft.pair(member)
     if pair.session is None or not pair.session.can_send:
         return False
-    linked = draft.courier(member).is_linked
+    linked = draft.courier(member).has_link
     is_unasked = isinstance(note, LinkOffer) or (isinstance(note, Here) and not note.is_reply)
     if is_unasked and _never_sent_again(pair) >= CHAIN_SPARED:
         return False

@@ -275,6 +275,7 @@ class Courier:
 
     Attributes:
         is_linked: a data channel is open.
+        lan: number of the wire to them on the local network; 0: there is none.
         is_here: we heard from them since we started: they will answer.
         cursor: the last seq handed over on the present route.
         is_loading: owed frames are on their way from the vault.
@@ -310,6 +311,12 @@ class Courier:
     attempt: LinkAttempt | None = None
     link_after: Instant = Instant(0)
     link_failures: int = 0
+    lan: int = 0
+
+    @property
+    def has_link(self) -> bool:
+        """Say whether frames reach them without a relay now."""
+        return self.is_linked or self.lan > 0
 
 
 @frozen
