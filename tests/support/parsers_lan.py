@@ -65,7 +65,7 @@ PARSERS: tuple[tuple[str, Callable[[bytes], object]], ...] = (
 
 SEEDS: tuple[bytes, ...] = (
     encode_advert(ADVERT),
-    encode_question(LABELS),
+    encode_question(LABELS[0]),
     bytes(recognition.HELLO_SIZE),
     bytes(recognition.MARKS_SIZE),
     bytes(recognition.PROOF_SIZE),

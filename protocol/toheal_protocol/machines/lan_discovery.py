@@ -54,7 +54,7 @@ class Presence:
     """We are here, on one network, under names that stand for nothing.
 
     Attributes:
-        labels: those we look for; the first is the one we announce.
+        labels: those we know when we hear them. Only our own, the advert's, ever leaves us.
         questions: how many were asked.
         announce_at: when an announcement is due; None: when somebody asks.
         announced_at: when the last one left.
@@ -90,7 +90,7 @@ def wake(presence: Presence, *, now: Instant) -> tuple[Presence, tuple[bytes, ..
     """Return the packets that are due now."""
     packets: list[bytes] = []
     if presence.ask_at <= now:
-        packets.append(encode_question(presence.labels))
+        packets.append(encode_question(presence.advert.label))
         asked = presence.questions
         wait = ASK_AFTER[asked] if asked < len(ASK_AFTER) else ASK_EVERY
         presence = evolve(presence, questions=asked + 1, ask_at=Instant(now + wait))
@@ -120,7 +120,7 @@ def hear(
     except RemoteError:
         return presence, ()
     others = tuple(one for one in heard.adverts if one.instance != presence.advert.instance)
-    if presence.advert.label in heard.asked and presence.announce_at is None:
+    if heard.asked and presence.announce_at is None:
         wait = ANSWER_FIRST + ANSWER_SPREAD * entropy.draw(1)[0] / 256
         earliest = 0.0 if presence.announced_at is None else presence.announced_at + ANNOUNCE_REST
         presence = evolve(presence, announce_at=Instant(max(now + wait, earliest)))

@@ -2,7 +2,7 @@
 
 ```
 advert    who listens where: PTR, SRV and an empty TXT for one random instance
-question  who of these labels is there: one PTR question each
+question  who is there under a label: one PTR question
 ```
 Anything else that speaks mDNS on the same network is none of ours: `may_hold` drops it with one look
 through its bytes, before anything is parsed.
@@ -79,10 +79,9 @@ def may_hold(packet: bytes, labels: Iterable[str]) -> bool:
     return any(label.encode() in lower for label in labels)
 
 
-def encode_question(labels: Iterable[str]) -> bytes:
-    """Ask who is there, under each of these labels."""
-    asked = [_service(label) + u16(_PTR) + u16(_IN) for label in labels]
-    return _head(0, questions=len(asked), answers=0) + b"".join(asked)
+def encode_question(label: str) -> bytes:
+    """Ask who is there under this label."""
+    return _head(0, questions=1, answers=0) + _service(label) + u16(_PTR) + u16(_IN)
 
 
 def encode_advert(advert: Advert) -> bytes:
