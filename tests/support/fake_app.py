@@ -28,6 +28,7 @@ from toheal_p2p.app.interface import (
     InvitationContentView,
     InvitationView,
     LinkView,
+    MeetingView,
     MemberView,
     RelayView,
     WaitingView,
@@ -52,6 +53,38 @@ def refuse(code: RefusalCode) -> Refused:
 
 
 @define(eq=False)
+class FakeMeetings:
+    """Meeting in one room, without a room."""
+
+    app: FakeApp
+    opened: list[str] = field(factory=list)
+
+    async def open(
+        self, circle: str | None, *, seconds: int, interfaces: Sequence[str]
+    ) -> Sequence[MeetingView]:
+        if circle is not None:
+            await self.app._find(circle)
+        if "none0" in interfaces:
+            raise refuse("no_such_interface")
+        self.opened.append(circle or "all")
+        return await self.views()
+
+    async def close(self, circle: str | None) -> None:
+        self.opened.clear()
+
+    async def views(self) -> Sequence[MeetingView]:
+        if not self.opened:
+            return [MeetingView(_id("evening"), "evening", "closed", 0, (), ())]
+        networks = ("wlan0 192.168.1.5",)
+        return [
+            MeetingView(
+                _id("evening"), "evening", "met", NOW + 7200, networks, ("Sam", "Ev\x1b]il")
+            ),
+            MeetingView(_id("x"), "x", "silent", NOW + 7200, networks, ()),
+        ]
+
+
+@define(eq=False)
 class FakeApp:
     """See the module."""
 
@@ -64,6 +97,10 @@ class FakeApp:
     produced: int = 0
     following: int = 0
     news: trio.Event = field(factory=trio.Event)
+    meeting: FakeMeetings = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.meeting = FakeMeetings(self)
 
     async def circle_create(
         self,

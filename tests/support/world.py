@@ -16,6 +16,7 @@ from itertools import count
 from attrs import define, evolve, field
 
 from tests.support.entropy import SeededEntropy
+from tests.support.room import Room
 from toheal_protocol.machines import door
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.circle import step
@@ -241,6 +242,7 @@ class World:
     links_allowed: bool = True
     has_turn: bool = False
     """Whether the relay lends addresses; without, the only links are direct ones."""
+    room: Room = field(init=False)
     keep_deposits: bool = False
     answers: bool = True
     restart_after: float | None = None
@@ -256,6 +258,7 @@ class World:
         self.chance = random.Random(self.seed)
         address = RelayAddress("relay.example", 443, bytes(32))
         self.relay = RelayModel(address, self._boot())
+        self.room = Room(self)
 
     def _boot(self) -> bytes:
         return self.chance.randbytes(16)
@@ -359,6 +362,7 @@ class World:
         self.relay.watchers = {a: p for a, p in self.relay.watchers.items() if p is not person}
         for member in list(person.links):
             self.cut_link(person, member)
+        self.room.leave(person)
 
     def restart_soon(self, person: Person) -> None:
         """Somebody starts the process again, where this world has such a somebody."""
@@ -468,12 +472,15 @@ class World:
             case m.LoadOwed():
                 self._load_owed(person, run, effect)
             case m.SendFrames(member, frames):
-                self._send(person, member, frames)
+                if not self.room.send(person, member, frames):
+                    self._send(person, member, frames)
             case m.PrepareLink():
                 person.ways.append(effect.way)
                 self._prepare(person, run, effect)
             case m.ConnectLink(member, attempt):
                 self._connect_link(person, member, attempt)
+            case m.CloseLan(member, wire):
+                self.room.close(person, member, wire)
             case m.CloseLink(member, attempt):
                 self._open_ways.pop((person.name, attempt), None)
                 if person.links.get(member) == attempt:

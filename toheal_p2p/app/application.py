@@ -18,6 +18,7 @@ from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
 from toheal_p2p.app.doctor import examine
 from toheal_p2p.app.invitations import fetch_content, read_link
+from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.names import find
 from toheal_p2p.app.paths import Paths, servers_of
 from toheal_p2p.app.profile import (
@@ -100,6 +101,7 @@ class Application(Paths):
     connect: Callable[[RelayAddress], RelayConnection]
     end: Callable[[], None]
     destroy: Callable[[], None]
+    meeting: Meetings = field(factory=Meetings)
     was_put_back: bool = field(default=False, init=False)
     """Whether this run began with an older copy of the vault: the person is told while it lasts."""
     _nickname: str = field(default="", init=False, repr=False)
@@ -119,8 +121,8 @@ class Application(Paths):
             self.was_put_back = self.vault.was_put_back
             if self.was_put_back:
                 await begin_anew(self._running.values(), self.committer, self.vault)
+            nursery.start_soon(self.meeting.run, self._running)
             task_status.started()
-            await trio.sleep_forever()
 
     # ---- circles
 
@@ -137,8 +139,6 @@ class Application(Paths):
         chosen = tuple(read_relay(address) for address in relays) or self._relays[:MAX_RELAYS]
         if len(chosen) > MAX_RELAYS:
             raise Refused("too_many_relays", limit=MAX_RELAYS)
-        if not chosen:
-            raise Refused("no_relay")
         require_charter(charter)
         circle = door.found_circle(
             name=usable_name(name),
@@ -349,6 +349,7 @@ class Application(Paths):
             wall_now=self.wall_clock(),
             relays=await self.relay_list(),
             circles=self._running.values(),
+            meetings=await self.meeting.views(),
         )
 
     # ---- ending
@@ -359,7 +360,7 @@ class Application(Paths):
         with trio.move_on_after(DRAIN_DEADLINE):
             async with trio.open_nursery() as nursery:
                 for running in self._running.values():
-                    nursery.start_soon(running.service.links.drain_all)
+                    nursery.start_soon(running.service.drain_links)
         self.end()
 
     async def wipe(self) -> None:

@@ -25,6 +25,7 @@ from toheal_p2p.app.vocabulary import (
     CircleState,
     DeliveryState,
     LinkKind,
+    MeetingState,
     RelayState,
     Role,
 )
@@ -159,8 +160,58 @@ class CheckView:
     facts: Mapping[str, Fact] = field(factory=dict, repr=False)
 
 
+@frozen
+class MeetingView:
+    """How meeting members of one circle on the local network goes.
+
+    Attributes:
+        until: when it closes by itself; 0 where it is closed.
+        networks: interface and address, for each network we are to be found on.
+        met: the names of the members who are in the room.
+    """
+
+    circle: str
+    circle_name: str = field(repr=False)
+    state: MeetingState
+    until: int
+    networks: tuple[str, ...] = field(repr=False)
+    met: tuple[str, ...] = field(repr=False)
+
+
+class MeetingInterface(Protocol):
+    """Meeting in one room: open only while the person has it open."""
+
+    async def open(
+        self, circle: str | None, *, seconds: int, interfaces: Sequence[str]
+    ) -> Sequence[MeetingView]:
+        """Open it for a circle, or (None) for every active one; opening again begins anew.
+
+        Args:
+            seconds: after which it closes by itself.
+            interfaces: the names of those to be found on; none: all that could be a room.
+
+        Raises:
+            Refused: no_such_circle, ambiguous_name, not_admitted_yet, left_circle,
+                declined_at_door, no_such_interface, not_supported_here.
+        """
+        ...
+
+    async def close(self, circle: str | None) -> None:
+        """Close it for a circle, or (None) altogether; what is on its way gets two seconds."""
+        ...
+
+    async def views(self) -> Sequence[MeetingView]:
+        """Return how it goes, for every active circle."""
+        ...
+
+
 class AppInterface(Protocol):
     """One opened profile."""
+
+    @property
+    def meeting(self) -> MeetingInterface:
+        """Meeting on the local network."""
+        ...
 
     async def circle_create(
         self,
@@ -171,11 +222,13 @@ class AppInterface(Protocol):
         charter: str,
         nickname: str | None,
     ) -> CircleView:
-        """Begin a circle. `relays` empty: the profile's own. `nickname` None: the profile's name.
+        """Begin a circle. `relays` empty: the profile's own; none at all: on the LAN only.
+
+        `nickname` None: the profile's name.
 
         Raises:
             Refused: name_*, charter_empty, charter_too_long, relay_address_malformed,
-                too_many_relays, no_relay.
+                too_many_relays.
         """
         ...
 

@@ -70,6 +70,8 @@ RefusalCode = Literal[
     "relay_unreachable",
     "relay_wrong_fingerprint",
     "relay_full",
+    # the local network
+    "no_such_interface",
     # what the person wrote
     "name_empty",
     "name_too_long",
@@ -103,6 +105,7 @@ FACTS: Final[Mapping[RefusalCode, tuple[str, ...]]] = {
     "relay_unreachable": ("address",),
     "relay_wrong_fingerprint": ("address",),
     "relay_full": ("address",),
+    "no_such_interface": ("name",),
     "name_too_long": ("limit",),
     "text_too_long": ("limit",),
     "charter_too_long": ("limit",),

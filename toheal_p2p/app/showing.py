@@ -134,12 +134,15 @@ def link_views(service: CircleService) -> tuple[views.LinkView, ...]:
     cold, live = service.circle.cold, service.circle.live
     shown = []
     for member in others(cold):
-        link = service.link_of(member)
+        in_room, held = service.lan.link_of(member), service.link_of(member)
+        link = in_room or held
         peer = cold.peers[member]
         has_relay = any(grant.relay in live.boots for grant in peer.grants)
         kind: LinkKind = "relay" if has_relay else "none"
-        if link is not None:
-            kind = _link_kind(link)
+        if in_room is not None:
+            kind = "lan"
+        elif held is not None:
+            kind = _link_kind(held)
         trip = link.round_trip if link is not None else None
         in_ms = None if trip is None else round(trip * 1000, 1)
         shown.append(views.LinkView(member.hex(), peer.name, kind, in_ms))

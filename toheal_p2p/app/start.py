@@ -10,12 +10,14 @@ from pathlib import Path
 import trio
 
 from toheal_p2p.adapters.entropy import SystemEntropy
+from toheal_p2p.adapters.lan_sockets import SocketLan
 from toheal_p2p.adapters.network import look_at_network
 from toheal_p2p.adapters.relay_tls import dial
 from toheal_p2p.adapters.vault import create_vault, open_vault, wipe_vault
 from toheal_p2p.adapters.webrtc import WebRtcChannels
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.interface import Serve
+from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.profile import put_nickname, usable_name
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vault_refusals import refusal
@@ -83,6 +85,7 @@ async def run_app(
                 connect=_connect,
                 end=nursery.cancel_scope.cancel,
                 destroy=partial(wipe_home, home),
+                meeting=Meetings(SocketLan(include_loopback=allow_loopback)),
             )
             await nursery.start(committer.run)
             await nursery.start(app.run)

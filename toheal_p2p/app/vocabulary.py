@@ -19,6 +19,9 @@ given up."""
 LinkKind = Literal["direct", "turn", "relay", "lan", "none"]
 """How a member is reached just now."""
 
+MeetingState = Literal["closed", "searching", "met", "silent", "no_network"]
+"""How meeting on the local network goes. `silent`: no other machine is heard there at all."""
+
 RelayState = Literal["connected", "trying", "unreachable"]
 
 EntryKind = Literal["text", "joined", "left", "gap", "unknown"]
@@ -45,6 +48,10 @@ CheckCode = Literal[
     "no_circle",
     "fork_seen",
     "session_reset",
+    "lan_searching",
+    "lan_met",
+    "lan_silent",
+    "lan_no_network",
 ]
 """What `doctor` can find. Each has a sentence `check.<code>`; those of a relay carry the fact
 `address`, those of links and forks `circle`."""
@@ -53,6 +60,7 @@ CIRCLE_STATES: Final[tuple[CircleState, ...]] = get_args(CircleState)
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = get_args(DeliveryState)
 LINK_KINDS: Final[tuple[LinkKind, ...]] = get_args(LinkKind)
+MEETING_STATES: Final[tuple[MeetingState, ...]] = get_args(MeetingState)
 RELAY_STATES: Final[tuple[RelayState, ...]] = get_args(RelayState)
 ENTRY_KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
 CONTENT_NOTES: Final[tuple[ContentNote, ...]] = get_args(ContentNote)

@@ -108,6 +108,22 @@ def link_line(words: Words, link: Item) -> str:
     return line + words.text("line.round_trip", milliseconds=round(link["round_trip_ms"]))
 
 
+def meeting_line(words: Words, meeting: Item) -> str:
+    """Return how meeting one circle on the local network goes; more lines where it is open."""
+    state = words.word("meeting_state", meeting["state"])
+    line = words.text("line.meeting", name=meeting["circle_name"], state=state)
+    if not meeting["until"]:
+        return line
+    lines = [line + words.text("line.meeting_until", until=clock_time(meeting["until"]))]
+    if meeting["networks"]:
+        networks = words.text("line.comma").join(meeting["networks"])
+        lines.append("    " + words.text("line.meeting_networks", networks=networks))
+    if meeting["met"]:
+        names = words.text("line.comma").join(meeting["met"])
+        lines.append("    " + words.text("line.meeting_met", names=names))
+    return "\n".join(lines)
+
+
 def check_line(words: Words, check: Item) -> str:
     """Return one finding."""
     key = "line.check_well" if check["ok"] else "line.check_care"

@@ -18,6 +18,7 @@ from toheal_p2p.ports.channels import Channels, RelayServer
 from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle_links import CircleLinks, HeldLink, no_servers
 from toheal_p2p.services.committer import Committer
+from toheal_p2p.services.lan_wires import LanWires
 from toheal_p2p.services.recent_owed import RecentOwed
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import events as machine
@@ -73,6 +74,8 @@ class CircleService:
     tell: Callable[[machine.Show | machine.Tell], None]
     servers: Callable[[], Awaitable[Sequence[RelayServer]]] = no_servers
     links: CircleLinks = field(init=False, repr=False)
+    lan: LanWires = field(init=False, repr=False)
+    """Who of the circle is reached in the same room."""
     _recent: RecentOwed = field(factory=RecentOwed, init=False, repr=False)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
@@ -81,6 +84,7 @@ class CircleService:
         self.links = CircleLinks(
             self._take_of_link, self.committer.room, self.channels, self.servers
         )
+        self.lan = LanWires(self.take, self.committer)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
@@ -118,6 +122,12 @@ class CircleService:
         courier = self.circle.live.couriers.get(member)
         return self.links.route_to(member) if courier is not None and courier.is_linked else None
 
+    async def drain_links(self) -> None:
+        """Let every link finish what is on its way. Put a deadline around it."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.links.drain_all)
+            nursery.start_soon(self.lan.drain)
+
     # ---- acting
 
     def _perform_all(self, effects: Sequence[machine.Effect]) -> None:
@@ -129,7 +139,8 @@ class CircleService:
     def _perform(self, effect: machine.Effect, nursery: trio.Nursery) -> None:  # noqa: C901 - one flat list of all effects
         match effect:
             case machine.SendFrames(member, frames):
-                self.links.send(member, frames)
+                if not self.lan.send(member, frames):
+                    self.links.send(member, frames)
             case machine.WakeAt(instant):
                 self._alarm.deadline = trio.current_time() + 3600 if instant is None else instant
             case machine.Deposit():
@@ -153,6 +164,8 @@ class CircleService:
                 self.links.close(effect)
             case machine.ProbeLink():
                 self.links.probe(effect)
+            case machine.CloseLan(member, wire):
+                self.lan.close(member, wire)
             case machine.Show() | machine.Tell():
                 self.tell(effect)
             case _:

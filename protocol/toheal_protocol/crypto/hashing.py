@@ -40,6 +40,11 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/inv-reply-seal",
         "th1/inv-reply-token",
         "th1/inv-token",
+        "th1/lan-circle",
+        "th1/lan-day",
+        "th1/lan-pair",
+        "th1/lan-seal",
+        "th1/lan-tag",
         "th1/link-key",
         "th1/link-root",
         "th1/meeting",
@@ -48,6 +53,7 @@ LABELS: Final[frozenset[str]] = frozenset(
         # key schedules (HKDF info)
         "th1/chain",
         "th1/handshake",
+        "th1/lan-wire",
         "th1/root",
         "th1/session",
         # signatures

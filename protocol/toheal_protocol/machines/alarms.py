@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from toheal_protocol.machines import cards, courier, door, linking, seats
+from toheal_protocol.machines import cards, courier, door, lan, linking, seats
 from toheal_protocol.machines.addressing import move_on
 from toheal_protocol.machines.calls import repeat_call
 from toheal_protocol.machines.draft import Draft
@@ -30,6 +30,7 @@ def ring(draft: Draft) -> None:
             move_on(draft, member)
             forget_expired(draft, member)
             linking.close_if_over(draft, member)
+            lan.close_if_over(draft, member)
         seats.expire_invitations(draft)
         door.tidy_door(draft)
         cards.renew_card(draft)
@@ -44,7 +45,7 @@ def _say_again_if_due(draft: Draft, member: MemberId) -> None:
         repeat_call(draft, member)
     if present.here_at is not None and present.here_at <= draft.now:
         draft.change_courier(member, here_at=None)
-        if not present.is_linked:
+        if not present.has_link:
             linking.say_here(draft, member, is_reply=False)
 
 

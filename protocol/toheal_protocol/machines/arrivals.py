@@ -106,6 +106,23 @@ def take_link_frames(draft: Draft, member: MemberId, frames: tuple[bytes, ...]) 
             continue  # the link's own seal held, the frame's did not: drop it and go on
 
 
+def take_lan_frame(draft: Draft, member: MemberId, frame: bytes) -> None:
+    """Take one frame that a member in the same room sent; handshake flights come this way too.
+
+    Raises:
+        RemoteError: it changes nothing; the caller undoes what was done.
+    """
+    match decode_frame(frame):
+        case Opening(flight):
+            _take_expected_call(draft, member, flight)
+        case Answer(flight):
+            _take_answer(draft, member, flight)
+        case Renewal(card):
+            renewals.take_renewal(draft, member, card)
+        case Note() | Envelope() as sealed:
+            _take_frame(draft, member, sealed, over_link=True)
+
+
 def _take_deposit(draft: Draft, source: Source, deposit: bytes) -> None:
     frame = decode_frame(open_deposit(source.seal_key, deposit))
     match frame:

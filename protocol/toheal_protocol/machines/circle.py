@@ -13,7 +13,7 @@ from typing import assert_never
 
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import LocalError
-from toheal_protocol.machines import consent, courier, door, linking, reset, seats
+from toheal_protocol.machines import consent, courier, door, lan, linking, reset, seats
 from toheal_protocol.machines import events as happened
 from toheal_protocol.machines.alarms import next_alarm, ring
 from toheal_protocol.machines.arrivals import take_link_frames, take_mail
@@ -99,6 +99,12 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             linking.take_aging(draft, member, attempt)
         case happened.LinkClosed(member, attempt):
             linking.take_closed(draft, member, attempt)
+        case happened.LanMet(member, wire):
+            lan.take_met(draft, member, wire)
+        case happened.LanArrived(member, frames):
+            lan.take_frames(draft, member, frames)
+        case happened.LanParted(member, wire):
+            lan.take_parted(draft, member, wire)
         case happened.Woke():
             ring(draft)
         case _:
@@ -136,7 +142,7 @@ def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
         repeat_call(draft, member)
         repeat_unconfirmed(draft, member)
         linking.relay_is_up(draft, member)
-        if not draft.courier(member).is_linked:
+        if not draft.courier(member).has_link:
             courier.start_over(draft, member)
             linking.say_here(draft, member, is_reply=False)
             ack_if_untold(draft, member)

@@ -4,7 +4,7 @@ Everything owed has a number and lies in the vault until the peer's device ackno
 courier only remembers how far it has handed things over on the present route:
 
 ```
-            link open                          no link, a relay of theirs up
+      wire or link open                        no link, a relay of theirs up
   [cursor] ----------> frames over the link    [cursor] ------> deposits, marked when taken
      ^  link closed, or no ack for a while         ^   relay restarted (another boot)
      +---- back to what is acknowledged            +---- back to what is acknowledged
@@ -235,13 +235,13 @@ def resend_if_due(draft: Draft, member: MemberId) -> None:
     courier = draft.courier(member)
     if courier.resend_at is None or courier.resend_at > draft.now:
         return
-    if courier.resend_wait >= RESEND_LONGEST and not courier.is_linked:
+    if courier.resend_wait >= RESEND_LONGEST and not courier.has_link:
         draft.change_courier(member, is_here=False, resend_at=None, resend_wait=0.0)
         return
     if courier.link is not None:
         draft.ask(ProbeLink(member, courier.link.attempt))
     wait = min(RESEND_LONGEST, 2 * (courier.resend_wait or _first_wait(courier)))
-    is_in_vain = courier.resend_wait > 0 and (courier.is_here or courier.is_linked)
+    is_in_vain = courier.resend_wait > 0 and (courier.is_here or courier.has_link)
     draft.change_courier(member, is_sealing_anew=is_in_vain)
     start_over(draft, member, ignore_marks=courier.is_here)
     if draft.pair(member).acked_through < draft.pair(member).next_seq - 1:
@@ -259,7 +259,7 @@ def is_acked(draft: Draft, member: MemberId, seq: int) -> bool:
 def _room(draft: Draft, member: MemberId) -> int:
     """Return how many frames the present route would take now; 0 without a route."""
     courier, pair = draft.courier(member), draft.pair(member)
-    if courier.is_linked:
+    if courier.has_link:
         return LINK_WINDOW - (courier.cursor - pair.acked_through)
     if choose_grant(draft, member, MAIL) is None:
         return 0
@@ -268,19 +268,19 @@ def _room(draft: Draft, member: MemberId) -> int:
 
 def _lies_at_relay(draft: Draft, member: MemberId, owed: OwedFrame) -> bool:
     courier = draft.courier(member)
-    if courier.is_linked or courier.is_ignoring_marks or not owed.boot:
+    if courier.has_link or courier.is_ignoring_marks or not owed.boot:
         return False
     return owed.boot in draft.live.boots.values()
 
 
 def _hand_over(draft: Draft, member: MemberId, seq: int, frame: Frame) -> None:
-    if draft.courier(member).is_linked:
+    if draft.courier(member).has_link:
         draft.ask(SendFrames(member, (frame,)))
     else:
         deposit(draft, member, frame, seq=seq, kind=MAIL)
     _move_cursor(draft, member, seq)
     courier = draft.courier(member)
-    if courier.resend_at is None and (courier.is_linked or courier.is_here):
+    if courier.resend_at is None and (courier.has_link or courier.is_here):
         draft.change_courier(member, resend_at=_resend_instant(draft, courier, courier.resend_wait))
 
 
@@ -292,6 +292,9 @@ def deposit(
     Args:
         through: what the frame acknowledges, if that is what it is for.
     """
+    if draft.courier(member).lan:  # what is not owed, a handshake's flight say, takes the wire too
+        draft.ask(SendFrames(member, (frame,)))
+        return True
     grant = choose_grant(draft, member, kind)
     if grant is None:
         return False
@@ -322,13 +325,13 @@ def _move_cursor(draft: Draft, member: MemberId, seq: int) -> None:
 
 
 def _resend_instant(draft: Draft, courier: Courier, wait: float) -> Instant | None:
-    if not (courier.is_linked or courier.is_here):
+    if not (courier.has_link or courier.is_here):
         return None
     return Instant(draft.now + (wait or _first_wait(courier)))
 
 
 def _first_wait(courier: Courier) -> float:
-    return LINK_RESEND if courier.is_linked else RELAY_RESEND
+    return LINK_RESEND if courier.has_link else RELAY_RESEND
 
 
 def _earlier(one: Instant | None, other: Instant) -> Instant:

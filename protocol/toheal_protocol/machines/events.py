@@ -199,6 +199,30 @@ class LinkClosed:
 
 
 @frozen
+class LanMet:
+    """A member was recognised on the local network; `wire` numbers the connection, from 1."""
+
+    member: MemberId
+    wire: int
+
+
+@frozen
+class LanArrived:
+    """A wire brought frames."""
+
+    member: MemberId
+    frames: tuple[bytes, ...] = field(repr=False)
+
+
+@frozen
+class LanParted:
+    """A wire is over."""
+
+    member: MemberId
+    wire: int
+
+
+@frozen
 class Woke:
     """The alarm rang."""
 
@@ -225,6 +249,9 @@ Event = (
     | LinkOpened
     | LinkAging
     | LinkClosed
+    | LanMet
+    | LanArrived
+    | LanParted
     | Woke
 )
 
@@ -292,7 +319,7 @@ class DeleteMail:
 
 @frozen
 class SendFrames:
-    """Send frames over the open link to a member, in order."""
+    """Send frames over the wire or the open link to a member, in order."""
 
     member: MemberId
     frames: tuple[Frame, ...] = field(repr=False)
@@ -349,6 +376,14 @@ class ProbeLink:
 
 
 @frozen
+class CloseLan:
+    """End the wire to a member."""
+
+    member: MemberId
+    wire: int
+
+
+@frozen
 class WakeAt:
     """Ring the alarm then; a later one replaces an earlier one. None: no alarm."""
 
@@ -396,6 +431,7 @@ Effect = (
     | ConnectLink
     | CloseLink
     | ProbeLink
+    | CloseLan
     | WakeAt
     | Show
     | Tell

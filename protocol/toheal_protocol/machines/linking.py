@@ -310,6 +310,7 @@ def _is_wanted(draft: Draft, member: MemberId) -> bool:
         and peer.standing is Standing.MEMBER
         and draft.our_id < member
         and present.is_here
+        and not present.lan
         and present.attempt is None
         and _lacks_link(draft, member)
         and choose_grant(draft, member, SIGNAL) is not None

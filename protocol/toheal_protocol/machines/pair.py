@@ -134,7 +134,7 @@ def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
     if is_unasked and _never_sent_again(pair) >= CHAIN_SPARED:
         return False
     kind = SIGNAL if isinstance(note, Here | AskLink | LinkOffer | LinkAnswer) else MAIL
-    linked = draft.courier(member).is_linked and not _goes_beside_link(draft, member, note)
+    linked = draft.courier(member).has_link and not _goes_beside_link(draft, member, note)
     if not linked and choose_grant(draft, member, kind) is None:
         return False
     plain = encode_note(note, seq=0, through=pair.received_through)
@@ -391,7 +391,7 @@ def ack_if_untold(draft: Draft, member: MemberId) -> None:
     The peer cannot know that we have it, and says nothing more of it once it lies at the relay.
     """
     pair, present = draft.pair(member), draft.courier(member)
-    if present.is_linked or not (pair.received_through or pair.received_beyond):
+    if present.has_link or not (pair.received_through or pair.received_beyond):
         return
     if _never_sent_again(pair) >= CHAIN_SPARED:
         return  # a frame that may be lost for ever, and nobody asked for it

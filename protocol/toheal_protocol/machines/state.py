@@ -293,6 +293,7 @@ class Courier:
 
     Attributes:
         link: the data channel that is open.
+        lan: number of the wire to them on the local network; 0: there is none.
         is_here: we heard from them since we started: they will answer.
         cursor: the last seq handed over on the present route.
         is_loading: owed frames are on their way from the vault.
@@ -339,11 +340,17 @@ class Courier:
     link_after: Instant = Instant(0)
     link_failures: int = 0
     offer_after: Instant = Instant(0)
+    lan: int = 0
 
     @property
     def is_linked(self) -> bool:
         """Whether a data channel is open."""
         return self.link is not None
+
+    @property
+    def has_link(self) -> bool:
+        """Say whether frames reach them without a relay now."""
+        return self.is_linked or self.lan > 0
 
 
 @frozen

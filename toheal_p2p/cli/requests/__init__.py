@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from toheal_p2p.cli.local_wire import VERSION
-from toheal_p2p.cli.requests import circles, doors, paths, profile, relays, talk
+from toheal_p2p.cli.requests import circles, doors, meeting, paths, profile, relays, talk
 from toheal_p2p.cli.requests.base import Give, Request
 from toheal_protocol.errors import MalformedFrame
 
@@ -51,6 +51,9 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "direct": paths.Direct,
     "safety_words": talk.SafetyWords,
     "search": talk.Search,
+    "meet": meeting.Meet,
+    "meet_off": meeting.MeetOff,
+    "meetings": meeting.Meetings,
     "doctor": profile.Doctor,
     "lock": profile.Lock,
     "wipe": profile.Wipe,
