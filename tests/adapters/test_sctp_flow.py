@@ -278,3 +278,37 @@ def test_what_we_override_and_lean_on_exists_in_the_pinned_versions():
         for name in names:
             assert name in source
     assert len(bytes(stock.SackChunk())) == 16
+
+
+def test_one_timer_is_enough_for_many_lost_packets():
+    async def talk(pair):
+        pair.ours.sctp._cwnd = 20_000
+        for _ in range(4):
+            pair.ours.channel.send(bytes(900))
+        assert len(await sent_by(pair.ours)) == 4  # and none arrives
+        pair.ours.sctp._t3_at = 0.0
+        pair.ours.sctp._t3_cancel()
+        pair.ours.sctp._t3_expired()
+        for _ in range(8):
+            await pair.carry()
+            await asyncio.sleep(1.2 * SACK_DELAY)
+        assert len(pair.theirs.messages) == 4
+
+    talking(talk)
+
+
+def test_an_acknowledgement_makes_room_once():
+    async def talk(pair):
+        side = pair.ours.sctp
+        side._cwnd = 60_000
+        for _ in range(3):
+            pair.ours.channel.send(bytes(MAX_RECORD_SIZE))
+        for _ in range(2):
+            await pair.theirs.sctp.take_packets(await sent_by(pair.ours))
+            await side.take_packets(await sent_by(pair.theirs))
+        before = side._flight_size
+        await sent_by(pair.ours)
+        await side._transmit()
+        assert side._flight_size - before <= sctp_flow.BURST
+
+    talking(talk)
