@@ -310,5 +310,6 @@ def test_an_acknowledgement_makes_room_once():
         await sent_by(pair.ours)
         await side._transmit()
         assert side._flight_size - before <= sctp_flow.BURST
+        assert side._made_room == 0
 
     talking(talk)
