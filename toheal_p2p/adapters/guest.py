@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import outcome
@@ -31,6 +31,9 @@ from attrs import define, field
 
 _PARTS: Final = ("runner", "unrolled_run_gen", "unrolled_run_next_send", "done_callback")
 """What we need of trio's `GuestState`."""
+
+PASSES_MOST: Final = 3
+"""Passes of trio in one turn of the loop: a message wakes one task after the other."""
 
 _TIMER_LONGEST: Final = 24 * 3600.0
 """Seconds a timer is set for at most: trio's own longest is centuries, which no loop takes."""
@@ -59,6 +62,8 @@ class GuestDriver:
     _guest: Any = None  # a private class of trio's
     _file: int = -1
     _timer: asyncio.TimerHandle | None = None
+    _has_files: bool = field(default=False, init=False)
+    """The loop has seen a file of trio's ready, and trio was not told yet."""
     _is_idle: bool = field(default=False, init=False)
     """Trio has nothing to do before its deadline, a file or a callback says otherwise."""
 
@@ -84,9 +89,16 @@ class GuestDriver:
         manager._force_wakeup = _Nudge(manager._force_wakeup, self._nudged)
 
     def _look(self) -> None:
-        """Take what has happened to trio's files, or that its deadline has come."""
+        """One of trio's files is ready."""
+        self._has_files = True
         if self._is_idle:
-            self._go_on(outcome.capture(self._guest.runner.io_manager.get_events, 0))
+            self._go_on()
+
+    def _ring(self) -> None:
+        """Trio's deadline has come."""
+        self._timer = None
+        if self._is_idle:
+            self._go_on()
 
     def _nudged(self) -> None:
         """A callback woke a task or moved a deadline. Trio says it once until its next pass."""
@@ -96,33 +108,41 @@ class GuestDriver:
         """Tell trio what it would have read from its socket pair."""
         if self._is_idle:
             woken = self._guest.runner.io_manager._force_wakeup_fd
-            self._go_on(outcome.Value([(woken, select.EPOLLIN)]))
+            self._go_on([(woken, select.EPOLLIN)])
 
-    def _go_on(self, events: Any) -> None:
+    def _go_on(self, events: Sequence[tuple[int, int]] = ()) -> None:
         self._is_idle = False
-        self._take(events)
-        self._tick()
-
-    def _take(self, events: Any) -> None:
-        self._guest.unrolled_run_next_send = events
-        self._guest.runner.guest_tick_scheduled = True
-
-    def _tick(self) -> None:
-        """Let trio run everything that is ready, once; then go on at once or wait."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        timeout = self._run()
-        if timeout is None:
-            return
-        events = outcome.capture(self._guest.runner.io_manager.get_events, 0)
-        if timeout <= 0 or isinstance(events, outcome.Error) or events.value:
-            self._take(events)
-            self.loop.call_soon(self._tick)
-            return
+        self._give(events)
+        self._tick()
+
+    def _give(self, events: Sequence[tuple[int, int]] = ()) -> None:
+        """Say what trio's next pass finds; its epoll is asked only if it has something to tell."""
+        given: Any = outcome.Value(list(events))
+        if self._has_files and not events:
+            self._has_files = False
+            given = outcome.capture(self._guest.runner.io_manager.get_events, 0)
+        self._guest.unrolled_run_next_send = given
+        self._guest.runner.guest_tick_scheduled = True
+
+    def _tick(self) -> None:
+        """Let trio run what is ready; then let asyncio have its turn, or wait."""
+        for _ in range(PASSES_MOST):
+            timeout = self._run()
+            if timeout is None:
+                return
+            if timeout > 0:
+                self._wait(timeout)
+                return
+            self._give()
+        self.loop.call_soon(self._tick)
+
+    def _wait(self, timeout: float) -> None:
         self._is_idle = True
         self._guest.runner.guest_tick_scheduled = False
-        self._timer = self.loop.call_later(min(timeout, _TIMER_LONGEST), self._look)
+        self._timer = self.loop.call_later(min(timeout, _TIMER_LONGEST), self._ring)
 
     def _run(self) -> float | None:
         """Run one pass of trio; return the seconds it can wait, or None when it has ended."""
