@@ -33,6 +33,10 @@ from toheal_protocol.ratchet.skipped import SkippedKeys
 KEM_AFTER_MESSAGES: Final = 50
 """Messages, sent and received, after which the next step offers ML-KEM again."""
 
+KEM_REST: Final = 10
+"""Seconds it does not do so however many messages there were: an offer and its answer make each message
+of two chains three times longer, and fifty messages can pass in a moment."""
+
 KEM_AFTER_TIME: Final = 24 * 60 * 60
 """Seconds after which the next step offers ML-KEM again."""
 

@@ -30,6 +30,7 @@ from toheal_protocol.ratchet.keys import take_root_step
 from toheal_protocol.ratchet.state import (
     KEM_AFTER_MESSAGES,
     KEM_AFTER_TIME,
+    KEM_REST,
     Answering,
     Awaiting,
     Receiving,
@@ -123,5 +124,7 @@ def _read_answer(ours: Awaiting | Sending, header: Header) -> SharedSecret | Non
 
 def _is_offer_due(session: Session, now: WallTime) -> bool:
     """A clock that went backwards makes an offer due: too many cost bytes, too few cost healing."""
-    is_recent = 0 <= now - session.kem_at < KEM_AFTER_TIME
-    return session.kem_asked or session.kem_age >= KEM_AFTER_MESSAGES or not is_recent
+    age = now - session.kem_at
+    if session.kem_asked or not 0 <= age < KEM_AFTER_TIME:
+        return True
+    return session.kem_age >= KEM_AFTER_MESSAGES and age >= KEM_REST
