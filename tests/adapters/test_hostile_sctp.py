@@ -27,6 +27,7 @@ from toheal_p2p.adapters.sctp import (
     GuardedSctp,
     check_packet,
 )
+from toheal_p2p.adapters.sctp_flow import SACK_DELAY
 from toheal_protocol.errors import MalformedFrame
 from toheal_protocol.wire.link_record import MAX_RECORD_SIZE
 
@@ -92,6 +93,8 @@ def test_records_pass_between_two_guarded_sides():
             pair.theirs.channel.send(record)
         await pair.carry()
         assert pair.ours.messages == pair.theirs.messages == records * 20
+        await asyncio.sleep(2 * SACK_DELAY)
+        await pair.carry()
         await asyncio.wait_for(pair.ours.sctp.quiet(), 5)
 
     for peer_class in (GuardedSctp, stock.RTCSctpTransport):

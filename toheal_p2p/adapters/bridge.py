@@ -23,6 +23,8 @@ import outcome
 import trio
 from attrs import define, field
 
+from toheal_p2p.adapters.guest import GuestDriver
+
 T = TypeVar("T")
 
 SHUTDOWN_LONGEST: Final = 5.0
@@ -130,7 +132,7 @@ class _Guest(Generic[T]):
                 self._main,
                 main,
                 run_sync_soon_threadsafe=self.loop.call_soon_threadsafe,
-                run_sync_soon_not_threadsafe=self.loop.call_soon,
+                run_sync_soon_not_threadsafe=GuestDriver(self.loop).soon,
                 done_callback=ended.set_result,
                 host_uses_signal_set_wakeup_fd=True,
                 clock=clock,

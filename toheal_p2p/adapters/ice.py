@@ -70,7 +70,9 @@ class GuardedStun(StunProtocol):
         assert isinstance(data, bytes)
         if not 0 < len(data) <= MAX_DATAGRAM_SIZE:
             return
-        if data[0] > _LAST_OF_STUN and not self.receiver.knows(addr[0], addr[1]):
+        if data[0] > _LAST_OF_STUN:
+            if self.receiver.knows(addr[0], addr[1]):
+                self.receiver.data_received(data, self.local_candidate.component)
             return
         try:
             super().datagram_received(data, addr)

@@ -14,6 +14,7 @@ Spec: docs/protocol/link.md, section 7.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from aiortc import rtcsctptransport as stock
@@ -21,6 +22,7 @@ from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcsctptransport import RTCSctpTransport
 from OpenSSL import SSL
 
+from toheal_p2p.adapters.sctp_flow import QuickSctp
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.wire.link_record import MAX_RECORD_SIZE
 
@@ -57,7 +59,7 @@ class BrokeTheRules(RemoteError):
     """The peer did what no program of ours does: the association ends."""
 
 
-class GuardedSctp(RTCSctpTransport):
+class GuardedSctp(QuickSctp):
     """One association with one stream, over which each message is a record."""
 
     def __init__(self, transport: RTCDtlsTransport) -> None:
@@ -90,6 +92,12 @@ class GuardedSctp(RTCSctpTransport):
         while packet:
             await self._take_packet(packet)
             packet = self._next_packet()
+        if self._is_quiet():
+            self._quiet.set()
+
+    async def take_packets(self, packets: Sequence[bytes]) -> None:
+        """Take packets that arrived together. Never raises, as `_handle_data`."""
+        await super().take_packets(packets)
         if self._is_quiet():
             self._quiet.set()
 

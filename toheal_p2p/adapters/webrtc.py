@@ -34,7 +34,7 @@ from attrs import define
 from OpenSSL import SSL
 
 from toheal_p2p.adapters.bridge import aio
-from toheal_p2p.adapters.dtls import QuickDtls
+from toheal_p2p.adapters.dtls_data import EagerDtls
 from toheal_p2p.adapters.ice import GuardedIce
 from toheal_p2p.adapters.turn_race import Numeric
 from toheal_p2p.adapters.webrtc_channel import WebRtcChannel, stop_transports
@@ -121,7 +121,7 @@ class PreparedWebRtc:
         self._gatherer = RTCIceGatherer(iceServers=[])
         self._gatherer._connection = ice
         self._ice = RTCIceTransport(self._gatherer)
-        self._dtls = QuickDtls(self._ice, [self._certificate])
+        self._dtls = EagerDtls(self._ice, [self._certificate])
         self._dtls._set_role("server" if controlling else "client")
         self._include_loopback = include_loopback
         self._is_used = False

@@ -70,7 +70,7 @@ PRF_SIZE: Final = 32
 
 def length_prefixed(*parts: bytes) -> bytes:
     """Join parts so that no two different lists give the same bytes: `u32be length || part`, each."""
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
 
 
 def hash_parts(label: str, *parts: bytes) -> bytes:
@@ -87,7 +87,7 @@ def prf(key: bytes, label: str, *parts: bytes) -> bytes:
 
     Source: RFC 2104. Spec: docs/protocol/conventions.md, section 3.2.
     """
-    return hmac.digest(key, length_prefixed(_known(label), *parts), "sha512")[:PRF_SIZE]
+    return hmac.digest(key, _front(label) + length_prefixed(*parts), "sha512")[:PRF_SIZE]
 
 
 def prf_pair(key: bytes, label: str) -> tuple[bytes, bytes]:
@@ -98,7 +98,7 @@ def prf_pair(key: bytes, label: str) -> tuple[bytes, bytes]:
 
     Source: RFC 2104. Spec: docs/protocol/ratchet.md, section 3.2.
     """
-    both = hmac.digest(key, length_prefixed(_known(label)), "sha512")
+    both = hmac.digest(key, _front(label), "sha512")
     return both[:PRF_SIZE], both[PRF_SIZE:]
 
 
@@ -141,3 +141,14 @@ def _known(label: str) -> bytes:
     if label not in LABELS:
         raise LocalError(f"the label {label!r} is not in the list of labels")
     return label.encode("ascii")
+
+
+def _front(label: str) -> bytes:
+    """Return a known label with its length before it."""
+    try:
+        return _FRONTS[label]
+    except KeyError:
+        return length_prefixed(_known(label))
+
+
+_FRONTS: Final = {label: length_prefixed(label.encode("ascii")) for label in LABELS}

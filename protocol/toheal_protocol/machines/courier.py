@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from toheal_protocol.changing import changed
 from toheal_protocol.machines.addressing import choose_grant, seal_deposit
-from toheal_protocol.machines.changing import changed
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Deposit, LoadOwed, OwedFrame, ProbeLink, SendFrames
 from toheal_protocol.machines.records import DropOwed, MarkAtRelay

@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
+from toheal_protocol.changing import changed
 from toheal_protocol.envelope import ContentKey, message_id
 from toheal_protocol.errors import (
     ForgedMessage,
@@ -23,7 +24,6 @@ from toheal_protocol.errors import (
 )
 from toheal_protocol.machines import courier
 from toheal_protocol.machines.addressing import choose_grant
-from toheal_protocol.machines.changing import changed
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import OwedFrame, SendFrames
 from toheal_protocol.machines.records import DropOwed, PutOwed
