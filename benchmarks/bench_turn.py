@@ -1,7 +1,7 @@
 """TURN over UDP on loopback, beside coturn: CPU of the server's process per packet from end to end.
 
 Both servers run in processes of their own, one worker each, and the same client drives them with
-packets of 1 000 bytes by channels, in turns. *Two members of one relay*: both ends have an
+packets of 1 000 bytes by channels, in turns. *Two members*: both ends have an
 allocation at it. *A peer elsewhere*: one end has, the other is a plain UDP socket. *Window 64*: so
 many packets are under way at once; *one at a time*: each waits for the one before. What counts is
 CPU time, which other load on the machine changes less than the clock. Linux only.
@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias, get_args
 
 import trio
 from attrs import evolve, frozen
@@ -44,7 +44,14 @@ PACKETS: Final = {64: 32_000, 1: 8_000}
 """Packets of one round by window."""
 ICE_CHECK: Final = sign_stun(StunMessage(BINDING_REQUEST, bytes(12)), b"a password")
 ROUNDS: Final = 3
+SLOWEST: Final = 1.0
+"""Seconds a server has to answer a request."""
+PATIENCE: Final = 0.02
+"""Seconds after which a packet is lost: some servers drop a part of every burst."""
 CLOCK_TICK: Final = os.sysconf("SC_CLK_TCK")
+
+Peers: TypeAlias = Literal["two members", "to elsewhere", "from elsewhere"]
+_WAYS: Final[tuple[Peers, ...]] = get_args(Peers)
 
 WIDE: Final = evolve(
     Limits(),
@@ -88,19 +95,19 @@ def main() -> list[Figure]:
     figures = []
     with _ours() as ours, _coturn() as coturn:
         servers = [ours] if coturn is None else [coturn, ours]
-        for peers in ("two members of one relay", "a peer elsewhere"):
+        for peers in _WAYS:
             for window in PACKETS:
                 figures += _compare(servers, peers, window)
     return figures
 
 
-def _compare(servers: list[_Server], peers: str, window: int) -> list[Figure]:
+def _compare(servers: list[_Server], peers: Peers, window: int) -> list[Figure]:
     """Measure the servers in turns and keep the best round of each."""
     best = {server.name: float("inf") for server in servers}
     lost = dict.fromkeys(best, 0)
     for _ in range(ROUNDS):
         for server in servers:
-            cost, missing = _measure(server, is_neighbour=peers.startswith("two"), window=window)
+            cost, missing = _measure(server, peers, window)
             best[server.name] = min(best[server.name], cost)
             lost[server.name] += missing
     size = "one at a time" if window == 1 else f"window {window}"
@@ -116,26 +123,31 @@ def _compare(servers: list[_Server], peers: str, window: int) -> list[Figure]:
     ]
 
 
-def _measure(server: _Server, *, is_neighbour: bool, window: int) -> tuple[float, int]:
-    """Return seconds of CPU per packet of one round, and how many packets were lost."""
+def _measure(server: _Server, peers: Peers, window: int) -> tuple[float, int]:
+    """Return seconds of CPU per packet that arrived in one round, and how many were lost."""
     with _end() as near, _end() as far:
         client = _client(server, near)
         relayed = client.allocate()
-        if is_neighbour:
+        if peers == "two members":
             other = _client(server, far)
             address = other.allocate()
             other.bind(CHANNEL, *relayed)
         else:
             address = far.getsockname()
         client.bind(CHANNEL, *address)
-        if not is_neighbour:
-            far.sendto(ICE_CHECK, relayed)  # as every peer does before packets are sent to it
+        sender, receiver, message = near, far, encode_channel_data(CHANNEL, PACKET)
+        if peers != "two members":
+            far.connect(relayed)
+            far.send(ICE_CHECK)  # as every peer does before packets are sent to it
             near.recv(2048)
-        message = encode_channel_data(CHANNEL, PACKET)
-        _send(near, far, message, count=window * 20, window=window)  # warm
+        if peers == "from elsewhere":
+            sender, receiver, message = far, near, PACKET
+        receiver.settimeout(PATIENCE)
+        _send(sender, receiver, message, count=window * 20, window=window)  # warm
         before, count = server.cpu(), PACKETS[window]
-        arrived = _send(near, far, message, count=count, window=window)
-        cost = (server.cpu() - before) / count
+        arrived = _send(sender, receiver, message, count=count, window=window)
+        cost = (server.cpu() - before) / max(arrived, 1)
+        near.settimeout(SLOWEST)
         client.refresh(0)
         return cost, count - arrived
 
@@ -172,7 +184,7 @@ def _client(server: _Server, end: socket.socket) -> TurnClient:
 def _end() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
         end.bind((HOST, 0))
-        end.settimeout(0.5)
+        end.settimeout(SLOWEST)
         end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024 * 1024)
         yield end
 
