@@ -1,7 +1,7 @@
 """One TURN server without its sockets: a message in, what is to be sent out.
 
-    receive     a STUN message of a client: a request is answered, a Send indication passed on
-    relay       ChannelData of a client
+    relay       a message of a client, if it is ChannelData by a channel in use: the quick way
+    receive     any message of a client: a request is answered, a packet passed on
     from_peer   a packet that came to a relayed port
     leave       a client's stream is gone
 
@@ -14,12 +14,7 @@ from collections.abc import Callable, Hashable
 from typing import Final
 
 from toheal_protocol.model import Instant
-from toheal_protocol.wire.stun import (
-    BINDING_REQUEST,
-    StunMessage,
-    answer_binding,
-    decode_stun,
-)
+from toheal_protocol.wire.stun import BINDING_REQUEST, StunMessage, decode_stun
 from toheal_protocol.wire.turn import (
     DATA,
     XOR_PEER_ADDRESS,
@@ -32,6 +27,7 @@ from toheal_relay.admission import Admission
 from toheal_relay.limits import Limits
 from toheal_relay.turn.allocation import Client, Outgoing, Port
 from toheal_relay.turn.answers import challenge, refusal, success
+from toheal_relay.turn.binding import Strangers
 from toheal_relay.turn.credentials import Credentials
 from toheal_relay.turn.door import Asker, Door
 from toheal_relay.turn.nonces import Nonces
@@ -41,6 +37,9 @@ from toheal_relay.turn.rules import PeerRules
 from toheal_relay.turn.table import Table
 
 _KEY_SIZE: Final = 32
+
+_LAST_STUN: Final = b"\x03"
+"""First byte of a message: STUN begins with two zero bits, and its methods are few."""
 
 _CHALLENGES: Final = frozenset({Refusal.UNAUTHENTICATED, Refusal.STALE_NONCE})
 
@@ -64,17 +63,18 @@ class Turn:
         credentials: Credentials,
         admission: Admission,
         rules: PeerRules,
-        open_port: Callable[[], Port | None],
+        open_port: Callable[[bool], Port | None],
         close_port: Callable[[Port], None],
         draw: Callable[[int], bytes],
     ) -> None:
         self._admission = admission
+        self._strangers = Strangers(admission)
         self._table = Table(limits, open_port=open_port, close_port=close_port)
         self._packets = Packets(limits, self._table, rules, host=host)
         self._requests = Requests(self._table, self._packets, host=host)
         self._door = Door(credentials, Nonces(draw(_KEY_SIZE)))
-        self.relay = self._packets.channel_data
-        """Pass on ChannelData of a client, given its key, the message and the time."""
+        self.relay = self._packets.relay
+        """Pass on ChannelData in use, given a client's key, the message and the time; None otherwise."""
 
     @property
     def allocations(self) -> int:
@@ -87,16 +87,16 @@ class Turn:
         return self._packets.granted
 
     def receive(self, client: Client, message: bytes, *, now: Instant) -> Outgoing | None:
-        """Take one STUN message of a client; return what is to be sent because of it, if anything.
+        """Take any message of a client; return what is to be sent because of it, if anything.
 
         Raises:
-            MalformedFrame: it is not STUN.
+            MalformedFrame: it is neither ChannelData nor STUN.
         """
+        if message[:1] > _LAST_STUN:
+            return self._packets.channel_data(client.key, message, now)
         request = decode_stun(message)
         if request.type == BINDING_REQUEST:
-            return self._answer(
-                client, message, answer_binding(message, client.host, client.port), now
-            )
+            return self._strangers.receive(client, message, now=now)
         match read_type(request.type):
             case Method.SEND, Kind.INDICATION:
                 return self._send(client, request, now)
@@ -113,6 +113,10 @@ class Turn:
         return (
             None if allocation is None else self._packets.from_peer(allocation, sender, packet, now)
         )
+
+    def has_allocation(self, client: Hashable) -> bool:
+        """Say whether a client has one, by its key."""
+        return client in self._table.by_client
 
     def leave(self, client: Hashable) -> None:
         """Forget the allocation of a client whose stream has ended (RFC 8656, section 7)."""
@@ -145,7 +149,7 @@ class Turn:
                 answer = refusal(method, request, outcome, key=key, integrity=integrity)
             else:
                 answer = success(method, request, outcome, key, integrity)
-        return Outgoing(client.way, client.to, answer)
+        return client.send, client.to, answer
 
     def _carry_out(
         self, client: Client, method: Method, request: StunMessage, asker: Asker, now: Instant
@@ -175,20 +179,7 @@ class Turn:
             answer = challenge(method, request, why, nonce)
         else:
             answer = refusal(method, request, why)
-        return self._answer(client, request.datagram, answer, now)
-
-    def _answer(
-        self, client: Client, asked: bytes, answer: bytes | None, now: Instant
-    ) -> Outgoing | None:
-        """Answer a stranger, unless its address is forged too often or it is nobody's."""
-        if answer is None:
-            return None
-        if not client.is_stream:
-            source = self._admission.source_of(client.host, now=now)
-            is_short = len(answer) > len(asked)
-            if not self._admission.may_answer_stun(source, is_short=is_short, now=now):
-                return None
-        return Outgoing(client.way, client.to, answer)
+        return self._strangers.answer(client, request.datagram, answer, now=now)
 
     def _send(self, client: Client, message: StunMessage, now: Instant) -> Outgoing | None:
         """Pass on a Send indication; what is wrong with it is told nobody (RFC 8656, section 11.2)."""

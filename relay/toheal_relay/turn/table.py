@@ -9,14 +9,14 @@ from toheal_protocol.model import Instant
 from toheal_relay.limits import Limits
 from toheal_relay.pace import Pace
 from toheal_relay.shares import Source
-from toheal_relay.turn.allocation import Allocation, Port, Quota
+from toheal_relay.turn.allocation import Allocation, Port, Quota, Route
 
 
 class Table:
     """Allocations by client and by port.
 
     Args:
-        open_port: gives a fresh relayed port, None if there is none left.
+        open_port: gives a fresh relayed port, of an even number if told so; None if there is none.
         close_port: gives it back.
     """
 
@@ -24,11 +24,13 @@ class Table:
         self,
         limits: Limits,
         *,
-        open_port: Callable[[], Port | None],
+        open_port: Callable[[bool], Port | None],
         close_port: Callable[[Port], None],
     ) -> None:
         self.by_client: dict[Hashable, Allocation] = {}
         self.by_port: dict[int, Allocation] = {}
+        self.routes: dict[tuple[Hashable, bytes], Route] = {}
+        """What `Packets` has worked out for channels in use."""
         self._limits = limits
         self._open_port = open_port
         self._close_port = close_port
@@ -68,9 +70,9 @@ class Table:
             )
         return quota
 
-    def open_port(self) -> Port | None:
+    def open_port(self, *, even: bool) -> Port | None:
         """Return a fresh relayed port for an allocation that is then added; None if there is none."""
-        return self._open_port()
+        return self._open_port(even)
 
     def add(self, allocation: Allocation) -> None:
         """Take a new allocation in."""
@@ -79,8 +81,15 @@ class Table:
         self._names[allocation.username] += 1
         allocation.quota.allocations += 1
 
+    def set_expiry(self, allocation: Allocation, until: Instant) -> None:
+        """Let an allocation live until then, which may be sooner than it would have."""
+        if until < allocation.expires_at:
+            self.routes.clear()
+        allocation.expires_at = until
+
     def remove(self, allocation: Allocation) -> None:
         """Give back its port and forget it."""
+        self.routes.clear()
         del self.by_client[allocation.client.key]
         del self.by_port[allocation.port.number]
         allocation.quota.allocations -= 1
