@@ -14,6 +14,7 @@ import aioice.ice
 import aioice.turn
 import pytest
 import trio
+from attrs import evolve
 
 from tests.support.channels import check_channel_contract, connected
 from tests.support.coturn import Coturn, a_coturn, free_port
@@ -26,7 +27,12 @@ from toheal_p2p.ports.channels import Channel, ChannelFailed, RelayServer, Serve
 from toheal_p2p.services.relay_connection import RelayConnection, RelayUp
 from toheal_p2p.services.turn_leave import TurnLeave
 from toheal_protocol.machines.events import LinkWay
-from toheal_protocol.wire.connection_blob import CandidateKind, decode_blob
+from toheal_protocol.wire.connection_blob import (
+    Candidate,
+    CandidateKind,
+    decode_blob,
+    encode_blob,
+)
 
 pytestmark = [pytest.mark.real]
 in_guest = pytest.mark.trio(run=guest_run)
@@ -74,6 +80,26 @@ async def test_what_a_peer_is_told_on_the_way_turn_is_an_address_of_the_relays(
     assert protocol.transport.get_extra_info("related_address") is None
     assert protocol.local_candidate.related_address is None
     await prepared.aclose()
+
+
+@pytest.mark.coturn
+@in_guest
+async def test_on_the_way_turn_nothing_is_sent_to_an_address_that_no_relay_lent(
+    coturn: Coturn,
+) -> None:
+    """Neither from here nor from the relay, whatever a member names."""
+    with trio.socket.socket(type=socket.SOCK_DGRAM) as service:
+        await service.bind(("127.0.0.1", 0))
+        prepared = await prepare(LinkWay.TURN, coturn.server(ServerKind.UDP))
+        for kind in (CandidateKind.HOST, CandidateKind.REFLEXIVE):
+            lure = Candidate(kind, *service.getsockname()[:2])
+            blob = encode_blob(evolve(decode_blob(prepared.blob), candidates=(lure,)))
+            with trio.move_on_after(0.5), pytest.raises(ChannelFailed):
+                await prepared.connect(blob)
+            with trio.move_on_after(0.05):
+                assert not await service.recv(2000), "a member made us send to a local service"
+            prepared = await prepare(LinkWay.TURN, coturn.server(ServerKind.UDP))
+        await prepared.aclose()
 
 
 @pytest.mark.coturn
