@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -13,15 +14,25 @@ import aioice.ice
 import aioice.turn
 import pytest
 import trio
+from attrs import evolve
 
 from tests.support.channels import check_channel_contract, connected
 from tests.support.coturn import Coturn, a_coturn, free_port
 from tests.support.guest import guest_run
+from tests.support.relays import relay_process
+from toheal_p2p.adapters.relay_tls import dial
 from toheal_p2p.adapters.turn import QuickTransaction, TcpTurn, UdpTurn
 from toheal_p2p.adapters.webrtc import WebRtcChannels
-from toheal_p2p.ports.channels import ChannelFailed, RelayServer, ServerKind
+from toheal_p2p.ports.channels import Channel, ChannelFailed, RelayServer, ServerKind
+from toheal_p2p.services.relay_connection import RelayConnection, RelayUp
+from toheal_p2p.services.turn_leave import TurnLeave
 from toheal_protocol.machines.events import LinkWay
-from toheal_protocol.wire.connection_blob import CandidateKind, decode_blob
+from toheal_protocol.wire.connection_blob import (
+    Candidate,
+    CandidateKind,
+    decode_blob,
+    encode_blob,
+)
 
 pytestmark = [pytest.mark.real]
 in_guest = pytest.mark.trio(run=guest_run)
@@ -69,6 +80,26 @@ async def test_what_a_peer_is_told_on_the_way_turn_is_an_address_of_the_relays(
     assert protocol.transport.get_extra_info("related_address") is None
     assert protocol.local_candidate.related_address is None
     await prepared.aclose()
+
+
+@pytest.mark.coturn
+@in_guest
+async def test_on_the_way_turn_nothing_is_sent_to_an_address_that_no_relay_lent(
+    coturn: Coturn,
+) -> None:
+    """Neither from here nor from the relay, whatever a member names."""
+    with trio.socket.socket(type=socket.SOCK_DGRAM) as service:
+        await service.bind(("127.0.0.1", 0))
+        prepared = await prepare(LinkWay.TURN, coturn.server(ServerKind.UDP))
+        for kind in (CandidateKind.HOST, CandidateKind.REFLEXIVE):
+            lure = Candidate(kind, *service.getsockname()[:2])
+            blob = encode_blob(evolve(decode_blob(prepared.blob), candidates=(lure,)))
+            with trio.move_on_after(0.5), pytest.raises(ChannelFailed):
+                await prepared.connect(blob)
+            with trio.move_on_after(0.05):
+                assert not await service.recv(2000), "a member made us send to a local service"
+            prepared = await prepare(LinkWay.TURN, coturn.server(ServerKind.UDP))
+        await prepared.aclose()
 
 
 @pytest.mark.coturn
@@ -175,6 +206,59 @@ async def test_without_a_relay_that_lends_there_is_no_channel_and_it_says_so() -
             await prepare(LinkWay.TURN, *servers)
         assert time.monotonic() - started < 4.5
     assert not asyncio.all_tasks()
+
+
+@asynccontextmanager
+async def leave_of_our_relay(folder: Path) -> AsyncIterator[tuple[RelayServer, ...]]:
+    """What a relay of ours in a process of its own gives to whoever asks over a mailbox connection."""
+    with relay_process(folder) as running:
+        connection = RelayConnection(running.address, dial=dial)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connection.run)
+            async for event in connection.events:
+                assert isinstance(event, RelayUp)
+                break
+            yield await TurnLeave(connection).servers()
+            nursery.cancel_scope.cancel()
+
+
+@every_transport
+@in_guest
+async def test_channels_through_our_own_relay_keep_the_contract(
+    tmp_path: Path, kind: ServerKind
+) -> None:
+    with trio.fail_after(30):
+        async with leave_of_our_relay(tmp_path) as servers:
+            assert [one.transport for one in servers] == [ServerKind.STUN, *TURN_KINDS]
+            chosen = [one for one in servers if one.transport == kind]
+            await check_channel_contract(LOOPBACK, LOOPBACK, way=LinkWay.TURN, servers=chosen)
+
+
+@in_guest
+async def test_two_who_use_a_relay_each_meet_between_them(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    with trio.fail_after(30):
+        async with (
+            leave_of_our_relay(tmp_path / "one") as one,
+            leave_of_our_relay(tmp_path / "two") as two,
+        ):
+            prepared = [
+                await LOOPBACK.prepare(controlling=True, way=LinkWay.TURN, servers=one),
+                await LOOPBACK.prepare(controlling=False, way=LinkWay.TURN, servers=two),
+            ]
+            channels: dict[int, Channel] = {}
+
+            async def connect(mine: int) -> None:
+                channels[mine] = await prepared[mine].connect(prepared[1 - mine].blob)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(connect, 0)
+                nursery.start_soon(connect, 1)
+            channels[0].send_nowait(b"across")
+            assert await channels[1].receive() == (b"across",)
+            for channel in channels.values():
+                await channel.aclose()
 
 
 @pytest.mark.coturn

@@ -382,6 +382,7 @@ def _unlink(draft: Draft, member: MemberId) -> None:
         link_after=Instant(draft.now + RETRY_FIRST),
     )
     courier.start_over(draft, member)
+    ack_if_untold(draft, member)
 
 
 def _present(draft: Draft, member: MemberId, attempt_id: bytes) -> LinkAttempt | None:
