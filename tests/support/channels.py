@@ -249,7 +249,11 @@ async def connected(ours: Channels, theirs: Channels) -> tuple[Channel, Channel]
 
 async def check_channel_contract(ours: Channels, theirs: Channels) -> None:
     """Everything a link relies on. Real and fake channels both run this."""
-    left, right = await connected(ours, theirs)
+    await check_channel_pair(*await connected(ours, theirs))
+
+
+async def check_channel_pair(left: Channel, right: Channel) -> None:
+    """The same for two ends that are connected already."""
     assert left.exporter == right.exporter
     assert len(left.exporter) == EXPORTER_SIZE
 
