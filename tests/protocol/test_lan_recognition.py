@@ -36,12 +36,17 @@ Message = tuple[bytes, bytes]
 
 
 def exchange(
-    ours: tuple[KnownPeer, ...], theirs: tuple[KnownPeer, ...], *, seed: int = 0
+    ours: tuple[KnownPeer, ...],
+    theirs: tuple[KnownPeer, ...],
+    *,
+    seed: int = 0,
+    our_id: MemberId = OURS,
+    their_id: MemberId = THEIRS,
 ) -> tuple[list[Message], r.Matched | r.Strange, r.Matched | r.Strange]:
     """Let a caller and a listener meet; return what each said, and what each thinks after the tags."""
     one, other = SeededEntropy(seed), SeededEntropy(seed + 1)
-    caller, hello = r.begin(r.Role.CALLER, entropy=one)
-    listener, their_hello = r.begin(r.Role.LISTENER, entropy=other)
+    caller, hello = r.begin(r.Role.CALLER, ours=our_id, entropy=one)
+    listener, their_hello = r.begin(r.Role.LISTENER, ours=their_id, entropy=other)
     tagged, marks = r.take_hello(caller, their_hello, known=ours, entropy=one)
     their_tagged, their_marks = r.take_hello(listener, hello, known=theirs, entropy=other)
     matched, proof = r.take_marks(tagged, their_marks, instance=OUR_NAME, entropy=one)
@@ -53,9 +58,13 @@ def exchange(
 
 
 def met(
-    ours: tuple[KnownPeer, ...], theirs: tuple[KnownPeer, ...], *, seed: int = 0
+    ours: tuple[KnownPeer, ...],
+    theirs: tuple[KnownPeer, ...],
+    *,
+    seed: int = 0,
+    their_id: MemberId = THEIRS,
 ) -> tuple[r.Recognised, r.Recognised]:
-    said, matched, their_matched = exchange(ours, theirs, seed=seed)
+    said, matched, their_matched = exchange(ours, theirs, seed=seed, their_id=their_id)
     assert isinstance(matched, r.Matched)
     assert isinstance(their_matched, r.Matched)
     return r.take_proof(matched, said[2][1]), r.take_proof(their_matched, said[2][0])
@@ -96,8 +105,9 @@ def test_two_keys_for_each_of_the_largest_circle_find_room() -> None:
     known = tuple(KnownPeer(MemberId(bytes([n % 23]) * 32), key(str(n))) for n in range(46))
     assert len({one.member for one in known}) == MAX_MEMBERS - 1
     for name in ("0", "45"):
-        ours, _ = met(known, somebody(OURS, name))
-        assert ours.member == known[int(name)].member
+        they = known[int(name)].member
+        ours, _ = met(known, somebody(OURS, name), their_id=they)
+        assert ours.member == they
 
 
 def test_strangers_get_random_bytes_of_the_same_sizes() -> None:
@@ -121,7 +131,7 @@ def test_tags_never_come_again_and_stand_in_no_order() -> None:
         assert len(set(shown)) == 64
         assert not seen & set(shown)
         seen.update(shown)
-        tag = r._mark(hello[0] + hello[1], key("pair"), r.Role.CALLER)
+        tag = r._mark(hello[0] + hello[1], key("pair"), r.Role.CALLER, OURS)
         places.add(shown.index(tag))
     assert len(places) > 15
 
@@ -131,7 +141,7 @@ def test_a_reflection_is_nobody() -> None:
     known = somebody(THEIRS, "pair")
     for role in r.Role:
         entropy = SeededEntropy(3)
-        begun, hello = r.begin(role, entropy=entropy)
+        begun, hello = r.begin(role, ours=OURS, entropy=entropy)
         tagged, marks = r.take_hello(begun, hello, known=known, entropy=entropy)
         matched, _ = r.take_marks(tagged, marks, instance=OUR_NAME, entropy=entropy)
         assert isinstance(matched, r.Strange)
@@ -141,7 +151,7 @@ def test_a_recording_is_nobody() -> None:
     known = somebody(THEIRS, "pair")
     said, _, _ = exchange(known, somebody(OURS, "pair"))
     entropy = SeededEntropy(50)
-    begun, _ = r.begin(r.Role.CALLER, entropy=entropy)
+    begun, _ = r.begin(r.Role.CALLER, ours=OURS, entropy=entropy)
     tagged, _ = r.take_hello(begun, said[0][1], known=known, entropy=entropy)
     matched, _ = r.take_marks(tagged, said[1][1], instance=OUR_NAME, entropy=entropy)
     assert isinstance(matched, r.Strange)
@@ -168,11 +178,21 @@ def test_no_bit_of_a_proof_can_be_changed(place: int) -> None:
 
 def test_a_member_cannot_pass_for_another() -> None:
     """Who shares a key with each of two, but not theirs, is recognised as itself or as nobody."""
-    ours, _ = met(
-        (*somebody(THEIRS, "ours and theirs"), *somebody(MemberId(b"m" * 32), "ours and mallory")),
-        (*somebody(OURS, "ours and mallory"), *somebody(THEIRS, "theirs and mallory")),
-    )
-    assert ours.member == MemberId(b"m" * 32)
+    mallory = MemberId(b"m" * 32)
+    known = (*somebody(THEIRS, "ours and theirs"), *somebody(mallory, "ours and mallory"))
+    hers = (*somebody(OURS, "ours and mallory"), *somebody(THEIRS, "theirs and mallory"))
+    ours, _ = met(known, hers, their_id=mallory)
+    assert ours.member == mallory
+    _, matched, _ = exchange(known, hers, their_id=THEIRS)
+    assert isinstance(matched, r.Strange)
+
+
+def test_a_copy_of_our_own_home_is_nobody() -> None:
+    """It has every key we have, those of others with us included."""
+    known = (*somebody(THEIRS, "pair"), *crowd(5))
+    _, matched, their_matched = exchange(known, known, our_id=OURS, their_id=OURS)
+    assert isinstance(matched, r.Strange)
+    assert isinstance(their_matched, r.Strange)
 
 
 def test_an_ephemeral_key_of_low_order_is_refused() -> None:
@@ -182,7 +202,7 @@ def test_an_ephemeral_key_of_low_order_is_refused() -> None:
     from toheal_protocol.crypto import seal
 
     forged = seal(
-        r._seal_key(matched.nonces, key("pair"), r.Role.LISTENER),
+        r._seal_key(matched.nonces, key("pair"), r.Role.LISTENER, THEIRS),
         bytes(24),
         bytes(32) + b"x" * 16,
     )
@@ -196,8 +216,8 @@ def test_messages_of_other_sizes_are_refused(some: bytes) -> None:
     _, matched, _ = exchange(somebody(THEIRS, "pair"), somebody(OURS, "pair"))
     assert isinstance(matched, r.Matched)
     entropy = SeededEntropy(1)
-    begun, _ = r.begin(r.Role.CALLER, entropy=entropy)
-    tagged = r.Tagged(r.Role.CALLER, bytes(64), ())
+    begun, _ = r.begin(r.Role.CALLER, ours=OURS, entropy=entropy)
+    tagged = r.Tagged(r.Role.CALLER, OURS, bytes(64), ())
     if len(some) != 32:
         with pytest.raises(MalformedFrame):
             r.take_hello(begun, some, known=(), entropy=entropy)
