@@ -8,7 +8,7 @@
 Each step returns what to send next. To whoever shares no key with us it is random bytes of the same
 sizes, whatever we think of them.
 
-Spec: docs/protocol/lan.md, section 4.
+Spec: docs/protocol/lan.md, section 4. Vectors: tests/vectors/lan.json.
 """
 
 from __future__ import annotations
