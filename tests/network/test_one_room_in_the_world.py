@@ -128,6 +128,18 @@ def test_a_message_on_its_way_while_somebody_walks_arrives_once(
     assert_shown_once([ours, theirs])
 
 
+def test_what_was_on_a_wire_that_broke_goes_through_the_relay_at_once() -> None:
+    world = World(5)
+    ours, theirs = world.bring_together(is_direct=False)
+    enter(world, ours, theirs)
+    world.run_for(10)
+    for number in range(5):
+        ours.say(str(number))
+    world.room.leave(ours)
+    world.run_for(1)
+    assert texts(theirs, ours) == [str(number) for number in range(5)]
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_walking_in_and_out_all_the_time_loses_and_doubles_nothing(seed: int) -> None:
     world = gather(100 + seed, 3, is_direct=True)

@@ -83,6 +83,37 @@ def toheal(
     return run
 
 
+# ---- meeting in one room
+
+
+def test_meeting_is_opened_shown_and_closed(toheal: Toheal) -> None:
+    assert toheal("meet", "--state").out.splitlines() == ["\u2068evening\u2069: closed"]
+    opened = toheal("meet", "--minutes", "60", "--interface", "wlan0")
+    assert opened.code == 0
+    assert "everybody on this network can see" in opened.err
+    lines = opened.out.splitlines()
+    assert len(lines) == 5
+    assert "open, until" in lines[0]
+    assert "192.168.1.5" in lines[1]
+    assert "Sam" in lines[2]
+    assert "\x1b" not in opened.out
+    assert "keep devices apart" in lines[3]
+    shown = toheal("meet", "--state", "--json")
+    assert shown.err == ""
+    assert [one["state"] for one in shown.values] == ["met", "silent"]
+    assert shown.values[0]["met"][0] == "Sam"
+    closed = toheal("--lang", "ar", "meet", "--off")
+    assert closed.code == 0
+    assert toheal("meet", "--state", "--json").values[0]["until"] == 0
+
+
+def test_meeting_one_circle_on_networks_that_are_not_there(toheal: Toheal) -> None:
+    assert toheal("meet", "evening", "--interface", "none0").code == 1
+    assert toheal("meet", "refuse:left_circle").code == 1
+    for minutes in ("0", "1441", "-1", "two"):
+        assert toheal("meet", "--minutes", minutes).code == 2
+
+
 # ---- circles
 
 

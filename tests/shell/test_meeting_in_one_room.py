@@ -108,6 +108,21 @@ async def test_it_closes_by_itself(autojump_clock: MockClock) -> None:
         assert all(stream.is_closed for stream in village.room.streams)
 
 
+async def test_closing_waits_two_seconds_for_somebody_who_is_gone_and_no_longer(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_village() as village:
+        ours, _, circle = await meet(village)
+        village.hosts["Salma"].walk_away()
+        await say(ours, circle, "never taken")
+        began = trio.current_time()
+        await ours.meeting.close(None)
+        assert trio.current_time() - began <= 3.1
+        assert all(
+            one.is_closed for one in village.room.streams if one.owner is village.hosts["نورس"]
+        )
+
+
 async def test_only_one_connection_stays_between_two(autojump_clock: MockClock) -> None:
     async with a_village() as village:
         await meet(village)

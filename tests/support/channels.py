@@ -275,6 +275,11 @@ async def check_channel_contract(
     """Everything a link relies on. Real and fake channels both run this."""
     left, right = await connected(ours, theirs, ways=(way, way), servers=servers)
     assert left.is_relayed is right.is_relayed is (way is LinkWay.TURN)
+    await check_channel_pair(left, right)
+
+
+async def check_channel_pair(left: Channel, right: Channel) -> None:
+    """The same for two ends that are connected already."""
     assert left.exporter == right.exporter
     assert len(left.exporter) == EXPORTER_SIZE
 

@@ -13,7 +13,8 @@ from toheal_protocol.wire.lan_dns import Advert, decode_packet, encode_advert, e
 
 LABELS = labels_around(_Secret(bytes(32)), 20_000)
 ADVERT = Advert(LABELS[0], "abcdefghijklmnop", "q234567abcdefghi", 40_000)
-KNOWN = (KnownPeer(MemberId(b"m" * 32), PairKey(b"k" * 32)),)
+OURS, THEIRS = MemberId(b"o" * 32), MemberId(b"t" * 32)
+KNOWN = (KnownPeer(THEIRS, PairKey(b"k" * 32)),)
 
 
 def _decode(packet: bytes) -> object:
@@ -22,13 +23,13 @@ def _decode(packet: bytes) -> object:
 
 def _tagged(seed: int) -> recognition.Tagged:
     entropy = SeededEntropy(seed)
-    begun, _ = recognition.begin(recognition.Role.CALLER, entropy=entropy)
+    begun, _ = recognition.begin(recognition.Role.CALLER, ours=OURS, entropy=entropy)
     return recognition.take_hello(begun, b"h" * 32, known=KNOWN, entropy=entropy)[0]
 
 
 def _take_hello(hello: bytes) -> object:
     entropy = SeededEntropy(1)
-    begun, _ = recognition.begin(recognition.Role.LISTENER, entropy=entropy)
+    begun, _ = recognition.begin(recognition.Role.LISTENER, ours=THEIRS, entropy=entropy)
     return recognition.take_hello(begun, hello, known=KNOWN, entropy=entropy)
 
 
@@ -41,12 +42,11 @@ def _take_marks(marks: bytes) -> object:
 def matched() -> recognition.Matched:
     """Somebody whose tag fitted and who has not proved more."""
     entropy = SeededEntropy(4)
-    begun, hello = recognition.begin(recognition.Role.LISTENER, entropy=entropy)
+    begun, hello = recognition.begin(recognition.Role.LISTENER, ours=THEIRS, entropy=entropy)
     ours = _tagged(2)
-    _, marks = recognition.take_hello(
-        begun, ours.nonces[:32], known=KNOWN, entropy=SeededEntropy(5)
-    )
-    again = recognition.Tagged(ours.role, ours.nonces[:32] + hello, ours.known)
+    us = (KnownPeer(OURS, KNOWN[0].key),)
+    _, marks = recognition.take_hello(begun, ours.nonces[:32], known=us, entropy=SeededEntropy(5))
+    again = recognition.Tagged(ours.role, ours.ours, ours.nonces[:32] + hello, ours.known)
     found, _ = recognition.take_marks(again, marks, instance=ADVERT.instance, entropy=entropy)
     assert isinstance(found, recognition.Matched)
     return found

@@ -62,7 +62,8 @@ class Room:
             return False
 
         def arrive() -> None:
-            if self.wires.get((id(other), person.id)) == number and other.is_running:
+            ends = {self.wires.get((id(person), member)), self.wires.get((id(other), person.id))}
+            if ends == {number} and other.is_running:
                 self.carried += len(frames)
                 other.feed(m.LanArrived(person.id, frames))
 

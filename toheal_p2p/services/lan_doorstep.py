@@ -17,6 +17,7 @@ from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.machines import lan_recognition as machine
 from toheal_protocol.machines.lan_keys import KnownPeer
+from toheal_protocol.model import MemberId
 
 RECOGNITION_LONGEST: Final = 5.0
 """Seconds from the connection to the third message: three round trips in one room."""
@@ -63,6 +64,7 @@ async def recognise(
     stream: LanStream,
     role: machine.Role,
     *,
+    ours: MemberId,
     known: tuple[KnownPeer, ...],
     instance: str,
     entropy: Entropy,
@@ -74,7 +76,9 @@ async def recognise(
     recognised = None
     try:
         with trio.move_on_after(RECOGNITION_LONGEST), suppress(LanFailed, RemoteError):
-            recognised = await _exchange(stream, role, known, instance, entropy)
+            begun, hello = machine.begin(role, ours=ours, entropy=entropy)
+            await stream.send_all(hello)
+            recognised = await _exchange(stream, begun, known, instance, entropy)
     finally:
         if recognised is None:
             with trio.CancelScope(shield=True):
@@ -84,13 +88,11 @@ async def recognise(
 
 async def _exchange(
     stream: LanStream,
-    role: machine.Role,
+    begun: machine.Begun,
     known: tuple[KnownPeer, ...],
     instance: str,
     entropy: Entropy,
 ) -> machine.Recognised | None:
-    begun, hello = machine.begin(role, entropy=entropy)
-    await stream.send_all(hello)
     theirs = await _exactly(stream, machine.HELLO_SIZE)
     tagged, marks = machine.take_hello(begun, theirs, known=known, entropy=entropy)
     await stream.send_all(marks)

@@ -282,10 +282,12 @@ class LanMeeting:
         self._begin(recognised, stream, place)
 
     async def _recognise(self, stream: LanStream, role: Role) -> Recognised | None:
+        cold = self.service.circle.cold
         return await recognise(
             stream,
             role,
-            known=known_peers(self.service.circle.cold),
+            ours=cold.persona.keys.member_id,
+            known=known_peers(cold),
             instance=self._advert.instance,
             entropy=self.entropy,
         )

@@ -46,11 +46,15 @@ def take_frames(draft: Draft, member: MemberId, frames: tuple[bytes, ...]) -> No
 
 
 def take_parted(draft: Draft, member: MemberId, wire: int) -> None:
-    """The wire is over: back to the data channel, or to the relay."""
+    """The wire is over: back to the data channel, or to the relay.
+
+    Who was in the room a moment ago is likely to be there still: what is not acknowledged goes out
+    again, for an acknowledgement may have been lost with the wire.
+    """
     present = draft.courier(member)
     if present.lan != wire or member not in draft.cold.peers:
         return
-    draft.change_courier(member, lan=0, is_here=present.is_linked, resend_wait=0.0)
+    draft.change_courier(member, lan=0, resend_wait=0.0)
     courier.start_over(draft, member)
     if not present.is_linked:
         linking.say_here(draft, member, is_reply=False)

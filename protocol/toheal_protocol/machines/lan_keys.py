@@ -1,6 +1,6 @@
 """What a circle's members know that nobody else on a local network does: a label a day, a key a pair.
 
-Spec: docs/protocol/lan.md, section 2.
+Spec: docs/protocol/lan.md, section 2. Vectors: tests/vectors/lan.json.
 """
 
 from __future__ import annotations

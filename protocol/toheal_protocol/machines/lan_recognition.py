@@ -8,7 +8,7 @@
 Each step returns what to send next. To whoever shares no key with us it is random bytes of the same
 sizes, whatever we think of them.
 
-Spec: docs/protocol/lan.md, section 4.
+Spec: docs/protocol/lan.md, section 4. Vectors: tests/vectors/lan.json.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ class Begun:
     """We connected, or were connected to."""
 
     role: Role
+    ours: MemberId
     nonce: bytes = field(repr=False)
 
 
@@ -82,6 +83,7 @@ class Tagged:
     """Both nonces are known."""
 
     role: Role
+    ours: MemberId
     nonces: bytes = field(repr=False)
     """The caller's, then the listener's."""
     known: tuple[KnownPeer, ...] = field(repr=False)
@@ -92,6 +94,7 @@ class Matched:
     """They showed a tag that only one we know could make."""
 
     role: Role
+    ours: MemberId
     nonces: bytes = field(repr=False)
     them: KnownPeer
     ephemeral: DhSecretKey = field(repr=False)
@@ -118,10 +121,10 @@ class Recognised:
     exporter: bytes = field(repr=False)
 
 
-def begin(role: Role, *, entropy: Entropy) -> tuple[Begun, bytes]:
+def begin(role: Role, *, ours: MemberId, entropy: Entropy) -> tuple[Begun, bytes]:
     """Return the first message: 32 bytes."""
     nonce = entropy.draw(HELLO_SIZE)
-    return Begun(role, nonce), nonce
+    return Begun(role, ours, nonce), nonce
 
 
 def take_hello(
@@ -136,8 +139,8 @@ def take_hello(
         raise MalformedFrame("not a nonce")
     ours_first = begun.role is Role.CALLER
     nonces = begun.nonce + hello if ours_first else hello + begun.nonce
-    tagged = Tagged(begun.role, nonces, known[:MARKS])
-    marks = [_mark(tagged.nonces, one.key, begun.role) for one in tagged.known]
+    tagged = Tagged(begun.role, begun.ours, nonces, known[:MARKS])
+    marks = [_mark(nonces, one.key, begun.role, begun.ours) for one in tagged.known]
     marks += [entropy.draw(MARK_SIZE) for _ in range(MARKS - len(marks))]
     order = sorted((entropy.draw(8), place) for place in range(MARKS))
     return tagged, b"".join(marks[place] for _, place in order)
@@ -154,15 +157,19 @@ def take_marks(
     if len(marks) != MARKS_SIZE:
         raise MalformedFrame("not as many tags as there are")
     shown = {marks[at : at + MARK_SIZE] for at in range(0, MARKS_SIZE, MARK_SIZE)}
-    role, nonces = tagged.role, tagged.nonces
-    found = [one for one in tagged.known if _mark(nonces, one.key, role.other) in shown]
+    role, ours, nonces = tagged.role, tagged.ours, tagged.nonces
+    found = [one for one in tagged.known if _mark(nonces, one.key, role.other, one.member) in shown]
     if not found:
         return Strange(), entropy.draw(PROOF_SIZE)
-    them = min(found, key=lambda one: _mark(nonces, one.key, Role.CALLER))
+    is_caller = role is Role.CALLER
+    them = min(
+        found,
+        key=lambda one: _mark(nonces, one.key, Role.CALLER, ours if is_caller else one.member),
+    )
     ephemeral = DhSecretKey(entropy.draw(_DH_SIZE))
     plain = dh_public_key(ephemeral) + instance.encode("ascii")
-    sealed = seal(_seal_key(nonces, them.key, role), bytes(NONCE_SIZE), plain)
-    return Matched(role, nonces, them, ephemeral, sealed), sealed
+    sealed = seal(_seal_key(nonces, them.key, role, ours), bytes(NONCE_SIZE), plain)
+    return Matched(role, ours, nonces, them, ephemeral, sealed), sealed
 
 
 def take_proof(matched: Matched, sealed: bytes) -> Recognised:
@@ -171,7 +178,8 @@ def take_proof(matched: Matched, sealed: bytes) -> Recognised:
     Raises:
         ForgedMessage, MalformedFrame: they have not the key that their tag was made with.
     """
-    key = _seal_key(matched.nonces, matched.them.key, matched.role.other)
+    them = matched.them
+    key = _seal_key(matched.nonces, them.key, matched.role.other, them.member)
     if len(sealed) != PROOF_SIZE:
         raise MalformedFrame("not a sealed key")
     reader = Reader(open_sealed(key, bytes(NONCE_SIZE), sealed))
@@ -181,17 +189,22 @@ def take_proof(matched: Matched, sealed: bytes) -> Recognised:
     proofs = matched.sealed + sealed if is_caller else sealed + matched.sealed
     first, second, exporter = derive_keys(
         matched.nonces + proofs,
-        diffie_hellman(matched.ephemeral, theirs) + matched.them.key,
+        diffie_hellman(matched.ephemeral, theirs) + them.key,
         "th1/lan-wire",
         count=3,
     )
     keys = derive_link_keys(first, second, is_controlling=is_caller)
-    return Recognised(matched.them.member, instance, keys, exporter)
+    return Recognised(them.member, instance, keys, exporter)
 
 
-def _mark(nonces: bytes, key: PairKey, role: Role) -> bytes:
-    return prf(key, "th1/lan-tag", u8(role), nonces[:HELLO_SIZE], nonces[HELLO_SIZE:])[:MARK_SIZE]
+def _mark(nonces: bytes, key: PairKey, role: Role, sender: MemberId) -> bytes:
+    return prf(key, "th1/lan-tag", *_said_by(nonces, role, sender))[:MARK_SIZE]
 
 
-def _seal_key(nonces: bytes, key: PairKey, role: Role) -> SealKey:
-    return SealKey(prf(key, "th1/lan-seal", u8(role), nonces[:HELLO_SIZE], nonces[HELLO_SIZE:]))
+def _seal_key(nonces: bytes, key: PairKey, role: Role, sender: MemberId) -> SealKey:
+    return SealKey(prf(key, "th1/lan-seal", *_said_by(nonces, role, sender)))
+
+
+def _said_by(nonces: bytes, role: Role, sender: MemberId) -> tuple[bytes, ...]:
+    """Tie it to this connection, this side and this persona: a copy of our own home is not them."""
+    return u8(role), nonces[:HELLO_SIZE], nonces[HELLO_SIZE:], sender
