@@ -157,7 +157,7 @@ class CircleService:
             case machine.SendFrames(member, frames):
                 self._send(member, frames)
             case machine.WakeAt(instant):
-                self._alarm.deadline = trio.current_time() + 3600 if instant is None else instant
+                self._set_alarm(instant)
             case machine.Deposit():
                 self._deposit(effect)
             case machine.DeleteMail(relay):
@@ -182,6 +182,12 @@ class CircleService:
                 self.tell(effect)
             case _:
                 assert_never(effect)
+
+    def _set_alarm(self, instant: Instant | None) -> None:
+        """Ring at this instant. Most decisions leave it where it is, and moving it wakes trio."""
+        at = trio.current_time() + 3600 if instant is None else instant
+        if self._alarm.deadline != at:
+            self._alarm.deadline = at
 
     def _next_seq(self, member: MemberId) -> int:
         pair = self.circle.pairs.get(member)
