@@ -142,7 +142,7 @@ class CircleService:
                 if not self.lan.send(member, frames):
                     self.links.send(member, frames)
             case machine.WakeAt(instant):
-                self._alarm.deadline = trio.current_time() + 3600 if instant is None else instant
+                self._set_alarm(instant)
             case machine.Deposit():
                 self._deposit(effect)
             case machine.DeleteMail(relay):
@@ -173,6 +173,12 @@ class CircleService:
 
     def _take_of_link(self, event: machine.Event) -> None:
         self.take(event)
+
+    def _set_alarm(self, instant: Instant | None) -> None:
+        """Ring at this instant. Most decisions leave it where it is, and moving it wakes trio."""
+        at = trio.current_time() + 3600 if instant is None else instant
+        if self._alarm.deadline != at:
+            self._alarm.deadline = at
 
     def _next_seq(self, member: MemberId) -> int:
         pair = self.circle.pairs.get(member)
