@@ -14,7 +14,7 @@ from aiortc.rtcicetransport import RTCIceTransport
 
 from tests.support.sctp_wire import Pair
 from toheal_p2p.adapters import sctp_flow
-from toheal_p2p.adapters.dtls import QuickDtls, _is_one_record
+from toheal_p2p.adapters.dtls_flow import QuickDtls, _is_one_record
 from toheal_p2p.adapters.sctp import GuardedSctp
 from toheal_p2p.adapters.sctp_flow import PACKET_MOST, SACK_DELAY, QuickSctp
 from toheal_protocol.wire.link_record import MAX_RECORD_SIZE

@@ -34,7 +34,7 @@ from attrs import define
 from OpenSSL import SSL
 
 from toheal_p2p.adapters.bridge import aio
-from toheal_p2p.adapters.dtls import QuickDtls
+from toheal_p2p.adapters.dtls_flow import QuickDtls
 from toheal_p2p.adapters.ice import GuardedIce
 from toheal_p2p.adapters.webrtc_channel import WebRtcChannel, stop_transports
 from toheal_p2p.ports.channels import ChannelFailed
