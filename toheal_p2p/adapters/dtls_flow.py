@@ -27,7 +27,7 @@ _APPLICATION_DATA: Final = 23
 _RECORD_HEADER: Final = 13
 
 
-class QuickDtls(RTCDtlsTransport):
+class FlowDtls(RTCDtlsTransport):
     """One connection; everything but the way of its data is aiortc's."""
 
     _is_settled = False
