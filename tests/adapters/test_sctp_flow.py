@@ -14,7 +14,7 @@ from aiortc.rtcicetransport import RTCIceTransport
 
 from tests.support.sctp_wire import Pair
 from toheal_p2p.adapters import sctp_flow
-from toheal_p2p.adapters.dtls_data import EagerDtls, _is_one_record
+from toheal_p2p.adapters.dtls_flow import FlowDtls, _is_one_record
 from toheal_p2p.adapters.sctp import GuardedSctp
 from toheal_p2p.adapters.sctp_flow import PACKET_MOST, SACK_DELAY, QuickSctp
 from toheal_protocol.wire.link_record import MAX_RECORD_SIZE
@@ -247,7 +247,7 @@ def test_a_datagram_is_known_to_be_one_record():
 
 
 def test_what_we_override_and_lean_on_exists_in_the_pinned_versions():
-    for ours, theirs in ((QuickSctp, stock.RTCSctpTransport), (EagerDtls, RTCDtlsTransport)):
+    for ours, theirs in ((QuickSctp, stock.RTCSctpTransport), (FlowDtls, RTCDtlsTransport)):
         for name, value in vars(ours).items():
             if inspect.isfunction(value) and hasattr(theirs, name) and name != "__init__":
                 base = getattr(theirs, name)
@@ -255,7 +255,7 @@ def test_what_we_override_and_lean_on_exists_in_the_pinned_versions():
                     *inspect.signature(base).parameters
                 ]
                 assert inspect.iscoroutinefunction(value) == inspect.iscoroutinefunction(base)
-    assert {"_recv_next"} <= vars(EagerDtls).keys() & vars(RTCDtlsTransport).keys()
+    assert {"_recv_next"} <= vars(FlowDtls).keys() & vars(RTCDtlsTransport).keys()
     sources = {
         RTCDtlsTransport: ("self._data_receiver", "self._write_ssl", "self.encrypted", "self._ssl"),
         RTCIceTransport: ("self._connection", "self._recv"),

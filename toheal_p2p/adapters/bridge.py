@@ -4,6 +4,8 @@ The client is written for trio; aiortc and zeroconf are asyncio. In guest mode p
 ways. From asyncio into trio only `Event.set`, `send_nowait` and `CancelScope.cancel` are used, and
 a callback never raises. From trio, `aio` waits for asyncio without a worker thread.
 
+`adapters/guest.py` drives trio without the thread that its guest mode would wait in.
+
 The alternatives were measured: trio-asyncio costs three times the CPU and ends with the first stray
 asyncio error, a thread for asyncio costs a hop per call in both directions.
 """

@@ -27,7 +27,7 @@ _APPLICATION_DATA: Final = 23
 _RECORD_HEADER: Final = 13
 
 
-class EagerDtls(QuickDtls):
+class FlowDtls(QuickDtls):
     """One connection; everything but the way of its data is as in a handshake."""
 
     _is_settled = False
