@@ -9,35 +9,28 @@ CPU time, which other load on the machine changes less than the clock. Linux onl
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
-import trio
-from attrs import evolve, frozen
+from attrs import frozen
 
 from benchmarks.figures import Figure, print_figures
+from tests.support.coturn_tools import coturn_server
 from tests.support.turn_client import TurnClient
+from tests.support.wide_relay import wide_relay_process
 from toheal_protocol.crypto.turn import turn_password
 from toheal_protocol.wire.stun import BINDING_REQUEST, StunMessage
 from toheal_protocol.wire.stun_integrity import sign_stun
 from toheal_protocol.wire.turn import encode_channel_data
-from toheal_relay.limits import Limits
-from toheal_relay.machine import settle_memory
-from toheal_relay.server.relay import RelayConfig, serve_relay
-from toheal_relay.turn.config import TurnConfig
 
 HOST: Final = "127.0.0.1"
-SECRET: Final = b"a secret for benchmarks only"
+SECRET: Final = "only-for-benchmarks"
 CHANNEL: Final = 0x4001
 PACKET: Final = bytes(1_000)
 PACKETS: Final = {64: 32_000, 1: 8_000}
@@ -48,35 +41,9 @@ SLOWEST: Final = 1.0
 """Seconds a server has to answer a request."""
 PATIENCE: Final = 0.02
 """Seconds after which a packet is lost: some servers drop a part of every burst."""
-CLOCK_TICK: Final = os.sysconf("SC_CLK_TCK")
 
 Peers: TypeAlias = Literal["two members", "to elsewhere", "from elsewhere"]
 _WAYS: Final[tuple[Peers, ...]] = get_args(Peers)
-
-WIDE: Final = evolve(
-    Limits(),
-    relayed_per_second=1e10,
-    relayed_burst=1e10,
-    relayed_total_per_second=1e10,
-    relayed_total_burst=1e10,
-    stranger_packets=10**9,
-    strangers_per_second=1e9,
-    strangers_burst=1e9,
-)
-
-COTURN: Final = """
-listening-ip=127.0.0.1
-relay-ip=127.0.0.1
-realm=toheal
-use-auth-secret
-allow-loopback-peers
-no-cli
-no-tls
-no-dtls
-relay-threads=1
-log-file=/dev/null
-simple-log
-"""
 
 
 @frozen
@@ -177,7 +144,7 @@ def _client(server: _Server, end: socket.socket) -> TurnClient:
         return end.recv(2048)
 
     name = f"{int(time.time()) + 3600}:bench"
-    return TurnClient(exchange, name, turn_password(SECRET, name))
+    return TurnClient(exchange, name, turn_password(SECRET.encode(), name))
 
 
 @contextmanager
@@ -192,70 +159,19 @@ def _end() -> Iterator[socket.socket]:
 @contextmanager
 def _ours() -> Iterator[_Server]:
     with tempfile.TemporaryDirectory() as state:
-        command = [sys.executable, "-m", "benchmarks.bench_turn", "--state", state]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            try:
-                assert process.stdout is not None
-                yield _Server("toheal-relay", process.pid, int(process.stdout.readline()))
-            finally:
-                process.terminate()
+        with wide_relay_process(Path(state), SECRET) as (port, pid):
+            yield _Server("toheal-relay", pid, port)
 
 
 @contextmanager
 def _coturn() -> Iterator[_Server | None]:
     """Run a coturn, if there is one."""
-    turnserver = shutil.which("turnserver")
-    if turnserver is None:
+    if shutil.which("turnserver") is None:
         yield None
         return
-    with tempfile.TemporaryDirectory() as folder:
-        port = _free_port()
-        config = Path(folder, "turnserver.conf")
-        config.write_text(
-            f"{COTURN}listening-port={port}\nstatic-auth-secret={SECRET.decode()}\n"
-            f"userdb={folder}/db\npidfile={folder}/pid\n",
-            encoding="ascii",
-        )
-        command = [turnserver, "-c", str(config)]
-        with subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process:
-            try:
-                _await_answer(port)
-                yield _Server("coturn", process.pid, port)
-            finally:
-                process.terminate()
-
-
-def _free_port() -> int:
-    with _end() as end:
-        port: int = end.getsockname()[1]
-        return port
-
-
-def _await_answer(port: int) -> None:
-    """Wait until a server answers."""
-    for _ in range(50):
-        with _end() as end:
-            try:
-                _client(_Server("", 0, port), end).allocate()
-                return
-            except OSError:
-                time.sleep(0.1)
-    raise TimeoutError("coturn does not answer")
-
-
-async def _serve(state: Path) -> None:
-    turn = TurnConfig(secret=SECRET, allowed=(IPv4Network("127.0.0.0/8"),))
-    config = RelayConfig(state, HOST, limits=WIDE, turn=turn)
-    async with trio.open_nursery() as nursery:
-        running = await nursery.start(serve_relay, config)
-        print(running.address.port, flush=True)
-        settle_memory()
+    with coturn_server(SECRET) as coturn:
+        yield _Server("coturn", coturn.pid, coturn.port)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--state"]:
-        trio.run(_serve, Path(sys.argv[2]))
-    else:
-        print_figures(main())
+    print_figures(main())

@@ -65,7 +65,7 @@ class PlainStream:
         """
         try:
             await trio.lowlevel.wait_readable(self._socket)
-        except (trio.ClosedResourceError, OSError):
+        except (trio.ClosedResourceError, OSError, ValueError):  # ValueError: closed before
             raise BrokenStream from None
 
     def send_nowait(self, part: bytes) -> int:
@@ -91,7 +91,7 @@ class PlainStream:
         """
         try:
             await trio.lowlevel.wait_writable(self._socket)
-        except (trio.ClosedResourceError, OSError):
+        except (trio.ClosedResourceError, OSError, ValueError):  # ValueError: closed before
             raise BrokenStream from None
 
     def end_writing(self) -> None:

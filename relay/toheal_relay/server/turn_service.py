@@ -14,9 +14,9 @@ from attrs import define, field
 from toheal_protocol.model import Instant
 from toheal_relay.desk import Desk
 from toheal_relay.server.greeting import TurnCaller
+from toheal_relay.server.relayed_ports import RelayedPorts
 from toheal_relay.server.sockets import is_own_address, tells_own_addresses
 from toheal_relay.server.turn_stream import Dirty, Spawn, TurnStream
-from toheal_relay.server.udp import RelayedPorts
 from toheal_relay.turn.config import TurnConfig
 from toheal_relay.turn.credentials import Credentials
 from toheal_relay.turn.machine import Turn
@@ -93,7 +93,7 @@ def open_turn(
         listening: the relay's own ports, as it and others know them.
     """
     dirty = Dirty()
-    ports = RelayedPorts(nursery, bind_to, dirty)
+    ports = RelayedPorts(nursery, bind_to, dirty, desk.note_fault)
     is_ours = is_own_address if tells_own_addresses() else bind_to.__eq__
     turn = Turn(
         desk.limits,

@@ -19,6 +19,7 @@ from toheal_protocol.model import Instant
 from toheal_protocol.wire.stun import (
     BINDING_REQUEST,
     BINDING_SUCCESS,
+    MAX_STUN_SIZE,
     MESSAGE_INTEGRITY,
     StunMessage,
     decode_stun,
@@ -34,6 +35,9 @@ from toheal_relay.turn.table import Table
 
 CREDIT: Final = 32 * 1024
 """Bytes an allocation takes from its source's quota at once: two paces per packet would be dear."""
+
+MAX_PACKET: Final = MAX_STUN_SIZE
+"""Bytes of a packet we pass on: what is longer fits no ordinary path and was cut when it was read."""
 
 _INDICATION_TRANSACTION: Final = bytes(12)
 """Nothing is ever answered to an indication, so its transaction tells nobody anything."""
@@ -122,7 +126,7 @@ class Packets:
         self, allocation: Allocation, sender: PeerAddress, packet: bytes, now: Instant
     ) -> Outgoing | None:
         """Hand a packet to a client: by the channel of its sender, or as a Data indication."""
-        if allocation.expires_at <= now:
+        if allocation.expires_at <= now or len(packet) > MAX_PACKET:
             return None
         client, peer = allocation.client, allocation.peers.get(sender)
         if peer is not None and peer.channel_until > now:
