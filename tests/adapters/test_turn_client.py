@@ -20,8 +20,11 @@ from tests.support.channels import check_channel_contract, connected
 from tests.support.coturn import Coturn, a_coturn, free_port
 from tests.support.guest import guest_run
 from tests.support.relays import relay_process
+from toheal_p2p.adapters import turn_race
+from toheal_p2p.adapters.bridge import aio
 from toheal_p2p.adapters.relay_tls import dial
 from toheal_p2p.adapters.turn import QuickTransaction, TcpTurn, UdpTurn
+from toheal_p2p.adapters.turn_race import Numeric
 from toheal_p2p.adapters.webrtc import WebRtcChannels
 from toheal_p2p.ports.channels import Channel, ChannelFailed, RelayServer, ServerKind
 from toheal_p2p.services.relay_connection import RelayConnection, RelayUp
@@ -115,6 +118,40 @@ async def test_the_quickest_transport_wins_and_the_others_are_given_back(coturn:
         await channel.aclose()
     await trio.sleep(0.1)
     assert not asyncio.all_tasks()
+
+
+class Lent:
+    """An address that somebody may give back."""
+
+    def __init__(self) -> None:
+        self.is_given_back = False
+        self.transport = self
+
+    def close(self) -> None:
+        self.is_given_back = True
+
+
+@in_guest
+async def test_of_two_addresses_that_come_at_once_one_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lent: list[Lent] = []
+
+    async def lend(*_: object) -> Lent:
+        one = Lent()
+        lent.append(one)
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            one.close()  # as the real one does
+            raise
+        return one
+
+    monkeypatch.setattr(turn_race, "_allocate", lend)
+    servers = [Numeric(RelayServer("127.0.0.1", port, 0), "127.0.0.1") for port in range(1, 6)]
+    kept = await aio(partial(turn_race.allocate_first, servers, Lent, within=1.0))
+    assert [one.is_given_back for one in lent].count(False) == 1
+    assert not kept.is_given_back  # type: ignore[union-attr]
 
 
 @pytest.mark.coturn
