@@ -17,7 +17,7 @@ from toheal_protocol.machines import calls, courier, linking
 from toheal_protocol.machines.arrivals import take_lan_frame
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import CloseLan
-from toheal_protocol.machines.pair import ack_soon, offer_keys
+from toheal_protocol.machines.pair import ack_if_untold, ack_soon, offer_keys
 from toheal_protocol.machines.state import Stage, Standing
 from toheal_protocol.model import MemberId
 
@@ -58,6 +58,7 @@ def take_parted(draft: Draft, member: MemberId, wire: int) -> None:
     courier.start_over(draft, member)
     if not present.is_linked:
         linking.say_here(draft, member, is_reply=False)
+        ack_if_untold(draft, member)
 
 
 def close_if_over(draft: Draft, member: MemberId) -> None:
