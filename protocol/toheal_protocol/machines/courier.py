@@ -287,7 +287,7 @@ def _hand_over(draft: Draft, member: MemberId, seq: int, frame: Frame) -> None:
 def deposit(
     draft: Draft, member: MemberId, frame: Frame, *, seq: int, kind: int, through: int = 0
 ) -> bool:
-    """Put a frame into a mailbox of the peer's; False when none can be reached now.
+    """Put a frame into a mailbox of the peer's, or on the wire to them; False: no way just now.
 
     Args:
         through: what the frame acknowledges, if that is what it is for.
