@@ -13,6 +13,7 @@ from toheal_protocol.errors import RemoteError
 from toheal_protocol.identity import draw_spoken_code
 from toheal_protocol.machines.spoken_lookup import Found, TurnedAway
 from toheal_protocol.machines.spoken_offer import (
+    MAX_ANSWERS,
     MAX_APPROACHES,
     SPOKEN_LIFE,
     SPOKEN_TRIES,
@@ -72,6 +73,17 @@ def test_a_crowd_of_approaches_burns_the_code_instead_of_filling_memory() -> Non
         inviter.hear(Joiner(inviter, seed=seed).first)
     assert inviter.offer.stage is Stage.BURNED
     assert len(inviter.offer.runs) == MAX_APPROACHES
+
+
+def test_who_repeats_without_end_is_answered_so_often_and_no_more() -> None:
+    inviter = Inviter()
+    joiner = Joiner(inviter)
+    answers = sum(len(inviter.hear(joiner.first)) for _ in range(2 * MAX_ANSWERS))
+    assert answers == MAX_ANSWERS
+    late = Inviter()
+    late.feed(Withdrawn())
+    answers = sum(len(late.hear(Joiner(late, seed=seed).first)) for seed in range(MAX_ANSWERS + 9))
+    assert answers == MAX_ANSWERS
 
 
 def test_a_second_proof_in_one_run_is_no_second_guess() -> None:

@@ -12,16 +12,19 @@ from tests.support.applications import Village, a_village, eventually
 from tests.support.memory_relay import MemoryRelay
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.spoken import MOST_CODES
 from toheal_p2p.app.spoken_interface import SpokenView
 from toheal_p2p.services.relay_connection import MailArrived, RelayConnection
 from toheal_p2p.services.spoken_relay import short_lived
 from toheal_protocol.crypto import Entropy, SigningSeed
 from toheal_protocol.identity import parse_spoken_code
-from toheal_protocol.machines.spoken_keys import nameplate_mailbox
+from toheal_protocol.machines.spoken_keys import nameplate_mailbox, relay_channel
+from toheal_protocol.machines.spoken_lookup import begin_lookup
 from toheal_protocol.messages.spoken import (
     OfferId,
     SpokenAnnouncement,
     Way,
+    decode_mailbox_way,
     decode_spoken,
     encode_spoken,
 )
@@ -396,6 +399,44 @@ async def test_garbage_and_foreign_announcements_at_a_number_keep_nobody_out(
         await trio.sleep(1)
         theirs = await village.start("Salma")
         assert await look_up(village, theirs, offered.code)
+
+
+async def test_a_flood_in_the_inbox_ends_nothing_but_the_code(autojump_clock) -> None:
+    """Whoever knows the number knows the inbox, and can put anything there as fast as they like."""
+    async with a_village() as village:
+        ours, circle = await inviter(village)
+        offered = await ours.spoken.offer(circle, expires_in=HOUR, language="en")
+        code = parse_spoken_code(offered.code)
+        connection, _, _ = await stranger(village, code.nameplate)
+        with trio.fail_after(10):
+            async for event in connection.events:
+                if isinstance(event, MailArrived):
+                    break
+        announcement = decode_spoken(event.frame)
+        assert isinstance(announcement, SpokenAnnouncement)
+        address, token = decode_mailbox_way(announcement.way)
+        channel = relay_channel(village.relay.address.fingerprint, code.nameplate)
+        for number in range(400):
+            _, [send] = begin_lookup(
+                code, announcement, channel=channel, way=Way(bytes(32)), entropy=ours.entropy
+            )
+            frame = send.frame if number % 2 else number.to_bytes(1192, "big")
+            connection.deposit(number, address, token, frame)
+        await trio.sleep(30)
+        assert await ours.spoken.codes(circle) == []  # burned
+        assert await ours.invitations(circle) == []
+        assert await ours.spoken.offer(circle, expires_in=HOUR, language="en")
+
+
+async def test_a_profile_serves_some_codes_at_once_and_no_crowd(autojump_clock) -> None:
+    async with a_village() as village:
+        ours, circle = await inviter(village)
+        for _ in range(MOST_CODES):
+            await ours.spoken.offer(circle, expires_in=HOUR, language="en")
+        with pytest.raises(Refused, match="busy"):
+            await ours.spoken.offer(circle, expires_in=HOUR, language="en")
+        await trio.sleep(700)
+        assert await ours.spoken.offer(circle, expires_in=HOUR, language="en")
 
 
 async def test_one_code_at_two_relays_is_tried_once(autojump_clock) -> None:

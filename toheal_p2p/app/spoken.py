@@ -41,6 +41,9 @@ from toheal_protocol.wire.relay_address import RelayAddress
 MOST_RELAYS: Final = 16
 """Relays a code is looked up at: more than a profile and its circles know."""
 
+MOST_CODES: Final = 16
+"""Codes that are served at once; each keeps a connection to every relay of its circle."""
+
 _STATES: Final[dict[Stage, SpokenState]] = {
     Stage.OPEN: "waiting",
     Stage.SEALING: "found",
@@ -99,6 +102,7 @@ class SpokenCodes:
     invite: Callable[..., Awaitable[views.InvitationView]]
     known_relays: Callable[[], Sequence[RelayAddress]]
     _offered: dict[str, _Offered] = field(factory=dict, init=False)
+    _served: int = field(default=0, init=False)
 
     async def offer(
         self, circle: str, *, expires_in: int, language: Literal["ar", "en"]
@@ -118,7 +122,9 @@ class SpokenCodes:
             entropy=self.entropy,
             make_seat=make_seat,
         )
-        claim: Claim = await self.nursery.start(service.run)
+        if self._served >= MOST_CODES:
+            raise Refused("busy")
+        claim: Claim = await self.nursery.start(self._serve, service)
         if claim != "ours":
             raise Refused(_UNCLAIMED[claim], address=str(cold.relays[0]))
         left = service.offer.expires - trio.current_time()
@@ -172,6 +178,15 @@ class SpokenCodes:
             spoken, where[:MOST_RELAYS], connect=self.connect, entropy=self.entropy
         )
         return LookedUpView(str(_require_link(found)))
+
+    async def _serve(
+        self, service: SpokenOfferService, *, task_status: trio.TaskStatus[Claim]
+    ) -> None:
+        self._served += 1
+        try:
+            await service.run(task_status=task_status)
+        finally:
+            self._served -= 1
 
     def _place(self, relay: RelayAddress) -> RelayPlace:
         return RelayPlace(

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Final
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from toheal_p2p.ports.spoken_places import Claim
 from toheal_p2p.services.relay_connection import (
@@ -44,6 +44,10 @@ from toheal_protocol.messages.spoken import (
 )
 from toheal_protocol.model import Address, DepositToken
 from toheal_protocol.wire.mailbox import ItemId, MailboxKind
+
+MOST_ATTEMPTS: Final = 30
+"""Times a frame is deposited: what a relay that restarts needs, and less than for ever where a
+stranger named a mailbox that takes nothing."""
 
 CLAIM_DEADLINE: Final = 8.0
 """Seconds to reach a relay and see our announcement lie there."""
@@ -73,6 +77,7 @@ class _Letter:
     address: Address
     token: DepositToken = field(repr=False)
     frame: bytes = field(repr=False)
+    attempts: int = 0
 
 
 @frozen
@@ -213,8 +218,11 @@ class RelayPlace:
 
     def _deposit(self, letter: _Letter) -> None:
         self._ticket += 1
-        self._letters[self._ticket] = letter
-        self.connection.deposit(self._ticket, letter.address, letter.token, letter.frame)
+        try:
+            self.connection.deposit(self._ticket, letter.address, letter.token, letter.frame)
+        except trio.WouldBlock:
+            return  # somebody makes us answer faster than the relay takes it: they may ask again
+        self._letters[self._ticket] = evolve(letter, attempts=letter.attempts + 1)
 
     async def _deposit_later(self, ticket: int, retry_after: float) -> None:
         letter = self._letters.pop(ticket, None)

@@ -69,6 +69,11 @@ MAX_APPROACHES: Final = 16
 """Runs a code answers. Who begins more than people do is somebody filling our memory."""
 
 
+MAX_ANSWERS: Final = 256
+"""Frames a code sends in its life. Approaches and proofs are repeated for nothing, and each would
+have us write into a mailbox that a stranger named."""
+
+
 class Stage(Enum):
     """How an offer stands."""
 
@@ -157,6 +162,7 @@ class Offer:
     expires: Instant
     stage: Stage = Stage.OPEN
     tries_left: int = SPOKEN_TRIES
+    answers_left: int = MAX_ANSWERS
     runs: tuple[Run, ...] = ()
 
     @property
@@ -185,7 +191,7 @@ def step(
         return changed, (Changed(), *effects)
     match event:
         case Arrived(channel, frame):
-            return _take(offer, channel, decode_spoken(frame), entropy)
+            return _paced(*_take(offer, channel, decode_spoken(frame), entropy))
         case SeatMade(link):
             return _hand_over(offer, link)
         case SeatRefused():
@@ -196,6 +202,14 @@ def step(
             return offer, ()
         case _:
             assert_never(event)
+
+
+def _paced(offer: Offer, effects: tuple[Effect, ...]) -> tuple[Offer, tuple[Effect, ...]]:
+    """Count what is answered to strangers, and say nothing more when it was enough."""
+    said = sum(isinstance(effect, Answer) for effect in effects)
+    if said > offer.answers_left:
+        return offer, tuple(effect for effect in effects if not isinstance(effect, Answer))
+    return evolve(offer, answers_left=offer.answers_left - said), effects
 
 
 def _take(
