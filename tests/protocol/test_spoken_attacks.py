@@ -158,6 +158,20 @@ def test_whoever_plays_the_inviter_needs_the_words() -> None:
     assert joiner.lookup == before
 
 
+def test_a_seal_that_opens_is_not_enough_without_the_proof() -> None:
+    """A seal commits to no key; the proof does."""
+    inviter = Inviter()
+    joiner = Joiner(inviter)
+    inviter.hear(joiner.prove())
+    [frame] = inviter.make_seat()
+    handover = decode_spoken(frame)
+    assert isinstance(handover, SpokenHandover)
+    with pytest.raises(ForgedMessage):
+        joiner.hear(encode_spoken(evolve(handover, proof=bytes(32))))
+    joiner.hear(frame)
+    assert joiner.outcomes == [Found(LINK)]
+
+
 def test_whoever_sits_between_two_with_the_words_gets_no_further_than_the_proof() -> None:
     """Two runs, one with each side, and shares of one's own in the middle."""
     inviter = Inviter()

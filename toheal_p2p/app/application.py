@@ -311,12 +311,7 @@ class Application:
         cold = running.service.circle.cold
         mid = None if message is None else await self._message(cold.id, message)
         rows = await self.vault.deliveries(cold.id, mid, limit=NEWEST_DELIVERIES)
-        return [
-            views.DeliveryView(
-                row.mid.hex(), row.member.hex(), showing.name_of(cold, row.member), row.state
-            )
-            for row in rows
-        ]
+        return [showing.delivery_view(cold, row) for row in rows]
 
     async def search(self, circle: str, query: str) -> Sequence[views.EntryView]:
         """Return entries that hold every word of the query, newest first."""
