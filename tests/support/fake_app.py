@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Literal, cast
@@ -34,6 +34,8 @@ from toheal_p2p.app.interface import (
     WaitingView,
 )
 from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
+from toheal_p2p.app.spoken_interface import LookedUpView, SpokenView
+from toheal_p2p.app.vocabulary import SpokenState
 from toheal_p2p.cli.local_server import serve
 
 NOW = 1_800_000_000
@@ -48,8 +50,51 @@ ODD = ("slow", "fault", "nested")
 
 def refuse(code: RefusalCode) -> Refused:
     """Return a refusal with all its facts."""
-    facts = {"limit": 24, "address": RELAY, "name": "x", "path": "/tmp/x"}
+    facts = {
+        "limit": 24,
+        "address": RELAY,
+        "name": "x",
+        "path": "/tmp/x",
+        "suggestion": "y",
+        "tries": 2,
+    }
     return Refused(code, **{name: facts[name] for name in FACTS.get(code, ())})
+
+
+CODE = "7421 lantern giraffe marble"
+
+
+@define(eq=False)
+class FakeSpokenCodes:
+    """One code that is looked up; words that end in `zebra` are wrong."""
+
+    find: Callable[[str], Awaitable[CircleView]]
+    tries_left: int = 3
+
+    async def offer(
+        self, circle: str, *, expires_in: int, language: Literal["ar", "en"]
+    ) -> SpokenView:
+        await self.find(circle)
+        return self._view("waiting")
+
+    async def codes(self, circle: str) -> Sequence[SpokenView]:
+        await self.find(circle)
+        return [self._view("waiting")]
+
+    async def follow(self, circle: str, code_id: str) -> AsyncGenerator[SpokenView, None]:
+        await self.find(circle)
+        yield self._view("waiting")
+        self.tries_left = 2
+        yield self._view("waiting")
+        yield self._view("burned" if circle == "burned" else "handed_over")
+
+    async def look_up(self, code: str, *, relays: Sequence[str]) -> LookedUpView:
+        if code.endswith("zebra"):
+            raise refuse("spoken_words_wrong")
+        return LookedUpView(LINK)
+
+    def _view(self, state: SpokenState) -> SpokenView:
+        return SpokenView(_id("code"), CODE, NOW + 600, self.tries_left, state)
 
 
 @define(eq=False)
@@ -101,6 +146,10 @@ class FakeApp:
 
     def __attrs_post_init__(self) -> None:
         self.meeting = FakeMeetings(self)
+
+    @property
+    def spoken(self) -> FakeSpokenCodes:
+        return FakeSpokenCodes(self._find)
 
     async def circle_create(
         self,
@@ -296,7 +345,7 @@ class FakeApp:
         if circle in ODD:
             await self._be_odd(circle)
         found = [one for one in self.circles if circle == one.name or one.id.startswith(circle)]
-        if not found and not may_miss and circle not in (*ODD, "endless"):
+        if not found and not may_miss and circle not in (*ODD, "endless", "burned"):
             raise Refused("no_such_circle", name=circle)
         placeholder = CircleView(_id(circle), circle, "نورس", "active", 1, (), False)
         return found[0] if found else placeholder

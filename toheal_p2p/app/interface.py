@@ -20,6 +20,7 @@ import trio
 from attrs import field, frozen
 
 from toheal_p2p.app.refusals import Fact, RefusalCode
+from toheal_p2p.app.spoken_interface import SpokenInterface
 from toheal_p2p.app.vocabulary import (
     CheckCode,
     CircleState,
@@ -213,6 +214,11 @@ class AppInterface(Protocol):
         """Meeting on the local network."""
         ...
 
+    @property
+    def spoken(self) -> SpokenInterface:
+        """Codes that are said aloud instead of links."""
+        ...
+
     async def circle_create(
         self,
         name: str,
@@ -257,7 +263,7 @@ class AppInterface(Protocol):
         ...
 
     async def withdraw_invitation(self, circle: str, invitation: str) -> None:
-        """Take an offered seat back: its link opens nothing any more."""
+        """Take an offered seat back: its link opens nothing any more. Or a spoken code."""
         ...
 
     async def look_at_invitation(self, link: str) -> InvitationContentView:

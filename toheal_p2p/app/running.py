@@ -8,6 +8,7 @@ from typing import Final
 import trio
 from attrs import define, field
 
+from toheal_p2p.app import showing
 from toheal_p2p.app.interface import RelayView
 from toheal_p2p.app.names import find
 from toheal_p2p.app.refusals import RefusalCode, Refused
@@ -17,8 +18,8 @@ from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_protocol.machines import events as machine
-from toheal_protocol.machines.state import Role, Stage, Standing
-from toheal_protocol.model import CircleId, MemberId
+from toheal_protocol.machines.state import Cold, Invitation, Role, Seat, Stage, Standing
+from toheal_protocol.model import MAX_MEMBERS, CircleId, MemberId, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 
 _STAGE_REFUSALS: Final[dict[Stage, RefusalCode]] = {
@@ -120,6 +121,25 @@ async def decide(
     except VaultFailed as failed:
         raise refusal(failed.reason) from None
     return decision.effects
+
+
+def require_room(running: RunningCircle) -> RunningCircle:
+    """Return a circle that has room for one person more."""
+    if len(showing.others(running.service.circle.cold)) + 1 >= MAX_MEMBERS:
+        raise Refused("circle_full", limit=MAX_MEMBERS)
+    return running
+
+
+def require_relay(running: RunningCircle) -> RunningCircle:
+    """Return a circle that has a relay to leave an invitation at."""
+    if not running.service.circle.cold.relays:
+        raise Refused("no_relay")
+    return running
+
+
+def open_seats(cold: Cold, now: WallTime = WallTime(0)) -> tuple[Invitation, ...]:
+    """Return the seats on offer whose time is not over."""
+    return tuple(one for one in cold.invitations if one.seat is Seat.OPEN and one.expires > now)
 
 
 def relay_view(relay: RelayAddress, circles: Iterable[RunningCircle]) -> RelayView:

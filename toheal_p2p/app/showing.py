@@ -7,7 +7,7 @@ from collections.abc import Set
 from toheal_p2p.app import interface as views
 from toheal_p2p.app.names import short
 from toheal_p2p.app.vocabulary import CircleState, LinkKind
-from toheal_p2p.ports.vault import EntryRow
+from toheal_p2p.ports.vault import DeliveryRow, EntryRow
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.circle_links import HeldLink
 from toheal_protocol.machines.door import is_direct
@@ -119,6 +119,11 @@ def entry_view(cold: Cold, row: EntryRow) -> views.EntryView:
         notes=row.notes,
         passed_on_by=passed_on_by,
     )
+
+
+def delivery_view(cold: Cold, row: DeliveryRow) -> views.DeliveryView:
+    """Show where one message of ours is, for one member."""
+    return views.DeliveryView(row.mid.hex(), row.member.hex(), name_of(cold, row.member), row.state)
 
 
 def name_of(cold: Cold, member: MemberId) -> str:

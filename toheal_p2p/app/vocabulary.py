@@ -30,6 +30,11 @@ EntryKind = Literal["text", "joined", "left", "gap", "unknown"]
 ContentNote = Literal["loss", "self-harm", "suicide", "violence", "abuse", "eating", "other"]
 """The same tags as `toheal_protocol.messages.bodies.CONTENT_NOTES` (a test compares them)."""
 
+SpokenState = Literal[
+    "waiting", "found", "handed_over", "burned", "expired", "withdrawn", "no_seat"
+]
+"""How a spoken code stands. `found`: somebody said the right words, and a seat is being made."""
+
 CheckCode = Literal[
     "vault_sound",
     "vault_put_back",
@@ -65,3 +70,4 @@ RELAY_STATES: Final[tuple[RelayState, ...]] = get_args(RelayState)
 ENTRY_KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
 CONTENT_NOTES: Final[tuple[ContentNote, ...]] = get_args(ContentNote)
 CHECK_CODES: Final[tuple[CheckCode, ...]] = get_args(CheckCode)
+SPOKEN_STATES: Final[tuple[SpokenState, ...]] = get_args(SpokenState)

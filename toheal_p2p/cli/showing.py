@@ -47,8 +47,17 @@ def member_line(words: Words, member: Item) -> str:
 
 
 def invitation_line(words: Words, invitation: Item) -> str:
-    """Return one offered seat, without its link."""
+    """Return one offered seat, without its link, or one spoken code."""
     until = clock_time(invitation["expires_at"])
+    if "code" in invitation:
+        return words.text(
+            "line.spoken",
+            id=short(invitation["id"]),
+            code=invitation["code"],
+            until=until,
+            state=words.word("spoken_state", invitation["state"]),
+            tries=invitation["tries_left"],
+        )
     return words.text("line.invitation", id=short(invitation["id"]), until=until)
 
 

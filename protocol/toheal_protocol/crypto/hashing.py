@@ -24,6 +24,8 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/member",
         "th1/msgid",
         "th1/op",
+        "th1/plate-read",
+        "th1/plate-token",
         "th1/safety",
         "th1/source",
         "th1/token",
@@ -56,6 +58,7 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/lan-wire",
         "th1/root",
         "th1/session",
+        "th1/spoken",
         # signatures
         "th1/card",
         "th1/mbx",
@@ -120,7 +123,10 @@ def derive_keys(salt: bytes, secret: bytes, label: str, *, count: int) -> tuple[
 
 
 def sha512(*parts: bytes) -> bytes:
-    """Hash the plain concatenation of parts to 64 bytes. Only the handshake's transcript uses it."""
+    """Hash the plain concatenation of parts to 64 bytes.
+
+    Only the handshake's transcript and CPace, whose draft has it so, use it.
+    """
     state = hashlib.sha512()
     for part in parts:
         state.update(part)
