@@ -51,13 +51,15 @@ class Program:
     args: Sequence[str]
     output: Path
     environment: Mapping[str, str] = field(factory=dict)
+    prefix: Sequence[str] = ()
+    """What comes before it on the command line: see `tests.support.netlab.Namespace.prefix`."""
     process: subprocess.Popen[bytes] | None = None
 
     def launch(self) -> None:
         """Start it without waiting."""
         with open(self.output, "wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, *self.args],
+                [*self.prefix, sys.executable, *self.args],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -116,6 +118,8 @@ class RelayProcess:
     folder: Path
     address: str = ""
     environment: dict[str, str] = field(factory=dict)
+    host: str = "127.0.0.1"
+    prefix: Sequence[str] = ()
     program: Program = field(init=False)
 
     @property
@@ -129,18 +133,20 @@ class RelayProcess:
             code: Python that is run in the place of the ordinary program.
         """
         port = self.address.rsplit("#", 1)[0].rsplit(":", 1)[1] if self.address else "0"
+        loopback = ("--allow-loopback",) if self.host == "127.0.0.1" else ()
         self.program = Program(
             (
                 *(("-m", "toheal_relay") if code is None else ("-c", code)),
                 "run",
-                "--host=127.0.0.1",
+                f"--host={self.host}",
                 f"--port={port}",
                 f"--state={self.state}",
-                "--allow-loopback",
+                *loopback,
                 *more,
             ),
             self.folder / "relay.out",
             self.environment,
+            self.prefix,
         )
         self.address = self.program.start("relay ").split()[1]
 
@@ -152,6 +158,8 @@ class PersonProcess:
     name: str
     folder: Path
     program: Program | None = None
+    prefix: Sequence[str] = ()
+    """Where its process runs; the commands that speak to it run anywhere."""
 
     @property
     def home(self) -> Path:
@@ -180,7 +188,8 @@ class PersonProcess:
         """The command that starts this profile's process."""
         secret = f"--passphrase-file={self.folder / 'passphrase'}"
         common = (f"--home={self.home}", f"--debug={self.faults}")
-        return *common, "run", "--no-browser", "--allow-loopback", secret
+        loopback = () if self.prefix else ("--allow-loopback",)
+        return *common, "run", "--no-browser", *loopback, secret
 
     def launch(self, *, clock_off: int = 0) -> None:
         """Start the process without waiting for it.
@@ -189,7 +198,8 @@ class PersonProcess:
             clock_off: seconds by which its wall clock is wrong.
         """
         start = ("-c", WRONG_CLOCK.format(clock_off)) if clock_off else ("-m", "toheal_p2p")
-        self.program = Program((*start, *self.run_arguments), self.folder / "run.out")
+        arguments = (*start, *self.run_arguments)
+        self.program = Program(arguments, self.folder / "run.out", prefix=self.prefix)
         self.program.launch()
 
     def await_ready(self) -> None:

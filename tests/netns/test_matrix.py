@@ -1,0 +1,92 @@
+"""Every pair of networks, in every way: what opens, and in how many seconds.
+
+The seconds are printed, not judged: what fails here is a link that does not open, or words that do
+not pass over one that did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from attrs import frozen
+
+from tests.support.ends import Answer, End, Servers, both, open_link
+from tests.support.matrix import PAIRS, Pair, Sides, seconds, sides_with_ends, table, try_pairs
+from tests.support.netlab import RELAY_ADDRESSES, Nat, an_internet
+from tests.support.processes import RelayProcess
+from tests.support.shown import Show
+
+pytestmark = [pytest.mark.netns, pytest.mark.slow]
+
+PATIENCE = 10.0
+"""Seconds a link may take that must open; far more than it does on a machine that is not busy."""
+NO_PATIENCE = 3.0
+"""Seconds a link is tried that need not open: both gave up by then, or never will."""
+FRAMES: dict[str, object] = {"count": 20, "size": 20_000}
+"""What each side then says: more than a window of SCTP, frames larger than a record."""
+
+
+@frozen
+class Way:
+    """One way to reach each other, and where it must work."""
+
+    name: str
+    servers: Servers
+    must_open: Callable[[Pair], bool]
+
+
+STUN = Way(
+    "STUN",
+    [{"host": RELAY_ADDRESSES[0], "port": 3478}],
+    lambda pair: pair == (Nat.EASY, Nat.EASY),
+)
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+    with an_internet() as internet:
+        folder = tmp_path_factory.mktemp("relay")
+        relay = RelayProcess(folder, host=RELAY_ADDRESSES[0], prefix=internet.public.prefix)
+        relay.start("--port=3478")
+        try:
+            with sides_with_ends(internet) as sides:
+                yield sides
+        finally:
+            relay.program.make_sure_it_ended()
+
+
+def test_every_pair_of_networks_opens_in_every_way_that_it_can(sides: Sides, show: Show) -> None:
+    ways = [STUN]
+    results = {way.name: _try_way(sides, way) for way in ways}
+    cells = {pair: " ".join(seconds(results[way.name][pair]) for way in ways) for pair in PAIRS}
+    show(f"seconds to open a link by {', '.join(results)}", table("ours \\ theirs", cells))
+    wrong = [
+        (way.name, *(kind.value for kind in pair), results[way.name][pair])
+        for way in ways
+        for pair in PAIRS
+        if way.must_open(pair) and not results[way.name][pair].get("is_whole")
+    ]
+    assert not wrong
+
+
+def _try_way(sides: Sides, way: Way) -> dict[Pair, Answer]:
+    """Try all nine: those that must open one after the other, for the sake of the figures."""
+
+    def attempt(pair: Pair) -> Answer:
+        ends = sides.ends(pair)
+        patience = PATIENCE if way.must_open(pair) else NO_PATIENCE
+        opened = open_link(ends, (way.servers, way.servers), patience)
+        if "took" in opened:
+            opened |= _talk(ends)
+        return opened
+
+    must = [pair for pair in PAIRS if way.must_open(pair)]
+    may = [pair for pair in PAIRS if not way.must_open(pair)]
+    return try_pairs(attempt, must, 1) | try_pairs(attempt, may, len(Nat))
+
+
+def _talk(ends: tuple[End, End]) -> Answer:
+    """Send frames both ways, small and of many records, and close."""
+    heard = [*both(ends, "exchange", *[FRAMES] * 2), *both(ends, "close", {}, {})][:2]
+    return {"is_whole": all(one.get("is_whole") for one in heard)}
