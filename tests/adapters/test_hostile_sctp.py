@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 from tests.support.sctp_wire import Pair, chunk, sign
 from toheal_p2p.adapters import sctp
 from toheal_p2p.adapters.sctp import (
+    LEAST_RTO,
     MAX_CWND,
     MAX_HELD_CHUNKS,
     MAX_PACKET_SIZE,
     MAX_TSN_AHEAD,
+    MOST_RTO,
     RECEIVE_WINDOW,
     WINDOW_OVERRUN,
     GuardedSctp,
@@ -464,6 +466,24 @@ def test_random_packets_cost_little():
     under_attack(attack)
 
 
+def test_a_lost_message_is_repeated_soon_and_then_ever_later_within_bounds():
+    async def main():
+        pair = Pair()
+        ours = pair.ours.sctp
+        ours._update_rto(0.02)
+        waited = [ours._rto]
+        for _ in range(5):
+            ours._t3_expired()
+            waited.append(ours._rto)
+        assert waited == [LEAST_RTO, 2 * LEAST_RTO, 4 * LEAST_RTO, 8 * LEAST_RTO, *[MOST_RTO] * 2]
+        ours._update_rto(60.0)
+        assert ours._rto == MOST_RTO
+        ours._update_rto(0.02)
+        assert ours._rto > LEAST_RTO, "one quick answer does not make it forget a slow one"
+
+    asyncio.run(main())
+
+
 def test_what_we_override_and_lean_on_exists_in_the_pinned_aiortc():
     ours, theirs = GuardedSctp, stock.RTCSctpTransport
     overridden = [
@@ -478,7 +498,9 @@ def test_what_we_override_and_lean_on_exists_in_the_pinned_aiortc():
         "_receive_sack_chunk",
         "_send_chunk",
         "_set_state",
+        "_t3_expired",
         "_transmit",
+        "_update_rto",
     }
     for name in set(overridden) - {"__init__"}:
         mine, base = getattr(ours, name), getattr(theirs, name)
@@ -505,8 +527,10 @@ def test_what_we_override_and_lean_on_exists_in_the_pinned_aiortc():
             "_outbound_queue",
             "_outbound_streams_count",
             "_rto",
+            "_rttvar",
             "_sack_needed",
             "_sent_queue",
+            "_srtt",
         }
         for name in leaned_on:
             assert name in source

@@ -42,6 +42,11 @@ MAX_SACK_BLOCKS: Final = 128
 """Gap blocks in a SACK of ours: more would not fit a packet. The rest waits for the next."""
 FIRST_RTO: Final = 1.0
 """Seconds before a lost handshake packet is repeated (RFC 9260, section 16; aiortc waits three)."""
+LEAST_RTO: Final = 0.3
+"""Seconds before a lost message is repeated, at least. The second that RFC 9260 recommends makes
+room for peers that acknowledge late; ours do so at once."""
+MOST_RTO: Final = 4.0
+"""Seconds between repetitions at most: who comes back soon is heard soon."""
 
 _HEADER_SIZE: Final = 12
 _CHUNK_HEADER_SIZE: Final = 4
@@ -183,6 +188,17 @@ class GuardedSctp(RTCSctpTransport):
                 return False
             previous = last
         return True
+
+    def _update_rto(self, R: float) -> None:  # noqa: N803  aiortc's name
+        super()._update_rto(R)
+        assert self._srtt is not None
+        assert self._rttvar is not None
+        self._rto = min(max(LEAST_RTO, self._srtt + 4 * self._rttvar), MOST_RTO)
+
+    def _t3_expired(self) -> None:
+        """Repeat what was lost, and wait twice as long for the next time (RFC 9260, 6.3.3)."""
+        self._rto = min(2 * self._rto, MOST_RTO)
+        super()._t3_expired()
 
     async def _transmit(self) -> None:
         self._cwnd = min(self._cwnd, MAX_CWND)
