@@ -161,7 +161,7 @@ class Home:
         return f"11.{self.number}.0.2"
 
     def become(self, kind: Nat) -> None:
-        """Change the NAT. Flows that are open are forgotten, as by a router that is exchanged."""
+        """Change the NAT."""
         chance = "fully-random" if kind is Nat.SYMMETRIC else ""
         forbidden = "meta l4proto udp drop" if kind is Nat.BLOCKED else ""
         self.nat.nft(_NAT_RULES.format(chance=chance, forbidden=forbidden))
