@@ -233,11 +233,26 @@ class Internet:
         home.become(kind)
         return home
 
+    def silence(self, *addresses: str) -> None:
+        """Have these relays, and no others, drop everything without a word."""
+        rules = "\n".join(f"ip daddr {address} drop" for address in addresses)
+        self.public.nft(_SILENCE.format(rules=rules))
+
     def close(self) -> None:
         for home in self.homes:
             home.person.close()
             home.nat.close()
         self.public.close()
+
+
+_SILENCE: Final = """
+table ip silence {{
+    chain arriving {{
+        type filter hook input priority 0; policy accept;
+        {rules}
+    }}
+}}
+"""
 
 
 @contextmanager
