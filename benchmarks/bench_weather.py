@@ -26,6 +26,7 @@ from toheal_p2p.adapters.bridge import run
 from toheal_p2p.adapters.webrtc import OPENING_LONGEST, WebRtcChannels
 from toheal_p2p.ports.channels import ChannelFailed, PreparedChannel
 from toheal_p2p.services.link import Link
+from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.model import Frame
 from toheal_protocol.wire.link_record import LinkKeys
 
@@ -58,8 +59,8 @@ async def open_pair(weather: Weather, nursery: trio.Nursery) -> tuple[float, Lin
         ChannelFailed: it did not open.
     """
     channels = WebRtcChannels(include_loopback=True)
-    ours = await channels.prepare(controlling=True, stun_servers=())
-    theirs = await channels.prepare(controlling=False, stun_servers=())
+    ours = await channels.prepare(controlling=True, way=LinkWay.LAN, servers=())
+    theirs = await channels.prepare(controlling=False, way=LinkWay.LAN, servers=())
     as_ours, as_theirs = through(weather, ours.blob, theirs.blob)
     links: dict[PreparedChannel, Link] = {}
 

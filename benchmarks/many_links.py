@@ -22,6 +22,7 @@ from toheal_p2p.adapters.bridge import run
 from toheal_p2p.adapters.webrtc import WebRtcChannels
 from toheal_p2p.ports.channels import PreparedChannel
 from toheal_p2p.services.link import Link
+from toheal_protocol.machines.events import LinkWay
 
 SIDES = ("controlling", "controlled")
 
@@ -45,7 +46,9 @@ class OneSide:
 
     async def prepare(self, count: int) -> Answer:
         self.prepared = [
-            await self.channels.prepare(controlling=self.is_controlling, stun_servers=())
+            await self.channels.prepare(
+                controlling=self.is_controlling, way=LinkWay.LAN, servers=()
+            )
             for _ in range(count)
         ]
         return {"blobs": [one.blob.hex() for one in self.prepared]}

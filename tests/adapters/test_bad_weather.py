@@ -14,6 +14,7 @@ from tests.support.lossy import Climate, Luck, bad_weather
 from tests.support.rewritten import through
 from toheal_p2p.adapters.webrtc import WebRtcChannels
 from toheal_p2p.services.link import Link
+from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.model import Frame
 
 in_guest = pytest.mark.trio(run=guest_run)
@@ -37,8 +38,8 @@ async def test_a_link_opens_and_carries_everything_in_order_although_one_in_five
     frames = [Frame(b"%d" % number) for number in range(50)]
     with bad_weather(Climate(delay=0.005, loss=0.2, jitter=0.002)) as weather:
         channels = WebRtcChannels(include_loopback=True)
-        ours = await channels.prepare(controlling=True, stun_servers=())
-        theirs = await channels.prepare(controlling=False, stun_servers=())
+        ours = await channels.prepare(controlling=True, way=LinkWay.LAN, servers=())
+        theirs = await channels.prepare(controlling=False, way=LinkWay.LAN, servers=())
         as_ours, as_theirs = through(weather, ours.blob, theirs.blob)
         opened = {}
 

@@ -24,9 +24,10 @@ from tests.support.links import key_pair
 from toheal_p2p.adapters.bridge import aio, run
 from toheal_p2p.adapters.ice import GATHER_LONGEST, MAX_REMOTE_ADDRESSES, GuardedIce
 from toheal_p2p.adapters.webrtc import OPENING_LONGEST, WebRtcChannels
-from toheal_p2p.ports.channels import ChannelFailed
+from toheal_p2p.ports.channels import ChannelFailed, RelayServer, ServerKind
 from toheal_p2p.services.link import Link
 from toheal_protocol.errors import LocalError
+from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.machines.link import Ending
 from toheal_protocol.machines.link_parts import PING_EVERY, SILENCE_LONGEST
 from toheal_protocol.model import Frame
@@ -45,7 +46,7 @@ LOOPBACK = WebRtcChannels(include_loopback=True)
 
 
 async def prepare(*, controlling):
-    return await LOOPBACK.prepare(controlling=controlling, stun_servers=())
+    return await LOOPBACK.prepare(controlling=controlling, way=LinkWay.DIRECT, servers=())
 
 
 @asynccontextmanager
@@ -215,13 +216,13 @@ async def test_a_cancelled_connect_frees_everything():
 async def test_without_any_address_there_is_no_channel(monkeypatch):
     monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda **_: [])
     with pytest.raises(ChannelFailed):
-        await WebRtcChannels().prepare(controlling=True, stun_servers=())
+        await WebRtcChannels().prepare(controlling=True, way=LinkWay.DIRECT, servers=())
 
 
 @in_guest
 async def test_loopback_is_neither_offered_nor_tried_unless_asked_for():
     try:
-        ours = await WebRtcChannels().prepare(controlling=True, stun_servers=())
+        ours = await WebRtcChannels().prepare(controlling=True, way=LinkWay.DIRECT, servers=())
     except ChannelFailed:
         return  # a machine with nothing but loopback
     assert all(c.host != "127.0.0.1" for c in decode_blob(ours.blob).candidates)
@@ -260,7 +261,9 @@ async def test_the_outer_address_comes_from_the_servers_we_named_and_no_other():
             nursery.start_soon(answer)
             with trio.fail_after(5):
                 ours = await LOOPBACK.prepare(
-                    controlling=True, stun_servers=[server.getsockname()[:2]]
+                    controlling=True,
+                    way=LinkWay.DIRECT,
+                    servers=[RelayServer(*server.getsockname()[:2], ServerKind.STUN)],
                 )
             nursery.cancel_scope.cancel()
     assert asked
@@ -276,7 +279,11 @@ async def test_silent_or_unknown_stun_servers_cost_a_second_and_no_more():
         started = time.monotonic()
         ours = await LOOPBACK.prepare(
             controlling=True,
-            stun_servers=[silent.getsockname()[:2], ("relay.invalid", 3478)],
+            way=LinkWay.DIRECT,
+            servers=[
+                RelayServer(*silent.getsockname()[:2], ServerKind.STUN),
+                RelayServer("relay.invalid", 3478, ServerKind.STUN),
+            ],
         )
         assert time.monotonic() - started < GATHER_LONGEST + 1.5
     assert all(c.kind is CandidateKind.HOST for c in decode_blob(ours.blob).candidates)

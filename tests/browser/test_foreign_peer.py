@@ -19,6 +19,7 @@ from tests.support.guest import guest_run
 from tests.support.sdp import to_blob, to_sdp
 from toheal_p2p.adapters.webrtc import WebRtcChannels
 from toheal_p2p.ports.channels import Channel, ChannelFailed
+from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.wire.link_record import MAX_RECORD_SIZE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -94,7 +95,7 @@ async def script(browser: Browser, text: str, *arguments: object) -> object:
 async def connect(browser: Browser, *, controlling: bool) -> Channel:
     """Connect to the page, which offers or answers as our role demands."""
     channels = WebRtcChannels(include_loopback=True)
-    prepared = await channels.prepare(controlling=controlling, stun_servers=())
+    prepared = await channels.prepare(controlling=controlling, way=LinkWay.LAN, servers=())
     if controlling:  # we are the ones who would have made the offer, and the DTLS server
         sdp = await script(browser, "peer.answer({})", to_sdp(prepared.blob, setup="actpass"))
         assert "a=setup:active" in str(sdp)
@@ -142,7 +143,7 @@ async def test_a_browser_that_goes_away_ends_the_channel(browser):
 async def test_a_browser_with_another_certificate_is_refused(browser):
     channels = WebRtcChannels(include_loopback=True)
     with trio.fail_after(PATIENCE):
-        prepared = await channels.prepare(controlling=True, stun_servers=())
+        prepared = await channels.prepare(controlling=True, way=LinkWay.LAN, servers=())
         offer = to_sdp(prepared.blob, setup="actpass")
         sdp = str(await script(browser, "peer.answer({})", offer))
         before, mark, after = sdp.partition("a=fingerprint:sha-256 ")

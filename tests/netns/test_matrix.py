@@ -6,16 +6,18 @@ not pass over one that did.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from attrs import frozen
 
+from tests.support.coturn import Coturn, a_coturn
 from tests.support.ends import Answer, End, Servers, both, open_link
 from tests.support.matrix import PAIRS, Pair, Sides, seconds, sides_with_ends, table, try_pairs
-from tests.support.netlab import RELAY_ADDRESSES, Nat, an_internet
+from tests.support.netlab import RELAY_ADDRESSES, Internet, Nat, an_internet
 from tests.support.processes import RelayProcess
 from tests.support.shown import Show
+from toheal_p2p.ports.channels import RelayServer, ServerKind
 
 pytestmark = [pytest.mark.netns, pytest.mark.slow]
 
@@ -27,6 +29,9 @@ FRAMES: dict[str, object] = {"count": 20, "size": 20_000}
 """What each side then says: more than a window of SCTP, frames larger than a record."""
 
 
+TURN = (ServerKind.UDP, ServerKind.TCP, ServerKind.TLS)
+
+
 @frozen
 class Way:
     """One way to reach each other, and where it must work."""
@@ -36,28 +41,59 @@ class Way:
     must_open: Callable[[Pair], bool]
 
 
-STUN = Way(
-    "STUN",
-    [{"host": RELAY_ADDRESSES[0], "port": 3478}],
-    lambda pair: pair == (Nat.EASY, Nat.EASY),
-)
+def stun() -> Way:
+    server = RelayServer(RELAY_ADDRESSES[0], 3478, ServerKind.STUN)
+    return Way("STUN", [server], lambda pair: pair == (Nat.EASY, Nat.EASY))
+
+
+def turn(coturn: Coturn, kind: ServerKind) -> Way:
+    """Through coturn, by one transport alone."""
+
+    def must_open(pair: Pair) -> bool:
+        return kind is not ServerKind.UDP or Nat.BLOCKED not in pair
+
+    return Way(f"TURN/{kind.name}", [coturn.server(kind)], must_open)
 
 
 @pytest.fixture(scope="module")
-def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
-    with an_internet() as internet:
-        folder = tmp_path_factory.mktemp("relay")
-        relay = RelayProcess(folder, host=RELAY_ADDRESSES[0], prefix=internet.public.prefix)
-        relay.start("--port=3478")
-        try:
-            with sides_with_ends(internet) as sides:
-                yield sides
-        finally:
-            relay.program.make_sure_it_ended()
+def internet() -> Iterator[Internet]:
+    with an_internet() as made:
+        yield made
 
 
-def test_every_pair_of_networks_opens_in_every_way_that_it_can(sides: Sides, show: Show) -> None:
-    ways = [STUN]
+@pytest.fixture(scope="module")
+def relay(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
+    folder = tmp_path_factory.mktemp("relay")
+    relay = RelayProcess(folder, host=RELAY_ADDRESSES[0], prefix=internet.public.prefix)
+    relay.start("--port=3478")
+    try:
+        yield relay
+    finally:
+        relay.program.make_sure_it_ended()
+
+
+@pytest.fixture(scope="module")
+def coturn(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Coturn]:
+    folder = tmp_path_factory.mktemp("coturn")
+    with a_coturn(folder, host=RELAY_ADDRESSES[1], inside=internet.public) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def sides(internet: Internet) -> Iterator[Sides]:
+    with sides_with_ends(internet) as made:
+        yield made
+
+
+@pytest.mark.coturn
+def test_every_pair_of_networks_opens_in_every_way_that_it_can(
+    sides: Sides, relay: RelayProcess, coturn: Coturn, show: Show
+) -> None:
+    ways = [stun(), *(turn(coturn, kind) for kind in TURN)]
+    _judge(sides, ways, show)
+
+
+def _judge(sides: Sides, ways: Sequence[Way], show: Show) -> None:
     results = {way.name: _try_way(sides, way) for way in ways}
     cells = {pair: " ".join(seconds(results[way.name][pair]) for way in ways) for pair in PAIRS}
     show(f"seconds to open a link by {', '.join(results)}", table("ours \\ theirs", cells))

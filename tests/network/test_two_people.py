@@ -267,16 +267,25 @@ def test_two_who_are_there_open_a_link_and_leave_the_relay_alone() -> None:
     assert len(world.relay.seen) == seen
 
 
-def test_a_circle_that_is_not_direct_never_opens_a_link() -> None:
-    world = World(21)
+@pytest.mark.parametrize("has_turn", [True, False])
+def test_a_circle_that_is_not_direct_never_opens_a_direct_link(*, has_turn: bool) -> None:
+    world = World(21, has_turn=has_turn)
     ours, theirs = world.bring_together(is_direct=False)
     for number in range(20):
         ours.say(str(number))
         theirs.say(str(number))
         world.run_for(30)
     assert_they_agree(ours, theirs)
-    assert not ours.links and not theirs.links
+    assert set(ours.ways + theirs.ways) == {m.LinkWay.TURN}
+    assert is_linked(ours, theirs) is is_linked(theirs, ours) is has_turn
+
+
+def test_a_relay_without_turn_is_asked_less_and_less() -> None:
+    world = World(22)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(3600)
     assert not is_linked(ours, theirs)
+    assert 10 < len(ours.ways + theirs.ways) < 25
 
 
 @pytest.mark.parametrize("seed", range(8))

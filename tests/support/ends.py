@@ -16,20 +16,21 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import trio
-from attrs import define, field
+from attrs import asdict, define, field
 
 from tests.support.links import key_pair
 from toheal_p2p.adapters.bridge import run
 from toheal_p2p.adapters.webrtc import WebRtcChannels
-from toheal_p2p.ports.channels import ChannelFailed, PreparedChannel
+from toheal_p2p.ports.channels import ChannelFailed, PreparedChannel, RelayServer, ServerKind
 from toheal_p2p.services.link import Link
+from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.model import Frame
 from toheal_protocol.wire.connection_blob import decode_blob
 
 Answer = dict[str, Any]
 """What a line of JSON says. `Any`, because JSON says no more."""
 
-Servers = Sequence[dict[str, Any]]
+Servers = Sequence[RelayServer]
 
 
 # ---- outside: what a test holds
@@ -102,7 +103,8 @@ def open_link(ends: Sequence[End], servers: Sequence[Servers], longest: float) -
     """
     roles = (True, False)
     asked = [
-        {"controlling": role, "servers": own} for role, own in zip(roles, servers, strict=True)
+        {"controlling": role, "servers": [_as_json(one) for one in own]}
+        for role, own in zip(roles, servers, strict=True)
     ]
     prepared = both(ends, "prepare", *asked)
     kinds = [one.get("kinds", []) for one in prepared]
@@ -115,6 +117,10 @@ def open_link(ends: Sequence[End], servers: Sequence[Servers], longest: float) -
         return {"failed": failed[0], "kinds": kinds}
     took = [max(one["took"] for one in step) for step in (prepared, connected)]
     return {"took": sum(took), "kinds": kinds}
+
+
+def _as_json(server: RelayServer) -> Answer:
+    return {**asdict(server), "fingerprint": server.fingerprint.hex()}
 
 
 # ---- inside: what such a process does
@@ -130,12 +136,18 @@ class Driver:
     link: Link | None = None
     is_controlling: bool = False
 
-    async def prepare(self, controlling: bool, servers: Servers) -> Answer:
+    async def prepare(self, controlling: bool, servers: list[Answer]) -> Answer:
         began = time.monotonic()
         self.is_controlling = controlling
-        stun_servers = [(one["host"], one["port"]) for one in servers]
+        relays = [
+            RelayServer(**{**one, "fingerprint": bytes.fromhex(one["fingerprint"])})
+            for one in servers
+        ]
+        is_turn = any(one.transport is not ServerKind.STUN for one in relays)
         self.prepared = await self.channels.prepare(
-            controlling=controlling, stun_servers=stun_servers
+            controlling=controlling,
+            way=LinkWay.TURN if is_turn else LinkWay.DIRECT,
+            servers=relays,
         )
         took = time.monotonic() - began
         blob = self.prepared.blob

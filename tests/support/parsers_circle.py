@@ -38,7 +38,9 @@ from toheal_protocol.messages.notes import (
     Ack,
     Acquaintance,
     AnyNote,
+    AskLink,
     Declined,
+    DirectChoice,
     ForkSeen,
     Granted,
     Head,
@@ -128,6 +130,8 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     Declined(),
     NewCard(encode_card(_THEIRS.card)),
     YourHead(9, _MID),
+    AskLink(),
+    DirectChoice(True, 3),
 )
 """One of each kind; a test says that none is missing."""
 

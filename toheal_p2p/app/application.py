@@ -19,6 +19,7 @@ from toheal_p2p.app import showing
 from toheal_p2p.app.doctor import examine
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.names import find
+from toheal_p2p.app.paths import servers_of
 from toheal_p2p.app.profile import (
     MAX_OWN_RELAYS,
     put_relays,
@@ -361,7 +362,7 @@ class Application:
         with trio.move_on_after(DRAIN_DEADLINE):
             async with trio.open_nursery() as nursery:
                 for running in self._running.values():
-                    nursery.start_soon(running.service.drain_links)
+                    nursery.start_soon(running.service.links.drain_all)
         self.end()
 
     async def wipe(self) -> None:
@@ -396,7 +397,7 @@ class Application:
             relays=relays,
             channels=self.channels,
             tell=lambda happened: running.hear(happened),
-            stun_servers=tuple((one.host, one.port) for one in circle.cold.relays[:1]),
+            servers=partial(servers_of, relays.values()),
         )
         running = RunningCircle(service, relays)
         self._running[circle.cold.id] = running

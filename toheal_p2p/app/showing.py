@@ -9,7 +9,9 @@ from toheal_p2p.app.names import short
 from toheal_p2p.app.vocabulary import CircleState, LinkKind
 from toheal_p2p.ports.vault import EntryRow
 from toheal_p2p.services.circle import CircleService
+from toheal_p2p.services.circle_links import HeldLink
 from toheal_protocol.machines.door import is_direct
+from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.machines.state import Cold, Invitation, Stage, Standing
 from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import MemberId
@@ -134,8 +136,17 @@ def link_views(service: CircleService) -> tuple[views.LinkView, ...]:
         link = service.link_of(member)
         peer = cold.peers[member]
         has_relay = any(grant.relay in live.boots for grant in peer.grants)
-        kind: LinkKind = "direct" if link is not None else "relay" if has_relay else "none"
+        kind: LinkKind = "relay" if has_relay else "none"
+        if link is not None:
+            kind = _link_kind(link)
         trip = link.round_trip if link is not None else None
         in_ms = None if trip is None else round(trip * 1000, 1)
         shown.append(views.LinkView(member.hex(), peer.name, kind, in_ms))
     return tuple(shown)
+
+
+def _link_kind(link: HeldLink) -> LinkKind:
+    """Tell how frames really go: what was allowed is not always what was possible."""
+    if link.way is LinkWay.LAN:
+        return "lan"
+    return "turn" if link.is_relayed else "direct"

@@ -38,6 +38,7 @@ from toheal_protocol.wire.mailbox_answers import (
     Reply,
     decode_answer,
 )
+from toheal_protocol.wire.turn_grant import TurnGrant
 
 ORDINARY_LIFE: Final = {
     MailboxKind.SIGNAL: 600,
@@ -187,6 +188,8 @@ class RelaySession:
                 return self._answered(number, outcomes)
             case Hello():
                 raise MalformedFrame("a second hello")
+            case TurnGrant():
+                raise MalformedFrame("an answer to nothing we asked")
 
     def give_up(self) -> tuple[DepositRefused, ...]:
         """Return what has to be said about deposits that will not be answered any more."""

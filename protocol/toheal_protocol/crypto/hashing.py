@@ -44,6 +44,7 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/link-root",
         "th1/meeting",
         "th1/reset",
+        "th1/turn-nonce",
         # key schedules (HKDF info)
         "th1/chain",
         "th1/handshake",

@@ -55,7 +55,7 @@ def next_alarm(draft: Draft) -> Instant | None:
     for member, present in draft.live.couriers.items():
         instants += [present.resend_at, _ack_instant(draft, present)]
         instants += [present.call_at, present.here_at]
-        if draft.cold.is_direct and member in draft.cold.peers:
+        if member in draft.cold.peers:
             instants.append(linking.next_instant(draft, member))
     return min((instant for instant in instants if instant is not None), default=None)
 

@@ -16,7 +16,7 @@ from toheal_protocol.errors import (
     UnknownSession,
 )
 from toheal_protocol.identity import clean_name
-from toheal_protocol.machines import calls, cards, door, linking, renewals, reset, seats
+from toheal_protocol.machines import calls, cards, consent, door, linking, renewals, reset, seats
 from toheal_protocol.machines.addressing import (
     NUMBERS_AHEAD,
     add_grants,
@@ -50,7 +50,9 @@ from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import (
     Ack,
     AnyNote,
+    AskLink,
     Declined,
+    DirectChoice,
     ForkSeen,
     Granted,
     Here,
@@ -253,6 +255,8 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
             linking.take_offer(draft, member, note)
         case LinkAnswer():
             linking.take_answer(draft, member, note)
+        case AskLink():
+            linking.take_asked(draft, member)
         case ForkSeen():
             if draft.peer(member).standing is Standing.MEMBER:  # at the door nobody alarms us
                 _show_fork(draft, member, told=True)
@@ -269,6 +273,8 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
             door.take_declined(draft, member)
         case NewCard(card):
             cards.take_new_card(draft, member, card)
+        case DirectChoice():
+            consent.take_choice(draft, member, note)
         case YourHead():
             reset.take_our_head(draft, member, note)
 

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import LocalError
-from toheal_protocol.machines import courier, door, linking, reset, seats
+from toheal_protocol.machines import consent, courier, door, linking, reset, seats
 from toheal_protocol.machines import events as happened
 from toheal_protocol.machines.alarms import next_alarm, ring
 from toheal_protocol.machines.arrivals import take_link_frames, take_mail
@@ -69,6 +69,10 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             _leave(draft)
         case happened.ResetAsked(member):
             reset.ask_reset(draft, member)
+        case happened.DirectChosen(member, is_allowed):
+            consent.choose_direct(draft, member, is_allowed=is_allowed)
+        case happened.NetworkChanged():
+            linking.take_network_changed(draft)
         case happened.MailArrived(relay, mail):
             take_mail(draft, relay, mail)
         case happened.FramesArrived(member, frames):
@@ -78,6 +82,8 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
         case happened.RelayDown(relay):
             boots = {at: boot for at, boot in draft.live.boots.items() if at != relay}
             draft.set_live(boots=boots)
+            for member in draft.cold.peers:
+                linking.doubt_link(draft, member)  # its relay may have carried it
         case happened.Deposited(ticket):
             courier.take_deposit_answer(draft, ticket, retry_after=None)
         case happened.DepositRefused(ticket, retry_after):
@@ -127,6 +133,7 @@ def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
         draft.set_courier(member, draft.live.couriers.get(member) or Courier())
         repeat_call(draft, member)
         repeat_unconfirmed(draft, member)
+        linking.relay_is_up(draft, member)
         if not draft.courier(member).is_linked:
             courier.start_over(draft, member)
             linking.say_here(draft, member, is_reply=False)

@@ -21,7 +21,7 @@ from typing import Final
 from toheal_protocol.machines.addressing import choose_grant, seal_deposit
 from toheal_protocol.machines.changing import changed
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import Deposit, LoadOwed, OwedFrame, SendFrames
+from toheal_protocol.machines.events import Deposit, LoadOwed, OwedFrame, ProbeLink, SendFrames
 from toheal_protocol.machines.records import DropOwed, MarkAtRelay
 from toheal_protocol.machines.state import Courier, Ticket
 from toheal_protocol.messages.grants import MAIL, SIGNAL, Grant
@@ -231,6 +231,8 @@ def resend_if_due(draft: Draft, member: MemberId) -> None:
     if courier.resend_wait >= RESEND_LONGEST and not courier.is_linked:
         draft.change_courier(member, is_here=False, resend_at=None, resend_wait=0.0)
         return
+    if courier.link is not None:
+        draft.ask(ProbeLink(member, courier.link.attempt))
     wait = min(RESEND_LONGEST, 2 * (courier.resend_wait or _first_wait(courier)))
     is_in_vain = courier.resend_wait > 0 and (courier.is_here or courier.is_linked)
     draft.change_courier(member, is_sealing_anew=is_in_vain)

@@ -77,6 +77,19 @@ class ResetAsked:
 
 
 @frozen
+class DirectChosen:
+    """The person said whether a direct connection with a member is all right."""
+
+    member: MemberId
+    is_allowed: bool
+
+
+@frozen
+class NetworkChanged:
+    """This machine has other addresses or another route, or it slept: no link can be trusted."""
+
+
+@frozen
 class Mail:
     """One frame out of a mailbox of ours."""
 
@@ -191,6 +204,8 @@ Event = (
     | Refused
     | Left
     | ResetAsked
+    | DirectChosen
+    | NetworkChanged
     | MailArrived
     | FramesArrived
     | RelayUp
@@ -306,7 +321,19 @@ class ConnectLink:
 
 @frozen
 class CloseLink:
-    """Close a data channel or give up opening it."""
+    """Close a data channel or give up opening it.
+
+    With `drains` another one has taken over, and what is on the way may still arrive.
+    """
+
+    member: MemberId
+    attempt: bytes
+    drains: bool = False
+
+
+@frozen
+class ProbeLink:
+    """Find out soon whether a link is still alive, and tell with `LinkClosed` if it is not."""
 
     member: MemberId
     attempt: bytes
@@ -359,6 +386,7 @@ Effect = (
     | PrepareLink
     | ConnectLink
     | CloseLink
+    | ProbeLink
     | WakeAt
     | Show
     | Tell

@@ -34,6 +34,7 @@ from toheal_protocol.messages.notes import (
     MAX_RANGES,
     Ack,
     AnyNote,
+    AskLink,
     Here,
     Lasting,
     LinkAnswer,
@@ -127,11 +128,13 @@ def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
     pair = draft.pair(member)
     if pair.session is None or not pair.session.can_send:
         return False
-    linked = draft.courier(member).is_linked
-    is_unasked = isinstance(note, LinkOffer) or (isinstance(note, Here) and not note.is_reply)
+    is_unasked = isinstance(note, AskLink | LinkOffer) or (
+        isinstance(note, Here) and not note.is_reply
+    )
     if is_unasked and _never_sent_again(pair) >= CHAIN_SPARED:
         return False
-    kind = SIGNAL if isinstance(note, Here | LinkOffer | LinkAnswer) else MAIL
+    kind = SIGNAL if isinstance(note, Here | AskLink | LinkOffer | LinkAnswer) else MAIL
+    linked = draft.courier(member).is_linked and not _goes_beside_link(draft, member, note)
     if not linked and choose_grant(draft, member, kind) is None:
         return False
     plain = encode_note(note, seq=0, through=pair.received_through)
@@ -145,6 +148,12 @@ def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
     else:
         courier.deposit(draft, member, frame, seq=0, kind=kind)
     return True
+
+
+def _goes_beside_link(draft: Draft, member: MemberId, note: Passing) -> bool:
+    """Say whether a note is about a link that is to replace the present one, which may be dead."""
+    is_about_links = isinstance(note, AskLink | LinkOffer | LinkAnswer)
+    return is_about_links and choose_grant(draft, member, SIGNAL) is not None
 
 
 def acknowledge_if_due(draft: Draft, member: MemberId) -> None:

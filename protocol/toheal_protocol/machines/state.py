@@ -22,7 +22,9 @@ from attrs import field, frozen
 from toheal_protocol.crypto import SealKey, SigningSeed
 from toheal_protocol.envelope import Content, Parent
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
+from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.messages.grants import Grant
+from toheal_protocol.messages.notes import DirectChoice
 from toheal_protocol.model import (
     Address,
     CircleId,
@@ -115,6 +117,7 @@ class Peer:
         quiet_through: mailboxes up to this number may bring frames of a session that is over.
         is_forked: two copies of a home were seen since the session began.
         reset_at: when a session with them was begun anew; 0: never.
+        our_direct, their_direct: what each of us said about connecting directly; None: nothing yet.
     """
 
     keys: PersonaKeys
@@ -137,6 +140,8 @@ class Peer:
     quiet_through: int = 0
     is_forked: bool = False
     reset_at: WallTime = WallTime(0)
+    our_direct: DirectChoice | None = None
+    their_direct: DirectChoice | None = None
 
 
 class Seat(StrEnum):
@@ -251,6 +256,8 @@ class Pair:
 class LinkStep(StrEnum):
     """How far an attempt to open a link has come."""
 
+    WAITING = "waiting"
+    """A peer's offer that came too soon after its last one."""
     PREPARING = "preparing"
     OFFERED = "offered"
     CONNECTING = "connecting"
@@ -262,11 +269,22 @@ class LinkAttempt:
 
     attempt: bytes
     is_ours: bool
+    way: LinkWay
     step: LinkStep
     our_secret: bytes = field(repr=False)
+    our_blob: bytes = field(default=b"", repr=False)
     their_secret: bytes = field(default=b"", repr=False)
     their_blob: bytes = field(default=b"", repr=False)
+    start_at: Instant = Instant(0)
     give_up_at: Instant = Instant(0)
+
+
+@frozen
+class OpenLink:
+    """A data channel that carries frames, and the way our side took to it."""
+
+    attempt: bytes
+    way: LinkWay
 
 
 @frozen(slots=False)
@@ -274,7 +292,7 @@ class Courier:
     """How we deliver to one peer just now.
 
     Attributes:
-        is_linked: a data channel is open.
+        link: the data channel that is open.
         is_here: we heard from them since we started: they will answer.
         cursor: the last seq handed over on the present route.
         is_loading: owed frames are on their way from the vault.
@@ -289,9 +307,14 @@ class Courier:
         renewed_at: when we last sent or took a card in place of an answer.
         is_outdated: what is being loaded was asked for before the session began anew.
         unopened: frames in a row out of their mailbox that did not open.
+        attempt: the link that is being opened, beside the open one if there is one.
+        is_link_stale: our network or theirs changed: a new link is wanted beside the open one.
+        link_after: when the next attempt of ours may begin.
+        link_failures: attempts in a row that failed.
+        offer_after: when the next offer of theirs is prepared for.
     """
 
-    is_linked: bool = False
+    link: OpenLink | None = None
     is_here: bool = False
     cursor: int = 0
     is_loading: bool = False
@@ -308,8 +331,15 @@ class Courier:
     is_outdated: bool = False
     unopened: int = 0
     attempt: LinkAttempt | None = None
+    is_link_stale: bool = False
     link_after: Instant = Instant(0)
     link_failures: int = 0
+    offer_after: Instant = Instant(0)
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether a data channel is open."""
+        return self.link is not None
 
 
 @frozen

@@ -10,6 +10,7 @@ serve_relay
 from __future__ import annotations
 
 import secrets
+import time
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,9 @@ import trio
 from attrs import define, field, frozen
 
 from toheal_protocol.errors import LocalError
+from toheal_protocol.model import WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
+from toheal_protocol.wire.turn_grant import TurnServer, TurnTransport
 from toheal_relay.desk import Desk
 from toheal_relay.limits import Limits
 from toheal_relay.server.callers import Callers
@@ -25,6 +28,8 @@ from toheal_relay.server.control import open_control, serve_control
 from toheal_relay.server.sockets import CannotListen, host_for_others, listen
 from toheal_relay.server.stun import serve_stun
 from toheal_relay.tls import fingerprint_of, load_or_make_key, server_context
+from toheal_relay.turn.config import TurnConfig
+from toheal_relay.turn.credentials import SECRET_SIZE, Credentials
 
 GOODBYE: Final = 8.0
 """Seconds that everybody has to take their last words, after which we leave anyway."""
@@ -40,6 +45,7 @@ class RelayConfig:
     public_host: str | None = None
     public_port: int | None = None
     limits: Limits = field(factory=Limits)
+    turn: TurnConfig = field(factory=TurnConfig)
 
 
 @define(eq=False)
@@ -73,7 +79,10 @@ async def serve_relay(
     context, fingerprint = server_context(key), fingerprint_of(key)
     with open_control(config.state) as control, listen(config.host, config.port) as listening:
         address = _address(config, listening.port, fingerprint)
-        desk = Desk(config.limits, fingerprint=fingerprint, draw=secrets.token_bytes)
+        credentials = _credentials(config.turn, address.port)
+        desk = Desk(
+            config.limits, fingerprint=fingerprint, draw=secrets.token_bytes, turn=credentials
+        )
         running = RunningRelay(address, desk)
         async with trio.open_nursery() as services:
             services.start_soon(serve_stun, listening.udp, desk.admission)
@@ -89,6 +98,14 @@ async def serve_relay(
                 callers.dismiss()
                 nursery.cancel_scope.deadline = trio.current_time() + GOODBYE
             services.cancel_scope.cancel()
+
+
+def _credentials(turn: TurnConfig, port: int) -> Credentials | None:
+    if not turn.is_offered:
+        return None
+    servers = turn.servers or tuple(TurnServer(each, "", port) for each in TurnTransport)
+    secret = turn.secret or secrets.token_bytes(SECRET_SIZE)
+    return Credentials(secret, servers, secrets.token_bytes, lambda: WallTime(int(time.time())))
 
 
 def _address(config: RelayConfig, port: int, fingerprint: bytes) -> RelayAddress:

@@ -1,0 +1,180 @@
+"""Passing packets on: the part that runs for every one of them, so it is written to be quick.
+
+    client ──ChannelData, Send──▶ to_peer ──▶ peer
+    client ◀──ChannelData, Data── from_peer ◀── peer
+
+A peer that is a port of ours belongs to another client: its packets never leave this process.
+
+Source: RFC 8656, sections 11 and 12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Final
+
+from toheal_protocol.errors import RemoteError
+from toheal_protocol.model import Instant
+from toheal_protocol.wire.stun import (
+    BINDING_REQUEST,
+    BINDING_SUCCESS,
+    MESSAGE_INTEGRITY,
+    StunMessage,
+    decode_stun,
+    encode_stun,
+    encode_xor_address,
+)
+from toheal_protocol.wire.turn import CHANNEL_HEADER, DATA, XOR_PEER_ADDRESS, Kind, Method
+from toheal_relay.limits import Limits
+from toheal_relay.pace import Pace
+from toheal_relay.turn.allocation import Allocation, Outgoing, Peer, PeerAddress
+from toheal_relay.turn.rules import PeerRules
+from toheal_relay.turn.table import Table
+
+CREDIT: Final = 32 * 1024
+"""Bytes an allocation takes from its source's quota at once: two paces per packet would be dear."""
+
+_INDICATION_TRANSACTION: Final = bytes(12)
+"""Nothing is ever answered to an indication, so its transaction tells nobody anything."""
+
+
+class Packets:
+    """Passes packets on between clients and peers. `host` is where others reach our ports."""
+
+    def __init__(self, limits: Limits, table: Table, rules: PeerRules, *, host: str) -> None:
+        self.granted = 0
+        """Bytes that were allowed to pass since the start, in steps of `CREDIT`."""
+        self._limits = limits
+        self._table = table
+        self._rules = rules
+        self._host = host
+        self._total = Pace(limits.relayed_total_per_second, limits.relayed_total_burst)
+
+    def channel_data(self, client: Hashable, message: bytes, now: Instant) -> Outgoing | None:
+        """Pass on what a client sent by a channel (RFC 8656, section 12.6)."""
+        allocation = self._table.by_client.get(client)
+        if allocation is None or allocation.expires_at <= now:
+            return None
+        peer = allocation.channels.get(message[:2])
+        if peer is None or peer.channel_until <= now:
+            return None
+        size = int.from_bytes(message[2:4], "big")
+        packet = message[CHANNEL_HEADER : CHANNEL_HEADER + size]
+        if len(packet) != size:
+            return None
+        return self.to_peer(allocation, peer, packet, now)
+
+    def to_peer(
+        self, allocation: Allocation, peer: Peer, packet: bytes, now: Instant
+    ) -> Outgoing | None:
+        """Pass one packet on to a peer that may have it, if quotas allow."""
+        allocation.credit -= len(packet)
+        if allocation.credit < 0 and not self._extend(allocation, now):
+            return None
+        host, port = address = peer.address
+        if host == self._host and (neighbour := self._table.by_port.get(port)) is not None:
+            return self.from_peer(neighbour, (host, allocation.port.number), packet, now)
+        if not peer.has_answered and not self._may_risk(allocation, peer, now):
+            return None
+        return Outgoing(allocation.port, address, packet)
+
+    def from_peer(
+        self, allocation: Allocation, sender: PeerAddress, packet: bytes, now: Instant
+    ) -> Outgoing | None:
+        """Pass on what came from a peer: by its channel, or as an indication if it is permitted."""
+        peer = allocation.peers.get(sender)
+        if allocation.expires_at <= now:
+            return None
+        client = allocation.client
+        if peer is not None and peer.channel_until > now:
+            message = peer.prefix + len(packet).to_bytes(2, "big") + packet
+            if client.is_stream:
+                message += bytes(-len(packet) % 4)
+        elif allocation.permits(sender[0], now):
+            message = _indication(sender, packet)
+        else:
+            return None
+        allocation.credit -= len(packet)
+        if allocation.credit < 0 and not self._extend(allocation, now):
+            return None
+        if peer is not None and not peer.has_answered:
+            peer.has_answered = _is_ice_check(packet)
+        return Outgoing(client.way, client.to, message)
+
+    def find_peer(self, allocation: Allocation, address: PeerAddress, now: Instant) -> Peer | None:
+        """Return what is known of a peer, new if it is; None if it is refused or one too many."""
+        peer = allocation.peers.get(address)
+        if peer is not None:
+            return peer
+        if self.is_refused(address) or not self._has_room(allocation, now):
+            return None
+        peer = allocation.peers[address] = Peer(address)
+        return peer
+
+    def is_refused(self, address: PeerAddress) -> bool:
+        """Say whether nobody may send there: a peer that is no port of ours, by the rules."""
+        host, port = address
+        is_neighbour = host == self._host and port in self._table.by_port
+        return not is_neighbour and self._rules.refuses(host, port)
+
+    def is_refused_wholly(self, host: str) -> bool:
+        """Say whether no port of an address can be a peer."""
+        return host != self._host and self._rules.refuses(host, None)
+
+    def fits(self, count: int) -> bool:
+        """Say whether one allocation may have so many peers, or permissions."""
+        return count <= self._limits.peers_per_allocation
+
+    def _has_room(self, allocation: Allocation, now: Instant) -> bool:
+        """Make room for one more peer, by forgetting one without a live channel if need be."""
+        if len(allocation.peers) < self._limits.peers_per_allocation:
+            return True
+        for address, peer in allocation.peers.items():
+            if peer.channel_until <= now:
+                del allocation.peers[address]
+                allocation.channels.pop(peer.prefix, None)
+                return True
+        return False
+
+    def _extend(self, allocation: Allocation, now: Instant) -> bool:
+        """Let an allocation relay some more, if its source and all together may."""
+        wanted = CREDIT - allocation.credit
+        if allocation.quota.bytes.take(wanted, now=now) or self._total.take(wanted, now=now):
+            allocation.credit = 0
+            return False
+        allocation.credit = CREDIT
+        self.granted += wanted
+        return True
+
+    def _may_risk(self, allocation: Allocation, peer: Peer, now: Instant) -> bool:
+        """Let one more packet go to somebody who may never have asked for any."""
+        if peer.risked >= self._limits.stranger_packets:
+            return False
+        if allocation.quota.strangers.take(1, now=now):
+            return False
+        peer.risked += 1
+        return True
+
+
+def _indication(sender: PeerAddress, packet: bytes) -> bytes:
+    """Write a Data indication (RFC 8656, section 11.5)."""
+    address = encode_xor_address(*sender, _INDICATION_TRANSACTION)
+    attributes = ((XOR_PEER_ADDRESS, address), (DATA, packet))
+    kind = Method.DATA | Kind.INDICATION
+    return encode_stun(StunMessage(kind, _INDICATION_TRANSACTION, attributes))
+
+
+def _is_ice_check(packet: bytes) -> bool:
+    """Say whether somebody sent this who was told our client's ICE password, or would like us to think.
+
+    A public STUN server answers, too, but does not sign. We cannot check the signature: it stands
+    between the two ends.
+
+    Source: RFC 8445, sections 7.1 and 7.3.
+    """
+    try:
+        message = decode_stun(packet)
+    except RemoteError:
+        return False
+    is_binding = message.type in (BINDING_REQUEST, BINDING_SUCCESS)
+    return is_binding and message.find(MESSAGE_INTEGRITY) is not None
