@@ -92,6 +92,12 @@ def main() -> None:
     help="File with the secret that TURN passwords follow from; drawn at each start otherwise.",
 )
 @click.option("--turn-address", metavar="IPV4", help="What peers reach relayed UDP ports at.")
+@click.option(
+    "--turn-allow",
+    multiple=True,
+    metavar="NETWORK",
+    help="Relay to peers in this special network, too (a relay of a closed network).",
+)
 @click.option("--no-turn", is_flag=True, help="Offer no TURN.")
 @click.option(
     "--show-deposits",
@@ -109,6 +115,7 @@ def run(
     turn_urls: tuple[str, ...],
     turn_secret: Path | None,
     turn_address: str | None,
+    turn_allow: tuple[str, ...],
     no_turn: bool,
     show_deposits: bool,
 ) -> None:
@@ -118,7 +125,13 @@ def run(
     public_host, public_port = _split_public(public)
     limits = limits_for(memory=memory_ceiling(), descriptors=raise_descriptors())
     with _plain_errors():
-        turn = configure_turn(turn_urls, turn_secret, is_off=no_turn, address=turn_address)
+        turn = configure_turn(
+            turn_urls,
+            turn_secret,
+            is_off=no_turn,
+            address=turn_address,
+            allowed=(*turn_allow, *(("127.0.0.0/8",) if allow_loopback else ())),
+        )
         config = RelayConfig(state, host, port, public_host, public_port, limits, turn)
         trio.run(_run, config, as_json, allow_loopback, show_deposits)
 

@@ -32,7 +32,7 @@ from toheal_protocol.wire.turn import (
     split_stream,
 )
 
-numbers = st.integers(0x4000, 0x4FFF)
+numbers = st.integers(0x4000, 0x7FFF)
 packets = st.binary(max_size=200)
 stun = st.builds(
     lambda value: encode_stun(StunMessage(0x0003, bytes(12), ((SOFTWARE, value),))), packets
@@ -52,7 +52,7 @@ def test_channel_data_is_read_as_it_was_written(
     assert not is_stream or len(written) % 4 == 0
 
 
-@pytest.mark.parametrize("number", [0x3FFF, 0x5000, 0x7FFF, 0xFFFF])
+@pytest.mark.parametrize("number", [0x3FFF, 0x8000, 0xBFFF, 0xFFFF])
 def test_only_some_numbers_name_a_channel(number: int) -> None:
     with pytest.raises(LocalError):
         encode_channel_data(number, b"")
@@ -127,7 +127,7 @@ def test_any_stream_is_cut_or_malformed(received: bytes) -> None:
         assert b"".join(messages) + rest == candidate
 
 
-@pytest.mark.parametrize("first", [0x04, 0x16, 0x3F, 0x50, 0x80, 0xFF])
+@pytest.mark.parametrize("first", [0x04, 0x16, 0x3F, 0x80, 0xFF])
 def test_a_stream_of_something_else_is_refused_at_its_first_bytes(first: int) -> None:
     with pytest.raises(MalformedFrame):
         split_stream(bytes([first, 0, 0, 0]))

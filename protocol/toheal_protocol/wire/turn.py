@@ -4,7 +4,7 @@
 
 Requests and indications are STUN messages. Most packets travel as ChannelData instead:
 
-    ChannelData = channel[2] (4000 to 4fff) || length[2] || packet (|| padding to four, over TCP)
+    ChannelData = channel[2] (4000 to 7fff) || length[2] || packet (|| padding to four, over TCP)
 
 Source: RFC 8656, sections 12.4, 18 and 19; RFC 8489, section 14.8.
 """
@@ -36,8 +36,9 @@ UDP: Final = 17
 """The one transport between a server and a peer (an IP protocol number)."""
 
 FIRST_CHANNEL: Final = 0x4000
-LAST_CHANNEL: Final = 0x4FFF
-"""What a client may call a channel. Above it the numbers are reserved (section 12)."""
+LAST_CHANNEL: Final = 0x7FFF
+"""What a client may call a channel. RFC 8656, section 12, keeps the numbers from 5000 for DTLS, which
+does not come to our ports; clients of RFC 5766, which may use them, do."""
 
 CHANNEL_HEADER: Final = 4
 """Bytes before the packet of a ChannelData message."""

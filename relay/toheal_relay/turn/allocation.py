@@ -8,7 +8,7 @@ Source: RFC 8656, sections 3, 9 and 12.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from attrs import Factory, define, field, frozen
 
@@ -35,8 +35,8 @@ CHANNEL_LIFE: Final = 600.0
 class Way(Protocol):
     """Where packets leave: a UDP socket, or a client's stream. Told, never asked, by what is pure."""
 
-    def sendto(self, packet: bytes, to: object, /) -> object:
-        """Send one packet; a stream knows where to and ignores it."""
+    def sendto(self, packet: bytes, to: Any, /) -> object:
+        """Send one packet; a stream knows where to and ignores it. Each socket has its own `to`."""
 
 
 class Port(Way, Protocol):
@@ -51,7 +51,7 @@ class Outgoing(NamedTuple):
     """One packet that is to leave, where, and to whom."""
 
     way: Way
-    to: object
+    to: Any
     packet: bytes
 
 
@@ -64,7 +64,7 @@ class Client:
 
     key: Hashable
     way: Way = field(repr=False)
-    to: object = field(repr=False)
+    to: Any = field(repr=False)
     host: str
     port: int
     is_stream: bool = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Final
 
@@ -36,17 +37,24 @@ class TurnConfig:
     """How TURN is offered.
 
     `servers` are elsewhere and know `secret`; without any, this relay is the TURN server. `address`
-    is the IPv4 address that others reach its relayed ports at, if that is not plain.
+    is the IPv4 address that others reach its relayed ports at, if that is not plain, and `allowed`
+    are networks whose machines may be peers although they are not on the internet.
     """
 
     is_offered: bool = True
     servers: tuple[TurnServer, ...] = ()
     secret: bytes | None = field(default=None, repr=False)
     address: str | None = None
+    allowed: tuple[IPv4Network, ...] = ()
 
 
 def configure_turn(
-    urls: tuple[str, ...], secret_file: Path | None, *, is_off: bool, address: str | None
+    urls: tuple[str, ...],
+    secret_file: Path | None,
+    *,
+    is_off: bool,
+    address: str | None = None,
+    allowed: tuple[str, ...] = (),
 ) -> TurnConfig:
     """Read what was said on the command line.
 
@@ -61,11 +69,14 @@ def configure_turn(
         raise UnusableTurn("--turn-address is for this relay's own TURN, not for one elsewhere")
     if len(urls) > MAX_TURN_SERVERS:
         raise UnusableTurn(f"--turn can be given {MAX_TURN_SERVERS} times at most")
+    if address is not None and not _is_ipv4(address):
+        raise UnusableTurn("--turn-address is an IPv4 address")
     return TurnConfig(
         is_offered=not is_off,
         servers=tuple(map(parse_turn_url, urls)),
         secret=None if secret_file is None else read_secret(secret_file),
         address=address,
+        allowed=tuple(map(_read_network, allowed)),
     )
 
 
@@ -107,3 +118,17 @@ def read_secret(path: Path) -> bytes:
     if not SHORTEST_SECRET <= len(secret) <= _LONGEST_SECRET:
         raise UnusableTurn(f"{path} holds no secret of {SHORTEST_SECRET} bytes or more")
     return secret
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        return str(IPv4Address(text)) == text
+    except AddressValueError:
+        return False
+
+
+def _read_network(text: str) -> IPv4Network:
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        raise UnusableTurn(f"{text!r} is not a network like 10.0.0.0/8") from None

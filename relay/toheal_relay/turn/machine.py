@@ -14,12 +14,7 @@ from collections.abc import Callable, Hashable
 from typing import Final
 
 from toheal_protocol.model import Instant
-from toheal_protocol.wire.stun import (
-    BINDING_REQUEST,
-    StunMessage,
-    answer_binding,
-    decode_stun,
-)
+from toheal_protocol.wire.stun import BINDING_REQUEST, StunMessage, decode_stun
 from toheal_protocol.wire.turn import (
     DATA,
     XOR_PEER_ADDRESS,
@@ -32,6 +27,7 @@ from toheal_relay.admission import Admission
 from toheal_relay.limits import Limits
 from toheal_relay.turn.allocation import Client, Outgoing, Port
 from toheal_relay.turn.answers import challenge, refusal, success
+from toheal_relay.turn.binding import Strangers
 from toheal_relay.turn.credentials import Credentials
 from toheal_relay.turn.door import Asker, Door
 from toheal_relay.turn.nonces import Nonces
@@ -64,11 +60,12 @@ class Turn:
         credentials: Credentials,
         admission: Admission,
         rules: PeerRules,
-        open_port: Callable[[], Port | None],
+        open_port: Callable[[bool], Port | None],
         close_port: Callable[[Port], None],
         draw: Callable[[int], bytes],
     ) -> None:
         self._admission = admission
+        self._strangers = Strangers(admission)
         self._table = Table(limits, open_port=open_port, close_port=close_port)
         self._packets = Packets(limits, self._table, rules, host=host)
         self._requests = Requests(self._table, self._packets, host=host)
@@ -94,9 +91,7 @@ class Turn:
         """
         request = decode_stun(message)
         if request.type == BINDING_REQUEST:
-            return self._answer(
-                client, message, answer_binding(message, client.host, client.port), now
-            )
+            return self._strangers.receive(client, message, now=now)
         match read_type(request.type):
             case Method.SEND, Kind.INDICATION:
                 return self._send(client, request, now)
@@ -113,6 +108,10 @@ class Turn:
         return (
             None if allocation is None else self._packets.from_peer(allocation, sender, packet, now)
         )
+
+    def has_allocation(self, client: Hashable) -> bool:
+        """Say whether a client has one, by its key."""
+        return client in self._table.by_client
 
     def leave(self, client: Hashable) -> None:
         """Forget the allocation of a client whose stream has ended (RFC 8656, section 7)."""
@@ -175,20 +174,7 @@ class Turn:
             answer = challenge(method, request, why, nonce)
         else:
             answer = refusal(method, request, why)
-        return self._answer(client, request.datagram, answer, now)
-
-    def _answer(
-        self, client: Client, asked: bytes, answer: bytes | None, now: Instant
-    ) -> Outgoing | None:
-        """Answer a stranger, unless its address is forged too often or it is nobody's."""
-        if answer is None:
-            return None
-        if not client.is_stream:
-            source = self._admission.source_of(client.host, now=now)
-            is_short = len(answer) > len(asked)
-            if not self._admission.may_answer_stun(source, is_short=is_short, now=now):
-                return None
-        return Outgoing(client.way, client.to, answer)
+        return self._strangers.answer(client, request.datagram, answer, now=now)
 
     def _send(self, client: Client, message: StunMessage, now: Instant) -> Outgoing | None:
         """Pass on a Send indication; what is wrong with it is told nobody (RFC 8656, section 11.2)."""

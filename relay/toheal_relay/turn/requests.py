@@ -77,6 +77,8 @@ _KNOWN: Final = frozenset(
 
 _IPV4: Final = b"\x01"
 _IPV6: Final = b"\x02"
+_RESERVE: Final = b"\x80"
+"""In EVEN-PORT: and keep the next port for me (RFC 8656, section 18.6)."""
 
 
 def unknown_attributes(message: StunMessage) -> tuple[int, ...]:
@@ -124,7 +126,7 @@ class Requests:
             lifetime = _lifetime(request)
         except MalformedFrame:
             return Refusal.BAD_REQUEST
-        port = self._table.open_port()
+        port = self._table.open_port(even=request.find(EVEN_PORT) is not None)
         if port is None:
             return Refusal.INSUFFICIENT_CAPACITY
         allocation = Allocation(
@@ -228,19 +230,20 @@ def _refuse_allocate(request: StunMessage) -> Refusal | None:
     transport = request.find(REQUESTED_TRANSPORT)
     family, second = request.find(REQUESTED_ADDRESS_FAMILY), request.find(ADDITIONAL_ADDRESS_FAMILY)
     has_token = request.find(RESERVATION_TOKEN) is not None
-    wants_even = request.find(EVEN_PORT) is not None
+    even = request.find(EVEN_PORT)
     if transport is None or len(transport) != 4:
         return Refusal.BAD_REQUEST
     if decode_requested_transport(transport) != UDP:
         return Refusal.UNSUPPORTED_TRANSPORT
-    if has_token and (wants_even or family is not None or second is not None):
+    if has_token and (even is not None or family is not None or second is not None):
         return Refusal.BAD_REQUEST
-    if second is not None and (family is not None or wants_even or second[:1] != _IPV6):
+    if second is not None and (family is not None or even is not None or second[:1] != _IPV6):
         return Refusal.BAD_REQUEST
     if family is not None and family[:1] != _IPV4:
         return Refusal.ADDRESS_FAMILY_NOT_SUPPORTED
     # no pairs of ports and no reservations: RTP of old wanted them, WebRTC does not
-    return Refusal.INSUFFICIENT_CAPACITY if has_token or wants_even else None
+    wants_pair = even is not None and even[:1] >= _RESERVE
+    return Refusal.INSUFFICIENT_CAPACITY if has_token or wants_pair else None
 
 
 def _lifetime(request: StunMessage, *, may_end: bool = False) -> int:

@@ -16,7 +16,7 @@ class Table:
     """Allocations by client and by port.
 
     Args:
-        open_port: gives a fresh relayed port, None if there is none left.
+        open_port: gives a fresh relayed port, of an even number if told so; None if there is none.
         close_port: gives it back.
     """
 
@@ -24,7 +24,7 @@ class Table:
         self,
         limits: Limits,
         *,
-        open_port: Callable[[], Port | None],
+        open_port: Callable[[bool], Port | None],
         close_port: Callable[[Port], None],
     ) -> None:
         self.by_client: dict[Hashable, Allocation] = {}
@@ -68,9 +68,9 @@ class Table:
             )
         return quota
 
-    def open_port(self) -> Port | None:
+    def open_port(self, *, even: bool) -> Port | None:
         """Return a fresh relayed port for an allocation that is then added; None if there is none."""
-        return self._open_port()
+        return self._open_port(even)
 
     def add(self, allocation: Allocation) -> None:
         """Take a new allocation in."""
