@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from attrs import frozen
 
-from tests.support.coturn import Coturn, a_coturn
+from tests.support.coturn import SECRET, Coturn, a_coturn, credentials
 from tests.support.ends import Answer, End, Servers, both, open_link
 from tests.support.matrix import PAIRS, Pair, Sides, seconds, sides_with_ends, table, try_pairs
 from tests.support.netlab import RELAY_ADDRESSES, Internet, Nat, an_internet
 from tests.support.processes import RelayProcess
 from tests.support.shown import Show
 from toheal_p2p.ports.channels import RelayServer, ServerKind
+from toheal_protocol.wire.relay_address import parse_relay_address
 
 pytestmark = [pytest.mark.netns, pytest.mark.slow]
 
@@ -29,6 +30,7 @@ FRAMES: dict[str, object] = {"count": 20, "size": 20_000}
 """What each side then says: more than a window of SCTP, frames larger than a record."""
 
 
+PORT = 3478
 TURN = (ServerKind.UDP, ServerKind.TCP, ServerKind.TLS)
 
 
@@ -42,17 +44,17 @@ class Way:
 
 
 def stun() -> Way:
-    server = RelayServer(RELAY_ADDRESSES[0], 3478, ServerKind.STUN)
+    server = RelayServer(RELAY_ADDRESSES[0], PORT, ServerKind.STUN)
     return Way("STUN", [server], lambda pair: pair == (Nat.EASY, Nat.EASY))
 
 
-def turn(coturn: Coturn, kind: ServerKind) -> Way:
-    """Through coturn, by one transport alone."""
+def turn(server: RelayServer) -> Way:
+    """By one TURN service alone."""
 
     def must_open(pair: Pair) -> bool:
-        return kind is not ServerKind.UDP or Nat.BLOCKED not in pair
+        return server.transport is not ServerKind.UDP or Nat.BLOCKED not in pair
 
-    return Way(f"TURN/{kind.name}", [coturn.server(kind)], must_open)
+    return Way(f"TURN/{ServerKind(server.transport).name}", [server], must_open)
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +66,11 @@ def internet() -> Iterator[Internet]:
 @pytest.fixture(scope="module")
 def relay(internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
     folder = tmp_path_factory.mktemp("relay")
+    secret = folder / "secret"
+    secret.touch(mode=0o600)
+    secret.write_text(SECRET, encoding="utf-8")
     relay = RelayProcess(folder, host=RELAY_ADDRESSES[0], prefix=internet.public.prefix)
-    relay.start("--port=3478")
+    relay.start(f"--port={PORT}", f"--turn-secret={secret}")
     try:
         yield relay
     finally:
@@ -85,18 +90,29 @@ def sides(internet: Internet) -> Iterator[Sides]:
         yield made
 
 
-@pytest.mark.coturn
 def test_every_pair_of_networks_opens_in_every_way_that_it_can(
-    sides: Sides, relay: RelayProcess, coturn: Coturn, show: Show
+    sides: Sides, relay: RelayProcess, show: Show
 ) -> None:
-    ways = [stun(), *(turn(coturn, kind) for kind in TURN)]
-    _judge(sides, ways, show)
+    address = parse_relay_address(relay.address)
+    ways = [stun()]
+    for kind in TURN:
+        fingerprint = address.fingerprint if kind is ServerKind.TLS else b""
+        ways.append(turn(RelayServer(address.host, PORT, kind, *credentials(), fingerprint)))
+    _judge(sides, ways, "our relay", show)
 
 
-def _judge(sides: Sides, ways: Sequence[Way], show: Show) -> None:
+@pytest.mark.coturn
+def test_coturn_serves_every_pair_as_our_relay_does(
+    sides: Sides, coturn: Coturn, show: Show
+) -> None:
+    _judge(sides, [turn(coturn.server(kind)) for kind in TURN], "coturn", show)
+
+
+def _judge(sides: Sides, ways: Sequence[Way], whose: str, show: Show) -> None:
     results = {way.name: _try_way(sides, way) for way in ways}
     cells = {pair: " ".join(seconds(results[way.name][pair]) for way in ways) for pair in PAIRS}
-    show(f"seconds to open a link by {', '.join(results)}", table("ours \\ theirs", cells))
+    title = f"seconds to open a link by {', '.join(results)} ({whose})"
+    show(title, table("ours \\ theirs", cells))
     wrong = [
         (way.name, *(kind.value for kind in pair), results[way.name][pair])
         for way in ways
