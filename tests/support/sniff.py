@@ -61,27 +61,31 @@ def read_packet(frame: bytes, *, is_outgoing: bool = False) -> Packet | None:
     found = read(rest) if read is not None else None
     if found is None:
         return Packet(is_outgoing, kind, body=rest)
-    protocol, source, target, inner = found
+    protocol, source, target, inner, has_ports = found
     packet = Packet(is_outgoing, kind, protocol, source, target, body=inner)
-    return _with_ports(packet, inner)
+    return _with_ports(packet, inner) if has_ports else packet
 
 
-def _ipv4(rest: bytes) -> tuple[int, str, str, bytes] | None:
+Found = tuple[int, str, str, bytes, bool]
+"""Protocol, source, target, what follows, and whether that begins with ports."""
+
+
+def _ipv4(rest: bytes) -> Found | None:
     size = (rest[0] & 15) * 4 if rest else 0
     if len(rest) < max(20, size):
         return None
     total = int.from_bytes(rest[2:4], "big")
     source, target = (str(ipaddress.IPv4Address(rest[at : at + 4])) for at in (12, 16))
     is_first = int.from_bytes(rest[6:8], "big") & 0x1FFF == 0
-    return rest[9] if is_first else 0, source, target, rest[size:total]
+    return rest[9], source, target, rest[size:total], is_first
 
 
-def _ipv6(rest: bytes) -> tuple[int, str, str, bytes] | None:
+def _ipv6(rest: bytes) -> Found | None:
     if len(rest) < 40:
         return None
     total = 40 + int.from_bytes(rest[4:6], "big")
     source, target = (str(ipaddress.IPv6Address(rest[at : at + 16])) for at in (8, 24))
-    return rest[6], source, target, rest[40:total]
+    return rest[6], source, target, rest[40:total], True
 
 
 def _with_ports(packet: Packet, inner: bytes) -> Packet:
