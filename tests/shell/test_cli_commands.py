@@ -302,6 +302,15 @@ def test_deliveries_and_links_are_told_per_member(toheal: Toheal) -> None:
     assert toheal("links", "evening", "--json").values[1]["round_trip_ms"] is None
 
 
+def test_a_direct_connection_takes_a_yes_of_both_and_says_so(toheal: Toheal) -> None:
+    assert "opens once" in toheal("direct", "evening", "Sam", "allow").out
+    assert "No direct connection" in toheal("direct", "evening", "Sam", "deny").out
+    said = toheal("--lang", "ar", "direct", "evening", "Sam", "allow", "--json").values[0]
+    assert said == {"member": said["member"], "member_name": "Sam", "mine": True, "theirs": False}
+    assert toheal("direct", "evening", "nobody", "allow").code == 1
+    assert toheal("direct", "evening", "Sam", "perhaps").code == 2
+
+
 def test_safety_words_are_in_the_language_of_the_reader(toheal: Toheal) -> None:
     assert toheal("safety-words", "evening", "Sam").out.splitlines()[0] == "1. \u2068en1\u2069"
     arabic = toheal("--lang", "ar", "safety-words", "evening", "Sam", "--json").values[0]

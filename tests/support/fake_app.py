@@ -23,6 +23,7 @@ from toheal_p2p.app.interface import (
     CheckView,
     CircleView,
     DeliveryView,
+    DirectView,
     EntryView,
     InvitationContentView,
     InvitationView,
@@ -189,6 +190,13 @@ class FakeApp:
             LinkView(_id("Sam"), "Sam", "direct", 12.4),
             LinkView(_id("Guest"), "Guest", "none", None),
         ]
+
+    async def direct(self, circle: str, who: str, *, allow: bool) -> DirectView:
+        await self._find(circle)
+        if who != "Sam":
+            raise Refused("no_such_member", name=who)
+        self.calls.append(f"direct {who} {allow}")
+        return DirectView(_id(who), who, mine=allow, theirs=circle != "evening")
 
     async def safety_words(
         self, circle: str, who: str, *, language: Literal["ar", "en"]

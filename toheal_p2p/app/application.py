@@ -19,7 +19,7 @@ from toheal_p2p.app import showing
 from toheal_p2p.app.doctor import examine
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.names import find
-from toheal_p2p.app.paths import servers_of
+from toheal_p2p.app.paths import Paths, servers_of
 from toheal_p2p.app.profile import (
     MAX_OWN_RELAYS,
     put_relays,
@@ -33,6 +33,7 @@ from toheal_p2p.app.relays import RelayPair
 from toheal_p2p.app.running import (
     RunningCircle,
     begin_anew,
+    decide,
     find_circle,
     relay_view,
     require_active,
@@ -81,7 +82,7 @@ SEARCH_MOST: Final = 200
 
 
 @define(eq=False)
-class Application:
+class Application(Paths):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:
@@ -330,10 +331,6 @@ class Application:
 
     # ---- members and links
 
-    async def links(self, circle: str) -> Sequence[views.LinkView]:
-        """Return how each other member is reached now."""
-        return showing.link_views(self._find(circle).service)
-
     async def safety_words(
         self, circle: str, who: str, *, language: Literal["ar", "en"]
     ) -> Sequence[str]:
@@ -408,12 +405,7 @@ class Application:
     async def _decide(
         self, running: RunningCircle, event: machine.Event
     ) -> tuple[machine.Effect, ...]:
-        try:
-            decision = running.service.take(event)
-            await self.committer.flushed()
-        except VaultFailed as failed:
-            raise refusal(failed.reason) from None
-        return decision.effects
+        return await decide(running, event, self.committer)
 
     async def _keep_relays(self, relays: tuple[RelayAddress, ...]) -> None:
         self._relays = relays

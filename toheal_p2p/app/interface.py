@@ -130,6 +130,16 @@ class DeliveryView:
 
 
 @frozen
+class DirectView:
+    """What two members have said about connecting directly; it takes a yes of both."""
+
+    member: str
+    member_name: str = field(repr=False)
+    mine: bool
+    theirs: bool
+
+
+@frozen
 class LinkView:
     """How one member is reached now. `round_trip_ms` is None where nothing was measured."""
 
@@ -260,6 +270,10 @@ class AppInterface(Protocol):
 
     async def links(self, circle: str) -> Sequence[LinkView]:
         """Return how each other member is reached now."""
+        ...
+
+    async def direct(self, circle: str, who: str, *, allow: bool) -> DirectView:
+        """Say whether a member and we may connect directly; it holds once this returns."""
         ...
 
     async def safety_words(

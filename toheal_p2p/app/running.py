@@ -12,9 +12,10 @@ from toheal_p2p.app.interface import RelayView
 from toheal_p2p.app.names import find
 from toheal_p2p.app.refusals import RefusalCode, Refused
 from toheal_p2p.app.relays import RelayPair
+from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle import CircleService
-from toheal_p2p.services.committer import Committer
+from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.state import Role, Stage, Standing
 from toheal_protocol.model import CircleId, MemberId
@@ -103,6 +104,22 @@ def require_facilitated(running: RunningCircle) -> RunningCircle:
     if require_active(running).service.circle.cold.my_role is not Role.FACILITATOR:
         raise Refused("not_a_facilitator")
     return running
+
+
+async def decide(
+    running: RunningCircle, event: machine.Event, committer: Committer
+) -> tuple[machine.Effect, ...]:
+    """Have a circle decide; return what it asked for, once that is on disk.
+
+    Raises:
+        Refused: the vault failed.
+    """
+    try:
+        decision = running.service.take(event)
+        await committer.flushed()
+    except VaultFailed as failed:
+        raise refusal(failed.reason) from None
+    return decision.effects
 
 
 def relay_view(relay: RelayAddress, circles: Iterable[RunningCircle]) -> RelayView:

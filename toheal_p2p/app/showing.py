@@ -12,6 +12,7 @@ from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.circle_links import HeldLink
 from toheal_protocol.machines.door import is_direct
 from toheal_protocol.machines.events import LinkWay
+from toheal_protocol.machines.linking import direct_choices
 from toheal_protocol.machines.state import Cold, Invitation, Stage, Standing
 from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import MemberId
@@ -143,6 +144,12 @@ def link_views(service: CircleService) -> tuple[views.LinkView, ...]:
         in_ms = None if trip is None else round(trip * 1000, 1)
         shown.append(views.LinkView(member.hex(), peer.name, kind, in_ms))
     return tuple(shown)
+
+
+def direct_view(cold: Cold, member: MemberId) -> views.DirectView:
+    """Show what we two have said about connecting directly."""
+    mine, theirs = direct_choices(cold, member)
+    return views.DirectView(member.hex(), cold.peers[member].name, mine, theirs)
 
 
 def _link_kind(link: HeldLink) -> LinkKind:

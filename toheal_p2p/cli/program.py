@@ -14,7 +14,7 @@ from typing import Final, cast
 import click
 
 from toheal_p2p.app.refusals import Refused
-from toheal_p2p.cli.commands import circles, doors, profile, relays, talk
+from toheal_p2p.cli.commands import circles, doors, paths, profile, relays, talk
 from toheal_p2p.cli.parsing import Group, UsageProblem, usage_sentence
 from toheal_p2p.cli.refusing import is_interrupt, note_fault, refusal_in
 from toheal_p2p.cli.terminal import Terminal
@@ -94,6 +94,7 @@ for _command in (
     *circles.COMMANDS,
     *doors.COMMANDS,
     *talk.COMMANDS,
+    *paths.COMMANDS,
     *relays.COMMANDS,
     *profile.COMMANDS,
 ):

@@ -7,6 +7,7 @@ fingerprint; the link on top proves that (docs/protocol/link.md, section 4).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final, Protocol
@@ -40,6 +41,7 @@ class RelayServer:
         host: a name or a numeric address.
         username, password: ephemeral; empty for STUN.
         fingerprint: 32 bytes that name the key it shows over TLS; empty otherwise.
+        until: monotonic seconds when the credentials end. What was lent under them ends as well.
     """
 
     host: str
@@ -48,6 +50,7 @@ class RelayServer:
     username: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
     fingerprint: bytes = b""
+    until: float = math.inf
 
 
 class ChannelFailed(Exception):

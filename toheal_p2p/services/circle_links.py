@@ -8,6 +8,7 @@ ends with one `LinkClosed`, whatever ended it.
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -35,6 +36,9 @@ them, and acknowledgements; beyond this, frames are dropped and sent again later
 DRAIN_LONGEST: Final = 5.0
 """Seconds for what is on the way over a link that another one has replaced."""
 
+AGING: Final = 120.0
+"""Seconds before what a relay lent ends, when another link is opened beside: several attempts' time."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -53,6 +57,8 @@ class HeldLink:
     scope: trio.CancelScope = field(factory=trio.CancelScope)
     prepared: PreparedChannel | None = None
     link: Link | None = None
+    until: float = math.inf
+    """When what a relay lent for it ends."""
     outgoing: deque[Frame] = field(factory=deque)
     has_outgoing: trio.Event = field(factory=trio.Event)
 
@@ -141,7 +147,7 @@ class CircleLinks:
 
     async def _prepare(self, effect: machine.PrepareLink, held: HeldLink) -> None:
         with held.scope:
-            prepared = await self._prepared(effect)
+            prepared = await self._prepared(effect, held)
             if prepared is None:
                 self._over(held)
                 return
@@ -151,10 +157,13 @@ class CircleLinks:
             held.prepared = prepared
             self.take(machine.LinkPrepared(held.member, held.attempt, prepared.blob))
 
-    async def _prepared(self, effect: machine.PrepareLink) -> PreparedChannel | None:
+    async def _prepared(
+        self, effect: machine.PrepareLink, held: HeldLink
+    ) -> PreparedChannel | None:
         if self.channels is None:
             return None
         servers = await self.servers() if effect.way is not machine.LinkWay.LAN else ()
+        held.until = min((server.until for server in servers), default=math.inf)
         try:
             return await self.channels.prepare(
                 controlling=effect.is_controlling, way=effect.way, servers=servers
@@ -188,6 +197,7 @@ class CircleLinks:
             held.link = link
             self._routes[held.member] = held
             nursery.start_soon(self._feed_link, held, link)
+            nursery.start_soon(self._age, held)
             self.take(machine.LinkOpened(held.member, held.attempt))
             async for frames in link.incoming:
                 self.take(machine.FramesArrived(held.member, frames + _more(link)))
@@ -206,6 +216,14 @@ class CircleLinks:
                     held.outgoing.popleft()
         except trio.ClosedResourceError:
             return
+
+    async def _age(self, held: HeldLink) -> None:
+        """Tell in time that what a relay lent for a link ends."""
+        await trio.sleep_until(held.until - AGING)
+        while self.route_to(held.member) is held:
+            if held.is_relayed:
+                self.take(machine.LinkAging(held.member, held.attempt))
+            await trio.sleep(AGING / 4)
 
     async def _drain(self, held: HeldLink) -> None:
         if held.link is not None:

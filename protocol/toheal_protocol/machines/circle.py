@@ -95,6 +95,8 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
         case happened.LinkOpened(member, attempt):
             linking.take_opened(draft, member, attempt)
             offer_keys(draft, member)
+        case happened.LinkAging(member, attempt):
+            linking.take_aging(draft, member, attempt)
         case happened.LinkClosed(member, attempt):
             linking.take_closed(draft, member, attempt)
         case happened.Woke():

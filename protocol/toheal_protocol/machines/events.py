@@ -183,6 +183,14 @@ class LinkOpened:
 
 
 @frozen
+class LinkAging:
+    """What a link rests on ends in a few minutes."""
+
+    member: MemberId
+    attempt: bytes
+
+
+@frozen
 class LinkClosed:
     """A data channel, or the attempt to open one, is over."""
 
@@ -215,6 +223,7 @@ Event = (
     | OwedLoaded
     | LinkPrepared
     | LinkOpened
+    | LinkAging
     | LinkClosed
     | Woke
 )

@@ -29,7 +29,14 @@ from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import CloseLink, ConnectLink, LinkWay, PrepareLink, ProbeLink
 from toheal_protocol.machines.pair import ack_soon, pass_note
-from toheal_protocol.machines.state import LinkAttempt, LinkStep, OpenLink, Stage, Standing
+from toheal_protocol.machines.state import (
+    Cold,
+    LinkAttempt,
+    LinkStep,
+    OpenLink,
+    Stage,
+    Standing,
+)
 from toheal_protocol.messages.grants import SIGNAL
 from toheal_protocol.messages.notes import ATTEMPT_SIZE, AskLink, Here, LinkAnswer, LinkOffer
 from toheal_protocol.model import Instant, MemberId
@@ -53,17 +60,22 @@ FAILURES_BEFORE_DOUBT: Final = 4
 a frame that may be lost for ever, and a peer bridges 500 of them."""
 
 
-def way_to(draft: Draft, member: MemberId) -> LinkWay:
-    """Return the way our side of a link to a member takes: direct only if both said so.
+def direct_choices(cold: Cold, member: MemberId) -> tuple[bool, bool]:
+    """Return whether we, and whether they, allow the two of us to connect directly.
 
     Who said nothing yet agreed by joining a circle that was begun as a direct one.
     """
-    peer = draft.peer(member)
-    for choice in (peer.our_direct, peer.their_direct):
-        is_allowed = draft.cold.is_direct if choice is None else choice.is_allowed
-        if not is_allowed:
-            return LinkWay.TURN
-    return LinkWay.DIRECT
+    peer = cold.peers[member]
+    ours, theirs = peer.our_direct, peer.their_direct
+    return (
+        cold.is_direct if ours is None else ours.is_allowed,
+        cold.is_direct if theirs is None else theirs.is_allowed,
+    )
+
+
+def way_to(draft: Draft, member: MemberId) -> LinkWay:
+    """Return the way our side of a link to a member takes: direct only if both allow it."""
+    return LinkWay.DIRECT if all(direct_choices(draft.cold, member)) else LinkWay.TURN
 
 
 def say_here(draft: Draft, member: MemberId, *, is_reply: bool) -> None:
@@ -193,6 +205,14 @@ def take_closed(draft: Draft, member: MemberId, attempt_id: bytes) -> None:
         link_after=Instant(draft.now + wait),
         is_here=present.is_here and not is_doubtful,
     )
+
+
+def take_aging(draft: Draft, member: MemberId, attempt_id: bytes) -> None:
+    """A link will end soon: have another one before."""
+    link = draft.courier(member).link
+    if link is not None and link.attempt == attempt_id:
+        draft.change_courier(member, is_link_stale=True)
+        _renew(draft, member)
 
 
 def take_network_changed(draft: Draft) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from toheal_p2p.cli.local_wire import VERSION
-from toheal_p2p.cli.requests import circles, doors, profile, relays, talk
+from toheal_p2p.cli.requests import circles, doors, paths, profile, relays, talk
 from toheal_p2p.cli.requests.base import Give, Request
 from toheal_protocol.errors import MalformedFrame
 
@@ -47,7 +47,8 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "say": talk.Say,
     "read": talk.Read,
     "deliveries": talk.Deliveries,
-    "links": talk.Links,
+    "links": paths.Links,
+    "direct": paths.Direct,
     "safety_words": talk.SafetyWords,
     "search": talk.Search,
     "doctor": profile.Doctor,
