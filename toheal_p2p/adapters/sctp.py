@@ -40,12 +40,14 @@ MAX_HELD_CHUNKS: Final = 1024
 """Chunks that wait for an earlier one. Each costs about 600 bytes, however small."""
 MAX_SACK_BLOCKS: Final = 128
 """Gap blocks in a SACK of ours: more would not fit a packet. The rest waits for the next."""
-FIRST_RTO: Final = 1.0
-"""Seconds before a lost handshake packet is repeated (RFC 9260, section 16; aiortc waits three)."""
-LEAST_RTO: Final = 0.3
-"""Seconds before a lost message is repeated, at least. The second that RFC 9260 recommends makes
-room for peers that acknowledge late; ours do so at once."""
-MOST_RTO: Final = 4.0
+FIRST_RTO: Final = 0.4
+"""Seconds before a lost handshake packet is repeated (RFC 9260, section 16, has one; aiortc three)."""
+MOST_FIRST_RTO: Final = 1.0
+"""Seconds between its repetitions at most: there are eight, and opening takes ten seconds at most."""
+SHORTEST_RTO: Final = 0.3
+"""Seconds before a lost packet is repeated that nothing follows. RFC 9260 has one; TCP on the same
+line waits 0.2, and a receiver of ours acknowledges every packet at once."""
+LONGEST_RTO: Final = 4.0
 """Seconds between repetitions at most: who comes back soon is heard soon."""
 
 _HEADER_SIZE: Final = 12
@@ -189,15 +191,21 @@ class GuardedSctp(RTCSctpTransport):
             previous = last
         return True
 
-    def _update_rto(self, R: float) -> None:  # noqa: N803  aiortc's name
+    def _update_rto(self, R: float) -> None:  # noqa: N803 - aiortc's name
+        """Measure; a short line is not waited for as for a long one."""
         super()._update_rto(R)
-        assert self._srtt is not None
-        assert self._rttvar is not None
-        self._rto = min(max(LEAST_RTO, self._srtt + 4 * self._rttvar), MOST_RTO)
+        if self._srtt is not None and self._rttvar is not None:
+            shortest = max(SHORTEST_RTO, self._srtt + 4 * self._rttvar)
+            self._rto = min(shortest, LONGEST_RTO)
+
+    def _t1_expired(self) -> None:
+        """Repeat a lost handshake packet, and wait longer for the next time."""
+        self._rto = min(2 * self._rto, MOST_FIRST_RTO)
+        super()._t1_expired()
 
     def _t3_expired(self) -> None:
         """Repeat what was lost, and wait twice as long for the next time (RFC 9260, 6.3.3)."""
-        self._rto = min(2 * self._rto, MOST_RTO)
+        self._rto = min(2 * self._rto, LONGEST_RTO)
         super()._t3_expired()
 
     async def _transmit(self) -> None:

@@ -1,6 +1,6 @@
 """Channels over WebRTC: ICE, DTLS and SCTP from aiortc's ORTC objects, without SDP.
 
-    GuardedIce -> RTCIceTransport -> RTCDtlsTransport -> GuardedSctp -> RTCDataChannel 0
+    GuardedIce -> RTCIceTransport -> QuickDtls -> GuardedSctp -> RTCDataChannel 0
 
 A connection has its own certificate, sockets and ICE secrets, so that two connections of one
 person have nothing in common but the address. No server is asked that the caller did not name:
@@ -24,7 +24,6 @@ from aiortc import (
     RTCCertificate,
     RTCDtlsFingerprint,
     RTCDtlsParameters,
-    RTCDtlsTransport,
     RTCIceCandidate,
     RTCIceGatherer,
     RTCIceParameters,
@@ -35,6 +34,7 @@ from attrs import define
 from OpenSSL import SSL
 
 from toheal_p2p.adapters.bridge import aio
+from toheal_p2p.adapters.dtls import QuickDtls
 from toheal_p2p.adapters.ice import GuardedIce
 from toheal_p2p.adapters.turn_race import Numeric
 from toheal_p2p.adapters.webrtc_channel import WebRtcChannel, stop_transports
@@ -121,7 +121,7 @@ class PreparedWebRtc:
         self._gatherer = RTCIceGatherer(iceServers=[])
         self._gatherer._connection = ice
         self._ice = RTCIceTransport(self._gatherer)
-        self._dtls = RTCDtlsTransport(self._ice, [self._certificate])
+        self._dtls = QuickDtls(self._ice, [self._certificate])
         self._dtls._set_role("server" if controlling else "client")
         self._include_loopback = include_loopback
         self._is_used = False
