@@ -27,9 +27,9 @@ CLIMATES: Final = (
     ("40 ms, 2 % loss", Climate(delay=0.020, loss=0.01), "aim: 60", "aim: 600"),
     ("100 ms, 5 % loss", Climate(delay=0.050, loss=0.025), "", ""),
 )
-WORDS: Final = 100
+WORDS: Final = 150
 EVERY: Final = 0.1
-"""Seconds between two words of the one who speaks; then the other does."""
+"""Seconds between two words of one person; both speak."""
 SIZE: Final = 200
 
 
@@ -80,15 +80,16 @@ def _meet_and_talk(
 
 
 def _talk(people: Sequence[Line], circle: str) -> list[float]:
-    """One speaks, then the other; return how late each word was, in milliseconds."""
-    late = []
-    for speaker, listener in (people, reversed(people)):
-        after = newest(listener, circle)
-        listener.begin("arrivals", circle=circle, count=WORDS, after=after)
-        began = speaker.ask("say_slowly", circle=circle, size=SIZE, count=WORDS, every=EVERY)
-        at = listener.answer()["at"]
-        late += [(end - start) * 1e3 for start, end in zip(began["began"], at, strict=True)]
-    return late
+    """Both speak at the same time; return how late each word was, in milliseconds."""
+    for person in people:
+        after = newest(person, circle)
+        person.begin("converse", circle=circle, size=SIZE, count=WORDS, every=EVERY, after=after)
+    ours, theirs = (person.answer() for person in people)
+    return [
+        (end - start) * 1e3
+        for speaker, listener in ((ours, theirs), (theirs, ours))
+        for start, end in zip(speaker["began"], listener["at"], strict=True)
+    ]
 
 
 def main() -> list[Figure]:

@@ -214,24 +214,30 @@ class Driver:
         await self._say(circle, text)
         return {"at": time.monotonic()}
 
-    async def say_slowly(self, circle: str, size: int, count: int, every: float) -> Answer:
-        """Say `count` texts, one every so many seconds; answer when each was begun."""
-        began = []
-        start = trio.current_time()
-        for number in range(count):
-            await trio.sleep_until(start + number * every)
-            began.append(time.monotonic())
-            await self._say(circle, "w" * size)
-        return {"began": began}
+    async def converse(
+        self, circle: str, size: int, count: int, every: float, after: int
+    ) -> Answer:
+        """Say `count` texts, one every so many seconds, and read as many of others meanwhile.
 
-    async def arrivals(self, circle: str, count: int, after: int) -> Answer:
-        """Answer when each of `count` more texts of others could be read."""
+        Answer when each was begun, and when each of the others' could be read.
+        """
+        began: list[float] = []
         at: list[float] = []
-        async for _text in self._texts_of_others(circle, after=after):
-            at.append(time.monotonic())
-            if len(at) == count:
-                break
-        return {"at": at}
+
+        async def speak() -> None:
+            start = trio.current_time()
+            for number in range(count):
+                await trio.sleep_until(start + number * every)
+                began.append(time.monotonic())
+                await self._say(circle, "w" * size)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(speak)
+            async for _text in self._texts_of_others(circle, after=after):
+                at.append(time.monotonic())
+                if len(at) == count:
+                    break
+        return {"began": began, "at": at}
 
     async def say_many(self, circle: str, size: int, count: int, at_once: int) -> Answer:
         """Say `count` texts, `at_once` at a time; answer when they are durable, and acknowledged."""
