@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +18,13 @@ import trio
 from tests.support.channels import check_channel_contract, connected
 from tests.support.coturn import Coturn, a_coturn, free_port
 from tests.support.guest import guest_run
+from tests.support.relays import relay_process
+from toheal_p2p.adapters.relay_tls import dial
 from toheal_p2p.adapters.turn import QuickTransaction, TcpTurn, UdpTurn
 from toheal_p2p.adapters.webrtc import WebRtcChannels
-from toheal_p2p.ports.channels import ChannelFailed, RelayServer, ServerKind
+from toheal_p2p.ports.channels import Channel, ChannelFailed, RelayServer, ServerKind
+from toheal_p2p.services.relay_connection import RelayConnection, RelayUp
+from toheal_p2p.services.turn_leave import TurnLeave
 from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.wire.connection_blob import CandidateKind, decode_blob
 
@@ -175,6 +180,59 @@ async def test_without_a_relay_that_lends_there_is_no_channel_and_it_says_so() -
             await prepare(LinkWay.TURN, *servers)
         assert time.monotonic() - started < 4.5
     assert not asyncio.all_tasks()
+
+
+@asynccontextmanager
+async def leave_of_our_relay(folder: Path) -> AsyncIterator[tuple[RelayServer, ...]]:
+    """What a relay of ours in a process of its own gives to whoever asks over a mailbox connection."""
+    with relay_process(folder) as running:
+        connection = RelayConnection(running.address, dial=dial)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connection.run)
+            async for event in connection.events:
+                assert isinstance(event, RelayUp)
+                break
+            yield await TurnLeave(connection).servers()
+            nursery.cancel_scope.cancel()
+
+
+@every_transport
+@in_guest
+async def test_channels_through_our_own_relay_keep_the_contract(
+    tmp_path: Path, kind: ServerKind
+) -> None:
+    with trio.fail_after(30):
+        async with leave_of_our_relay(tmp_path) as servers:
+            assert [one.transport for one in servers] == [ServerKind.STUN, *TURN_KINDS]
+            chosen = [one for one in servers if one.transport == kind]
+            await check_channel_contract(LOOPBACK, LOOPBACK, way=LinkWay.TURN, servers=chosen)
+
+
+@in_guest
+async def test_two_who_use_a_relay_each_meet_between_them(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    with trio.fail_after(30):
+        async with (
+            leave_of_our_relay(tmp_path / "one") as one,
+            leave_of_our_relay(tmp_path / "two") as two,
+        ):
+            prepared = [
+                await LOOPBACK.prepare(controlling=True, way=LinkWay.TURN, servers=one),
+                await LOOPBACK.prepare(controlling=False, way=LinkWay.TURN, servers=two),
+            ]
+            channels: dict[int, Channel] = {}
+
+            async def connect(mine: int) -> None:
+                channels[mine] = await prepared[mine].connect(prepared[1 - mine].blob)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(connect, 0)
+                nursery.start_soon(connect, 1)
+            channels[0].send_nowait(b"across")
+            assert await channels[1].receive() == (b"across",)
+            for channel in channels.values():
+                await channel.aclose()
 
 
 @pytest.mark.coturn

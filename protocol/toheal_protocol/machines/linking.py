@@ -28,7 +28,7 @@ from toheal_protocol.machines import courier
 from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import CloseLink, ConnectLink, LinkWay, PrepareLink, ProbeLink
-from toheal_protocol.machines.pair import ack_soon, pass_note
+from toheal_protocol.machines.pair import ack_if_untold, ack_soon, pass_note
 from toheal_protocol.machines.state import (
     Cold,
     LinkAttempt,
@@ -380,6 +380,7 @@ def _unlink(draft: Draft, member: MemberId) -> None:
         link_after=Instant(draft.now + RETRY_FIRST),
     )
     courier.start_over(draft, member)
+    ack_if_untold(draft, member)
 
 
 def _present(draft: Draft, member: MemberId, attempt_id: bytes) -> LinkAttempt | None:

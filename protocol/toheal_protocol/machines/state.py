@@ -300,6 +300,8 @@ class Courier:
         resend_at: when what is not acknowledged goes out again.
         resend_wait: seconds of the next such wait.
         ack_at: when our acknowledgement is due.
+        told_through, told_boot: up to which of their items an acknowledgement of ours lies at a relay,
+            and which run of it. What went over a link may be lost with it.
         is_ignoring_marks: what lies at the relay is deposited again as well.
         is_sealing_anew: the peer is there and did not take our frames as they were sealed.
         call_at, call_wait: when an unanswered first flight goes out again, and the next such wait.
@@ -322,6 +324,8 @@ class Courier:
     resend_at: Instant | None = None
     resend_wait: float = 0.0
     ack_at: Instant | None = None
+    told_through: int = 0
+    told_boot: bytes = b""
     is_ignoring_marks: bool = False
     is_sealing_anew: bool = False
     call_at: Instant | None = None
@@ -344,12 +348,13 @@ class Courier:
 
 @frozen
 class Ticket:
-    """A deposit that the relay has not answered yet."""
+    """A deposit that the relay has not answered yet; `through`: what it acknowledges, if it does."""
 
     member: MemberId | None
     seq: int
     boot: bytes
     kind: int = 0
+    through: int = 0
 
 
 @frozen

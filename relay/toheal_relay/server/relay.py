@@ -13,6 +13,7 @@ from __future__ import annotations
 import secrets
 import socket
 import time
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ import trio
 from attrs import define, evolve, field, frozen
 
 from toheal_protocol.errors import LocalError
-from toheal_protocol.model import WallTime
+from toheal_protocol.model import Instant, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 from toheal_protocol.wire.turn_grant import TurnServer, TurnTransport
 from toheal_relay.desk import Desk
@@ -153,9 +154,13 @@ def _wall_clock() -> WallTime:
     return WallTime(int(time.time()))
 
 
+def _no_relay(_client: Hashable, _message: bytes, _now: Instant) -> None:
+    """Pass nothing on: there is no TURN here."""
+
+
 def _udp_port(udp: socket.socket, desk: Desk, turn: TurnService | None) -> UdpPort:
     if turn is None:
-        return UdpPort(udp, Strangers(desk.admission).receive, None, Dirty(), desk.note_fault)
+        return UdpPort(udp, Strangers(desk.admission).receive, _no_relay, Dirty(), desk.note_fault)
     return UdpPort(udp, turn.turn.receive, turn.turn.relay, turn.dirty, desk.note_fault)
 
 

@@ -20,13 +20,11 @@ from toheal_protocol.wire.turn import split_stream
 from toheal_relay.server.greeting import TurnCaller
 from toheal_relay.server.sockets import plain_host
 from toheal_relay.server.stream import BrokenStream, PlainStream
-from toheal_relay.turn.allocation import Client, Outgoing
+from toheal_relay.turn.allocation import Client
 from toheal_relay.turn.machine import Turn
 
 Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
 """Starts work that may outlast whoever starts it."""
-
-_LAST_STUN: Final = 0x03
 
 _READS_AT_ONCE: Final = 4
 """Reads of one client (up to 64 kB) without letting the others have their turn."""
@@ -50,7 +48,7 @@ class Dirty:
 
 @define(eq=False)
 class TurnStream:
-    """One client's stream. For the machine it is the way to the client.
+    """One client's stream. For the machine it is how the client is reached.
 
     `queue` is how many bytes may wait for it, `write_deadline` for how many seconds.
     """
@@ -67,7 +65,7 @@ class TurnStream:
 
     async def run(self, caller: TurnCaller, host: str, port: int) -> None:
         """Serve until the client goes, breaks a rule, or is not worth keeping."""
-        client = Client(self, self, None, plain_host(host), port, is_stream=True)
+        client = Client(self, self.sendto, None, plain_host(host), port, is_stream=True)
         try:
             part, rest, reads = caller.first, b"", 0
             while part:
@@ -114,13 +112,13 @@ class TurnStream:
         messages, rest = split_stream(received)
         now = Instant(trio.current_time())
         for message in messages:
-            out: Outgoing | None
-            if message[0] > _LAST_STUN:
-                out = self.turn.relay(self, message, now)
-            else:
-                out = self.turn.receive(client, message, now=now)
+            out = self.turn.relay(self, message, now) or self.turn.receive(client, message, now=now)
             if out is not None:
-                send(out)
+                send, to, packet = out
+                try:
+                    send(packet, to)
+                except OSError:  # no room, or no way there: with UDP it is lost
+                    pass
         return rest
 
     def _write(self) -> None:
@@ -137,11 +135,3 @@ class TurnStream:
             self.stream.close()
         finally:
             self._is_writing = False
-
-
-def send(out: Outgoing) -> None:
-    """Send one packet; if there is no room or no way, it is lost."""
-    try:
-        out.way.sendto(out.packet, out.to)
-    except OSError:
-        pass

@@ -39,7 +39,7 @@ Relay: TypeAlias = Callable[[Hashable, bytes, Instant], Outgoing | None]
 
 
 class Receive(Protocol):
-    """Takes one STUN message of a client."""
+    """Takes any message of a client."""
 
     def __call__(self, client: Client, message: bytes, *, now: Instant) -> Outgoing | None:
         """Return what is to be sent because of it."""
@@ -49,12 +49,12 @@ class Receive(Protocol):
 class UdpPort:
     """The one port that clients know.
 
-    `receive` takes STUN, `relay` ChannelData; `note_fault` counts a datagram that found a bug of ours.
+    `relay` is the quick way for what is only passed on, `receive` takes all the rest; `note_fault` counts a datagram that found a bug of ours.
     """
 
     udp: socket.socket
     receive: Receive
-    relay: Relay | None
+    relay: Relay
     dirty: Dirty
     note_fault: Callable[[], None]
 
@@ -72,18 +72,16 @@ class UdpPort:
         receive, relay = self.udp.recvfrom, self.relay
         for _ in range(DRAIN):
             message, sender = receive(MAX_STUN_SIZE + 1)
-            if relay is not None and message and message[0] in _CHANNELS:
-                out = relay(sender, message, now)
-            else:
-                out = self._receive(message, sender, now)
+            out = relay(sender, message, now) or self._receive(message, sender, now)
             if out is not None:
+                send, to, packet = out
                 try:
-                    out.way.sendto(out.packet, out.to)
+                    send(packet, to)
                 except OSError:  # no room, or no way there: with UDP it is lost
                     pass
 
     def _receive(self, message: bytes, sender: tuple[str, int], now: Instant) -> Outgoing | None:
-        client = Client(sender, self.udp, sender, plain_host(sender[0]), sender[1])
+        client = Client(sender, self.udp.sendto, sender, plain_host(sender[0]), sender[1])
         try:
             return self.receive(client, message, now=now)
         except RemoteError:
@@ -179,7 +177,8 @@ class RelayedPorts:
             packet, sender = receive(MAX_STUN_SIZE)
             out = turn.from_peer(port, sender, packet, now=now)
             if out is not None:
+                send, to, packet = out
                 try:
-                    out.way.sendto(out.packet, out.to)
+                    send(packet, to)
                 except OSError:
                     pass

@@ -7,8 +7,8 @@ Source: RFC 8656, sections 3, 9 and 12.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from collections.abc import Callable, Hashable
+from typing import Any, Final, Protocol, TypeAlias
 
 from attrs import Factory, define, field, frozen
 
@@ -32,38 +32,35 @@ CHANNEL_LIFE: Final = 600.0
 """Seconds (RFC 8656, section 12)."""
 
 
-class Way(Protocol):
-    """Where packets leave: a UDP socket, or a client's stream. Told, never asked, by what is pure."""
+Send: TypeAlias = Callable[[bytes, Any], object]
+"""Sends one packet to somebody: a UDP socket's `sendto`, or a stream's, which knows where to and
+ignores it. Handed through by what is pure, and never called there."""
 
-    def sendto(self, packet: bytes, to: Any, /) -> object:
-        """Send one packet; a stream knows where to and ignores it. Each socket has its own `to`."""
+Outgoing: TypeAlias = tuple[Send, Any, bytes]
+"""One packet that is to leave: how, to whom, and what. A bare tuple, as one is made per packet."""
 
 
-class Port(Way, Protocol):
+class Port(Protocol):
     """A relayed UDP port of this machine."""
 
     @property
     def number(self) -> int:
         """Its number, as others reach it."""
 
-
-class Outgoing(NamedTuple):
-    """One packet that is to leave, where, and to whom."""
-
-    way: Way
-    to: Any
-    packet: bytes
+    @property
+    def sendto(self) -> Send:
+        """Sends from it to a peer."""
 
 
 @frozen
 class Client:
     """Whoever a message came from: one five-tuple (RFC 8656, section 3.2).
 
-    `key` is what tells it from all others; `to` what `way` sends it packets by.
+    `key` is what tells it from all others; `send` and `to` are how it is reached.
     """
 
     key: Hashable
-    way: Way = field(repr=False)
+    send: Send = field(repr=False)
     to: Any = field(repr=False)
     host: str
     port: int
@@ -127,3 +124,8 @@ class Allocation:
     def permits(self, host: str, now: Instant) -> bool:
         """Say whether packets from and to an address are let through."""
         return self.permissions.get(host, 0.0) > now
+
+
+Route: TypeAlias = tuple[Instant, Allocation, Send, Any, bytes | None]
+"""Where a channel leads, worked out: until when that holds, whose it is, how and to whom its packets
+go, and the channel they arrive by (None: bare). Worked out anew when any allocation has ended."""

@@ -38,4 +38,4 @@ class Strangers:
             is_short = len(answer) > len(asked)
             if not self._admission.may_answer_stun(source, is_short=is_short, now=now):
                 return None
-        return Outgoing(client.way, client.to, answer)
+        return client.send, client.to, answer

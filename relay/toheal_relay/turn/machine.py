@@ -1,7 +1,7 @@
 """One TURN server without its sockets: a message in, what is to be sent out.
 
-    receive     a STUN message of a client: a request is answered, a Send indication passed on
-    relay       ChannelData of a client
+    relay       a message of a client, if it is ChannelData by a channel in use: the quick way
+    receive     any message of a client: a request is answered, a packet passed on
     from_peer   a packet that came to a relayed port
     leave       a client's stream is gone
 
@@ -38,6 +38,9 @@ from toheal_relay.turn.table import Table
 
 _KEY_SIZE: Final = 32
 
+_LAST_STUN: Final = b"\x03"
+"""First byte of a message: STUN begins with two zero bits, and its methods are few."""
+
 _CHALLENGES: Final = frozenset({Refusal.UNAUTHENTICATED, Refusal.STALE_NONCE})
 
 
@@ -70,8 +73,8 @@ class Turn:
         self._packets = Packets(limits, self._table, rules, host=host)
         self._requests = Requests(self._table, self._packets, host=host)
         self._door = Door(credentials, Nonces(draw(_KEY_SIZE)))
-        self.relay = self._packets.channel_data
-        """Pass on ChannelData of a client, given its key, the message and the time."""
+        self.relay = self._packets.relay
+        """Pass on ChannelData in use, given a client's key, the message and the time; None otherwise."""
 
     @property
     def allocations(self) -> int:
@@ -84,11 +87,13 @@ class Turn:
         return self._packets.granted
 
     def receive(self, client: Client, message: bytes, *, now: Instant) -> Outgoing | None:
-        """Take one STUN message of a client; return what is to be sent because of it, if anything.
+        """Take any message of a client; return what is to be sent because of it, if anything.
 
         Raises:
-            MalformedFrame: it is not STUN.
+            MalformedFrame: it is neither ChannelData nor STUN.
         """
+        if message[:1] > _LAST_STUN:
+            return self._packets.channel_data(client.key, message, now)
         request = decode_stun(message)
         if request.type == BINDING_REQUEST:
             return self._strangers.receive(client, message, now=now)
@@ -144,7 +149,7 @@ class Turn:
                 answer = refusal(method, request, outcome, key=key, integrity=integrity)
             else:
                 answer = success(method, request, outcome, key, integrity)
-        return Outgoing(client.way, client.to, answer)
+        return client.send, client.to, answer
 
     def _carry_out(
         self, client: Client, method: Method, request: StunMessage, asker: Asker, now: Instant

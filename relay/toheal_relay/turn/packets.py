@@ -1,6 +1,7 @@
 """Passing packets on: the part that runs for every one of them, so it is written to be quick.
 
-    client ──ChannelData, Send──▶ to_peer ──▶ peer
+    client ──ChannelData──▶ relay, channel_data ──▶ to_peer ──▶ peer
+    client ──Send─────────────────────────────────▶
     client ◀──ChannelData, Data── from_peer ◀── peer
 
 A peer that is a port of ours belongs to another client: its packets never leave this process.
@@ -27,7 +28,7 @@ from toheal_protocol.wire.stun import (
 from toheal_protocol.wire.turn import CHANNEL_HEADER, DATA, XOR_PEER_ADDRESS, Kind, Method
 from toheal_relay.limits import Limits
 from toheal_relay.pace import Pace
-from toheal_relay.turn.allocation import Allocation, Outgoing, Peer, PeerAddress
+from toheal_relay.turn.allocation import Allocation, Outgoing, Peer, PeerAddress, Route
 from toheal_relay.turn.rules import PeerRules
 from toheal_relay.turn.table import Table
 
@@ -46,22 +47,44 @@ class Packets:
         """Bytes that were allowed to pass since the start, in steps of `CREDIT`."""
         self._limits = limits
         self._table = table
+        self._routes = table.routes
         self._rules = rules
         self._host = host
         self._total = Pace(limits.relayed_total_per_second, limits.relayed_total_burst)
 
+    def relay(self, client: Hashable, message: bytes, now: Instant) -> Outgoing | None:
+        """Pass on ChannelData by a channel whose route is known; None for everything else.
+
+        Most packets come this way, so there is no call in it that is not needed.
+        """
+        route = self._routes.get((client, message[:2]))
+        if route is None:
+            return None
+        until, allocation, send, to, prefix = route
+        size = len(message) - CHANNEL_HEADER
+        if now >= until or size < 0 or message[2] << 8 | message[3] != size:
+            return None
+        allocation.credit -= size
+        if allocation.credit < 0 and not self._extend(allocation, now):
+            return None
+        if prefix is None:
+            return send, to, message[CHANNEL_HEADER:]
+        return send, to, prefix + message[2:]
+
     def channel_data(self, client: Hashable, message: bytes, now: Instant) -> Outgoing | None:
         """Pass on what a client sent by a channel (RFC 8656, section 12.6)."""
-        allocation = self._table.by_client.get(client)
-        if allocation is None or allocation.expires_at <= now:
+        allocation = self._table.find(client, now)
+        prefix = message[:2]
+        peer = None if allocation is None else allocation.channels.get(prefix)
+        if allocation is None or peer is None or peer.channel_until <= now:
             return None
-        peer = allocation.channels.get(message[:2])
-        if peer is None or peer.channel_until <= now:
-            return None
-        size = int.from_bytes(message[2:4], "big")
+        size = int.from_bytes(message[2:CHANNEL_HEADER], "big")
         packet = message[CHANNEL_HEADER : CHANNEL_HEADER + size]
         if len(packet) != size:
             return None
+        route = self._route(allocation, peer)
+        if route is not None:
+            self._routes[client, prefix] = route
         return self.to_peer(allocation, peer, packet, now)
 
     def to_peer(
@@ -71,21 +94,35 @@ class Packets:
         allocation.credit -= len(packet)
         if allocation.credit < 0 and not self._extend(allocation, now):
             return None
-        host, port = address = peer.address
-        if host == self._host and (neighbour := self._table.by_port.get(port)) is not None:
-            return self.from_peer(neighbour, (host, allocation.port.number), packet, now)
+        neighbour = self._neighbour(peer.address)
+        if neighbour is not None:
+            return self._deliver(neighbour, (self._host, allocation.port.number), packet, now)
         if not peer.has_answered and not self._may_risk(allocation, peer, now):
             return None
-        return Outgoing(allocation.port, address, packet)
+        return allocation.port.sendto, peer.address, packet
 
     def from_peer(
         self, allocation: Allocation, sender: PeerAddress, packet: bytes, now: Instant
     ) -> Outgoing | None:
-        """Pass on what came from a peer: by its channel, or as an indication if it is permitted."""
+        """Pass on what came from a peer elsewhere, if it is permitted and quotas allow."""
+        delivered = self._deliver(allocation, sender, packet, now)
+        if delivered is None:
+            return None
+        allocation.credit -= len(packet)
+        if allocation.credit < 0 and not self._extend(allocation, now):
+            return None
         peer = allocation.peers.get(sender)
+        if peer is not None and not peer.has_answered:
+            peer.has_answered = _is_ice_check(packet)
+        return delivered
+
+    def _deliver(
+        self, allocation: Allocation, sender: PeerAddress, packet: bytes, now: Instant
+    ) -> Outgoing | None:
+        """Hand a packet to a client: by the channel of its sender, or as a Data indication."""
         if allocation.expires_at <= now:
             return None
-        client = allocation.client
+        client, peer = allocation.client, allocation.peers.get(sender)
         if peer is not None and peer.channel_until > now:
             message = peer.prefix + len(packet).to_bytes(2, "big") + packet
             if client.is_stream:
@@ -94,12 +131,30 @@ class Packets:
             message = _indication(sender, packet)
         else:
             return None
-        allocation.credit -= len(packet)
-        if allocation.credit < 0 and not self._extend(allocation, now):
+        return client.send, client.to, message
+
+    def _neighbour(self, address: PeerAddress) -> Allocation | None:
+        """Return the allocation whose relayed address this is, if it is one of ours."""
+        host, port = address
+        return self._table.by_port.get(port) if host == self._host else None
+
+    def _route(self, allocation: Allocation, peer: Peer) -> Route | None:
+        """Work out where a channel leads, if that can be known for a while."""
+        neighbour = self._neighbour(peer.address)
+        until = min(allocation.expires_at, peer.channel_until)
+        if neighbour is None:
+            is_known = peer.has_answered
+            return (
+                (until, allocation, allocation.port.sendto, peer.address, None)
+                if is_known
+                else None
+            )
+        back = neighbour.peers.get((self._host, allocation.port.number))
+        client = neighbour.client
+        if back is None or client.is_stream:  # an indication, or padding, is put together each time
             return None
-        if peer is not None and not peer.has_answered:
-            peer.has_answered = _is_ice_check(packet)
-        return Outgoing(client.way, client.to, message)
+        until = min(until, neighbour.expires_at, back.channel_until)
+        return until, allocation, client.send, client.to, back.prefix
 
     def find_peer(self, allocation: Allocation, address: PeerAddress, now: Instant) -> Peer | None:
         """Return what is known of a peer, new if it is; None if it is refused or one too many."""
@@ -113,9 +168,7 @@ class Packets:
 
     def is_refused(self, address: PeerAddress) -> bool:
         """Say whether nobody may send there: a peer that is no port of ours, by the rules."""
-        host, port = address
-        is_neighbour = host == self._host and port in self._table.by_port
-        return not is_neighbour and self._rules.refuses(host, port)
+        return self._neighbour(address) is None and self._rules.refuses(*address)
 
     def is_refused_wholly(self, host: str) -> bool:
         """Say whether no port of an address can be a peer."""

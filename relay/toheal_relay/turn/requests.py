@@ -154,7 +154,7 @@ class Requests:
         if lifetime == 0:
             self._table.remove(allocation)
         else:
-            allocation.expires_at = Instant(now + lifetime)
+            self._table.set_expiry(allocation, Instant(now + lifetime))
         return ((LIFETIME, u32(lifetime)),)
 
     def create_permission(

@@ -9,7 +9,7 @@ from toheal_protocol.model import Instant
 from toheal_relay.limits import Limits
 from toheal_relay.pace import Pace
 from toheal_relay.shares import Source
-from toheal_relay.turn.allocation import Allocation, Port, Quota
+from toheal_relay.turn.allocation import Allocation, Port, Quota, Route
 
 
 class Table:
@@ -29,6 +29,8 @@ class Table:
     ) -> None:
         self.by_client: dict[Hashable, Allocation] = {}
         self.by_port: dict[int, Allocation] = {}
+        self.routes: dict[tuple[Hashable, bytes], Route] = {}
+        """What `Packets` has worked out for channels in use."""
         self._limits = limits
         self._open_port = open_port
         self._close_port = close_port
@@ -79,8 +81,15 @@ class Table:
         self._names[allocation.username] += 1
         allocation.quota.allocations += 1
 
+    def set_expiry(self, allocation: Allocation, until: Instant) -> None:
+        """Let an allocation live until then, which may be sooner than it would have."""
+        if until < allocation.expires_at:
+            self.routes.clear()
+        allocation.expires_at = until
+
     def remove(self, allocation: Allocation) -> None:
         """Give back its port and forget it."""
+        self.routes.clear()
         del self.by_client[allocation.client.key]
         del self.by_port[allocation.port.number]
         allocation.quota.allocations -= 1
