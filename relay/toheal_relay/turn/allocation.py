@@ -90,10 +90,12 @@ class Peer:
     """Somebody an allocation talks with.
 
     `prefix` are the two bytes of its channel, good until `channel_until`; `risked` counts packets
-    sent to it before it ever answered.
+    sent to it before it ever answered. `is_port_of_ours`: it may be reached as another allocation of
+    this relay, and when that has ended not at all.
     """
 
     address: PeerAddress
+    is_port_of_ours: bool = False
     prefix: bytes = b""
     channel_until: Instant = Instant(0.0)
     has_answered: bool = False
@@ -120,6 +122,11 @@ class Allocation:
     permissions: dict[str, Instant] = Factory(dict)
     peers: dict[PeerAddress, Peer] = Factory(dict)
     channels: dict[bytes, Peer] = Factory(dict)
+
+    def unbind(self, peer: Peer) -> None:
+        """Forget a peer's channel. Its number may be another's by now, if its time was over."""
+        if self.channels.get(peer.prefix) is peer:
+            del self.channels[peer.prefix]
 
     def permits(self, host: str, now: Instant) -> bool:
         """Say whether packets from and to an address are let through."""

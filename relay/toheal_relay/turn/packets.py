@@ -80,7 +80,7 @@ class Packets:
             return None
         size = int.from_bytes(message[2:CHANNEL_HEADER], "big")
         packet = message[CHANNEL_HEADER : CHANNEL_HEADER + size]
-        if len(packet) != size:
+        if len(message) < CHANNEL_HEADER or len(packet) != size:
             return None
         route = self._route(allocation, peer)
         if route is not None:
@@ -97,6 +97,8 @@ class Packets:
         neighbour = self._neighbour(peer.address)
         if neighbour is not None:
             return self._deliver(neighbour, (self._host, allocation.port.number), packet, now)
+        if peer.is_port_of_ours:
+            return None
         if not peer.has_answered and not self._may_risk(allocation, peer, now):
             return None
         return allocation.port.sendto, peer.address, packet
@@ -143,7 +145,7 @@ class Packets:
         neighbour = self._neighbour(peer.address)
         until = min(allocation.expires_at, peer.channel_until)
         if neighbour is None:
-            is_known = peer.has_answered
+            is_known = peer.has_answered and not peer.is_port_of_ours
             return (
                 (until, allocation, allocation.port.sendto, peer.address, None)
                 if is_known
@@ -163,7 +165,7 @@ class Packets:
             return peer
         if self.is_refused(address) or not self._has_room(allocation, now):
             return None
-        peer = allocation.peers[address] = Peer(address)
+        peer = allocation.peers[address] = Peer(address, self._rules.refuses(*address))
         return peer
 
     def is_refused(self, address: PeerAddress) -> bool:
@@ -185,7 +187,7 @@ class Packets:
         for address, peer in allocation.peers.items():
             if peer.channel_until <= now:
                 del allocation.peers[address]
-                allocation.channels.pop(peer.prefix, None)
+                allocation.unbind(peer)
                 return True
         return False
 

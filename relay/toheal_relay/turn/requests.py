@@ -205,7 +205,7 @@ class Requests:
             return Refusal.BAD_REQUEST
         permitted = self._permit(allocation, {address[0]}, now)
         if permitted == ():
-            allocation.channels.pop(peer.prefix, None)
+            allocation.unbind(peer)
             allocation.channels[prefix] = peer
             peer.prefix, peer.channel_until = prefix, Instant(now + CHANNEL_LIFE)
         return permitted
