@@ -14,19 +14,28 @@ import aioice.ice
 import aioice.turn
 import pytest
 import trio
+from attrs import evolve
 
 from tests.support.channels import check_channel_contract, connected
 from tests.support.coturn import Coturn, a_coturn, free_port
 from tests.support.guest import guest_run
 from tests.support.relays import relay_process
+from toheal_p2p.adapters import turn_race
+from toheal_p2p.adapters.bridge import aio
 from toheal_p2p.adapters.relay_tls import dial
 from toheal_p2p.adapters.turn import QuickTransaction, TcpTurn, UdpTurn
+from toheal_p2p.adapters.turn_race import Numeric
 from toheal_p2p.adapters.webrtc import WebRtcChannels
 from toheal_p2p.ports.channels import Channel, ChannelFailed, RelayServer, ServerKind
 from toheal_p2p.services.relay_connection import RelayConnection, RelayUp
 from toheal_p2p.services.turn_leave import TurnLeave
 from toheal_protocol.machines.events import LinkWay
-from toheal_protocol.wire.connection_blob import CandidateKind, decode_blob
+from toheal_protocol.wire.connection_blob import (
+    Candidate,
+    CandidateKind,
+    decode_blob,
+    encode_blob,
+)
 
 pytestmark = [pytest.mark.real]
 in_guest = pytest.mark.trio(run=guest_run)
@@ -78,6 +87,26 @@ async def test_what_a_peer_is_told_on_the_way_turn_is_an_address_of_the_relays(
 
 @pytest.mark.coturn
 @in_guest
+async def test_on_the_way_turn_nothing_is_sent_to_an_address_that_no_relay_lent(
+    coturn: Coturn,
+) -> None:
+    """Neither from here nor from the relay, whatever a member names."""
+    with trio.socket.socket(type=socket.SOCK_DGRAM) as service:
+        await service.bind(("127.0.0.1", 0))
+        prepared = await prepare(LinkWay.TURN, coturn.server(ServerKind.UDP))
+        for kind in (CandidateKind.HOST, CandidateKind.REFLEXIVE):
+            lure = Candidate(kind, *service.getsockname()[:2])
+            blob = encode_blob(evolve(decode_blob(prepared.blob), candidates=(lure,)))
+            with trio.move_on_after(0.5), pytest.raises(ChannelFailed):
+                await prepared.connect(blob)
+            with trio.move_on_after(0.05):
+                assert not await service.recv(2000), "a member made us send to a local service"
+            prepared = await prepare(LinkWay.TURN, coturn.server(ServerKind.UDP))
+        await prepared.aclose()
+
+
+@pytest.mark.coturn
+@in_guest
 async def test_the_quickest_transport_wins_and_the_others_are_given_back(coturn: Coturn) -> None:
     with trio.fail_after(10):
         ours, theirs = await connected(
@@ -89,6 +118,40 @@ async def test_the_quickest_transport_wins_and_the_others_are_given_back(coturn:
         await channel.aclose()
     await trio.sleep(0.1)
     assert not asyncio.all_tasks()
+
+
+class Lent:
+    """An address that somebody may give back."""
+
+    def __init__(self) -> None:
+        self.is_given_back = False
+        self.transport = self
+
+    def close(self) -> None:
+        self.is_given_back = True
+
+
+@in_guest
+async def test_of_two_addresses_that_come_at_once_one_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lent: list[Lent] = []
+
+    async def lend(*_: object) -> Lent:
+        one = Lent()
+        lent.append(one)
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            one.close()  # as the real one does
+            raise
+        return one
+
+    monkeypatch.setattr(turn_race, "_allocate", lend)
+    servers = [Numeric(RelayServer("127.0.0.1", port, 0), "127.0.0.1") for port in range(1, 6)]
+    kept = await aio(partial(turn_race.allocate_first, servers, Lent, within=1.0))
+    assert [one.is_given_back for one in lent].count(False) == 1
+    assert not kept.is_given_back  # type: ignore[union-attr]
 
 
 @pytest.mark.coturn

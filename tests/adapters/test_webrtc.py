@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager
 import aioice.ice
 import pytest
 import trio
+from aiortc import RTCDtlsTransport, RTCSctpTransport
+from aiortc.rtcsctptransport import SCTP_RTO_MIN
 from attrs import evolve
 from trio.testing import MockClock
 
@@ -22,6 +24,7 @@ from tests.support.channels import check_channel_contract, connected
 from tests.support.guest import guest_run
 from tests.support.links import key_pair
 from toheal_p2p.adapters.bridge import aio, run
+from toheal_p2p.adapters.dtls import QuickDtls
 from toheal_p2p.adapters.ice import GATHER_LONGEST, MAX_REMOTE_ADDRESSES, GuardedIce
 from toheal_p2p.adapters.webrtc import OPENING_LONGEST, WebRtcChannels
 from toheal_p2p.ports.channels import ChannelFailed, RelayServer, ServerKind
@@ -199,6 +202,35 @@ async def test_a_malformed_blob_fails_at_once_and_frees_everything():
     await ours.aclose()
     with pytest.raises(LocalError):
         await ours.connect(b"")
+
+
+@pytest.mark.parametrize("who", [0, 1], ids=["controlling", "controlled"])
+@pytest.mark.parametrize("which", [1, 2], ids=["first", "second"])
+@in_guest
+async def test_a_datagram_of_the_handshake_that_is_lost_is_sent_again_as_it_was(who, which):
+    prepared = [await prepare(controlling=True), await prepare(controlling=False)]
+    dtls, sent = prepared[who]._dtls, []
+    send = dtls.transport._send
+
+    async def lossy_send(data):
+        sent.append(data)
+        if len(sent) != which:
+            await send(data)
+
+    dtls.transport._send = lossy_send
+    channels = []
+
+    async def connect(mine):
+        channels.append(await prepared[mine].connect(prepared[1 - mine].blob))
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connect, 0)
+            nursery.start_soon(connect, 1)
+    assert sent.count(sent[which - 1]) > 1
+    assert channels[0].exporter == channels[1].exporter
+    for channel in channels:
+        await channel.aclose()
 
 
 @in_guest
@@ -439,6 +471,11 @@ def test_what_we_lean_on_exists_in_the_pinned_aioice_and_aiortc():
         assert name in vars(aioice.ice.Connection)
         assert name in vars(GuardedIce) or name == "request_received"
 
+    for name in ("_recv_next", "_do_handshake", "_write_ssl"):
+        assert name in vars(RTCDtlsTransport)
+        assert name in vars(QuickDtls)
+    assert "_update_rto" in vars(RTCSctpTransport)
+
     async def main():
         async with open_channels() as (ours, _):
             assert ours._dtls._ssl is not None
@@ -446,6 +483,7 @@ def test_what_we_lean_on_exists_in_the_pinned_aioice_and_aiortc():
             assert ours._dtls._rx_srtp is None
             assert ours._ice._connection._remote_candidates
             assert ours._dtls._role in ("server", "client")
+            assert ours._sctp._rto < SCTP_RTO_MIN
             return ours._dtls._ssl.get_protocol_version_name()
 
     assert run(main) in ("DTLSv1.2", "DTLSv1.3")

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.netns, pytest.mark.slow]
 
 PATIENCE = 10.0
 """Seconds a link may take that must open; far more than it does on a machine that is not busy."""
-NO_PATIENCE = 3.0
+NO_PATIENCE = 2.0
 """Seconds a link is tried that need not open: both gave up by then, or never will."""
 FRAMES: dict[str, object] = {"count": 20, "size": 20_000}
 """What each side then says: more than a window of SCTP, frames larger than a record."""
@@ -105,11 +105,14 @@ def test_every_pair_of_networks_opens_in_every_way_that_it_can(
 def test_coturn_serves_every_pair_as_our_relay_does(
     sides: Sides, coturn: Coturn, show: Show
 ) -> None:
-    _judge(sides, [turn(coturn.server(kind)) for kind in TURN], "coturn", show)
+    ways = [turn(coturn.server(kind)) for kind in TURN]
+    _judge(sides, ways, "coturn", show, tries_all=False)
 
 
-def _judge(sides: Sides, ways: Sequence[Way], whose: str, show: Show) -> None:
-    results = {way.name: _try_way(sides, way) for way in ways}
+def _judge(
+    sides: Sides, ways: Sequence[Way], whose: str, show: Show, *, tries_all: bool = True
+) -> None:
+    results = {way.name: _try_way(sides, way, tries_all=tries_all) for way in ways}
     cells = {pair: " ".join(seconds(results[way.name][pair]) for way in ways) for pair in PAIRS}
     title = f"seconds to open a link by {', '.join(results)} ({whose})"
     show(title, table("ours \\ theirs", cells))
@@ -122,8 +125,11 @@ def _judge(sides: Sides, ways: Sequence[Way], whose: str, show: Show) -> None:
     assert not wrong
 
 
-def _try_way(sides: Sides, way: Way) -> dict[Pair, Answer]:
-    """Try all nine: those that must open one after the other, for the sake of the figures."""
+def _try_way(sides: Sides, way: Way, *, tries_all: bool) -> dict[Pair, Answer]:
+    """Try all nine: those that must open one after the other, for the sake of the figures.
+
+    Those that need not open cost seconds each: without `tries_all` they count as failed.
+    """
 
     def attempt(pair: Pair) -> Answer:
         ends = sides.ends(pair)
@@ -135,6 +141,8 @@ def _try_way(sides: Sides, way: Way) -> dict[Pair, Answer]:
 
     must = [pair for pair in PAIRS if way.must_open(pair)]
     may = [pair for pair in PAIRS if not way.must_open(pair)]
+    if not tries_all:
+        return try_pairs(attempt, must, 1) | {pair: {"failed": "not tried"} for pair in may}
     return try_pairs(attempt, must, 1) | try_pairs(attempt, may, len(Nat))
 
 

@@ -82,7 +82,7 @@ async def allocate_first(
         for task in racing:
             task.cancel()
         for late in await asyncio.gather(*racing, return_exceptions=True):
-            if isinstance(late, StunProtocol):
+            if not isinstance(late, BaseException):
                 winner = _keep_one(winner, late)
     return winner
 

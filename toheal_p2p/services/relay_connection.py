@@ -131,6 +131,7 @@ class RelayConnection:
     _retry_at: float | None = field(default=None, init=False)
     _told_reason: Reason | None = field(default=None, init=False)
     _heard_at: float = field(default=0.0, init=False)
+    _times_heard: int = field(default=0, init=False)
     _has_work: trio.Event = field(factory=trio.Event, init=False)
     _has_news: trio.Event = field(factory=trio.Event, init=False)
     _has_asked: trio.Event = field(factory=trio.Event, init=False)
@@ -216,11 +217,11 @@ class RelayConnection:
         if not self._is_connected:
             self._pausing.cancel()
             return
-        conversation, asked_at = self._conversation, trio.current_time()
+        conversation, heard = self._conversation, self._times_heard
         self._wishes.hail()
         self._has_work.set()
         await trio.sleep(SUSPICION)
-        if self._conversation is conversation and self._heard_at <= asked_at:
+        if self._conversation is conversation and self._times_heard == heard:
             conversation.cancel()
 
     # ---- telling
@@ -306,6 +307,7 @@ class RelayConnection:
     ) -> None:
         while True:
             self._heard_at = trio.current_time()
+            self._times_heard += 1
             for message in messages:
                 for event in session.receive(message):
                     if isinstance(event, OpenRefused):
