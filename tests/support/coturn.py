@@ -1,7 +1,7 @@
-"""coturn on loopback: somebody else's TURN server, to hold our client against.
+"""coturn, on loopback or in a lab: somebody else's TURN server, to hold our client against.
 
-It lends addresses on 127.0.0.1 and lets them reach each other, which no relay on the Internet
-should do.
+On loopback it lends addresses on 127.0.0.1 and lets them reach each other, which no relay on the
+Internet should do.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from tests.support.netlab import Namespace
 from toheal_p2p.ports.channels import RelayServer, ServerKind
 from toheal_relay.tls import fingerprint_of, load_or_make_key
 
@@ -34,12 +35,13 @@ class Coturn:
     tls_port: int
     fingerprint: bytes
     log: Path
+    host: str = HOST
 
     def server(self, kind: ServerKind, *, life: int = 3600) -> RelayServer:
         """One of its services, with fresh credentials."""
         username, password = credentials(life)
         return RelayServer(
-            HOST,
+            self.host,
             self.tls_port if kind is ServerKind.TLS else self.port,
             kind,
             "" if kind is ServerKind.STUN else username,
@@ -73,14 +75,18 @@ def free_port() -> int:
 
 
 @contextmanager
-def a_coturn(folder: Path, *options: str) -> Iterator[Coturn]:
-    """A server of its own, ended at the end."""
+def a_coturn(
+    folder: Path, *options: str, host: str = HOST, inside: Namespace | None = None
+) -> Iterator[Coturn]:
+    """A server of its own, ended at the end; perhaps in a namespace, at an address of that."""
     key = load_or_make_key(folder / "key")
     log = folder / "coturn.log"
-    running = Coturn(free_port(), free_port(), fingerprint_of(key), log)
+    running = Coturn(free_port(), free_port(), fingerprint_of(key), log, host)
     arguments = [
+        *(inside.prefix if inside is not None else ()),
         "turnserver", "-n", "--no-cli", "--no-dtls", "--no-multicast-peers", "--verbose",
-        f"--listening-ip={HOST}", f"--relay-ip={HOST}", "--allow-loopback-peers",
+        f"--listening-ip={host}", f"--relay-ip={host}",
+        *(["--allow-loopback-peers"] if host == HOST else []),
         f"--listening-port={running.port}", f"--tls-listening-port={running.tls_port}",
         "--use-auth-secret", f"--static-auth-secret={SECRET}", "--realm=toheal",
         f"--cert={key}", f"--pkey={key}", f"--log-file={log}", "--simple-log",
@@ -90,20 +96,25 @@ def a_coturn(folder: Path, *options: str) -> Iterator[Coturn]:
         arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
     ) as process:
         try:
-            _await_ready(running, process)
+            _await_ready(running, process, inside)
             yield running
         finally:
             process.terminate()
 
 
-def _await_ready(running: Coturn, process: subprocess.Popen[bytes]) -> None:
+def _await_ready(
+    running: Coturn, process: subprocess.Popen[bytes], inside: Namespace | None
+) -> None:
+    def connect() -> None:
+        for port in (running.port, running.tls_port):
+            socket.create_connection((running.host, port), timeout=1).close()
+
     deadline = time.monotonic() + READY_WITHIN
-    for port in (running.port, running.tls_port):
-        while True:
-            try:
-                socket.create_connection((HOST, port), timeout=1).close()
-                break
-            except OSError:
-                assert process.poll() is None, "coturn ended"
-                assert time.monotonic() < deadline, "coturn is not ready"
-                time.sleep(0.05)
+    while True:
+        try:
+            inside.inside(connect) if inside is not None else connect()
+            return
+        except OSError:
+            assert process.poll() is None, "coturn ended"
+            assert time.monotonic() < deadline, "coturn is not ready"
+            time.sleep(0.05)

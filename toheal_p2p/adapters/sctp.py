@@ -44,9 +44,13 @@ MAX_SACK_BLOCKS: Final = 128
 """Gap blocks in a SACK of ours: more would not fit a packet. The rest waits for the next."""
 FIRST_RTO: Final = 0.4
 """Seconds before a lost handshake packet is repeated (RFC 9260, section 16, has one; aiortc three)."""
-SHORTEST_RTO: Final = 0.4
+MOST_FIRST_RTO: Final = 1.0
+"""Seconds between its repetitions at most: there are eight, and opening takes ten seconds at most."""
+SHORTEST_RTO: Final = 0.3
 """Seconds before a lost packet is repeated that nothing follows. RFC 9260 has one; TCP on the same
-line waits 0.2, and a receiver of ours acknowledges every packet at once."""
+line waits 0.2, and a receiver of ours keeps an acknowledgement back for 20 ms at most."""
+LONGEST_RTO: Final = 4.0
+"""Seconds between repetitions at most: who comes back soon is heard soon."""
 
 _HEADER_SIZE: Final = 12
 _CHUNK_HEADER_SIZE: Final = 4
@@ -199,7 +203,18 @@ class GuardedSctp(QuickSctp):
         """Measure; a short line is not waited for as for a long one."""
         super()._update_rto(R)
         if self._srtt is not None and self._rttvar is not None:
-            self._rto = max(SHORTEST_RTO, self._srtt + 4 * self._rttvar)
+            shortest = max(SHORTEST_RTO, self._srtt + 4 * self._rttvar)
+            self._rto = min(shortest, LONGEST_RTO)
+
+    def _t1_expired(self) -> None:
+        """Repeat a lost handshake packet, and wait longer for the next time."""
+        self._rto = min(2 * self._rto, MOST_FIRST_RTO)
+        super()._t1_expired()
+
+    def _t3_expired(self) -> None:
+        """Repeat what was lost, and wait twice as long for the next time (RFC 9260, 6.3.3)."""
+        self._rto = min(2 * self._rto, LONGEST_RTO)
+        super()._t3_expired()
 
     async def _transmit(self) -> None:
         self._cwnd = min(self._cwnd, MAX_CWND)
