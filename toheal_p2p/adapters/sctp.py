@@ -211,10 +211,9 @@ class GuardedSctp(QuickSctp):
         self._rto = min(2 * self._rto, MOST_FIRST_RTO)
         super()._t1_expired()
 
-    def _t3_expired(self) -> None:
-        """Repeat what was lost, and wait twice as long for the next time (RFC 9260, 6.3.3)."""
+    def _before_repeating(self) -> None:
+        """Wait twice as long for the next time (RFC 9260, section 6.3.3)."""
         self._rto = min(2 * self._rto, LONGEST_RTO)
-        super()._t3_expired()
 
     async def _transmit(self) -> None:
         self._cwnd = min(self._cwnd, MAX_CWND)

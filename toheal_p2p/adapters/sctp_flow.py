@@ -240,7 +240,11 @@ class QuickSctp(RTCSctpTransport):
             self._t3_handle = self._host.call_later(left, self._t3_expired)
             return
         self._looks_back = True
+        self._before_repeating()
         super()._t3_expired()
+
+    def _before_repeating(self) -> None:
+        """Told when what is unacknowledged counts as lost, before it goes out again."""
 
     def _set_state(self, state: RTCSctpTransport.State) -> None:
         super()._set_state(state)
