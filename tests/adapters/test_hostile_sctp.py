@@ -527,7 +527,6 @@ def test_what_we_override_and_lean_on_exists_in_the_pinned_aiortc():
         "_send_chunk",
         "_set_state",
         "_t1_expired",
-        "_t3_expired",
         "_transmit",
         "_update_rto",
     }
