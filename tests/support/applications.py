@@ -12,23 +12,28 @@ from attrs import define, field
 
 from tests.support.channels import FakeChannels
 from tests.support.entropy import SeededEntropy
-from tests.support.memory_relay import MemoryRelay
+from tests.support.memory_relay import MemoryRelay, MemoryRelayChannel
 from tests.support.vaults import MemoryVault
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.profile import put_nickname
+from toheal_p2p.ports.relays import RelayLost
 from toheal_p2p.services.committer import Committer
 from toheal_p2p.services.relay_connection import RelayConnection
 from toheal_protocol.model import WallTime
+from toheal_protocol.wire.relay_address import RelayAddress
 
 WALL_START = 1_800_000_000
 
 
 @define(eq=False)
 class Village:
-    """A relay, a network of channels, and people who come and go."""
+    """A relay (or more), a network of channels, and people who come and go."""
 
     relay: MemoryRelay
     nursery: trio.Nursery
+    other_relays: list[MemoryRelay] = field(factory=list)
+    cut_off: set[tuple[str, RelayAddress]] = field(factory=set)
+    """Who does not reach which relay."""
     channels: FakeChannels = field(factory=FakeChannels)
     vaults: dict[str, MemoryVault] = field(factory=dict)
     _running: dict[str, trio.CancelScope] = field(factory=dict)
@@ -49,7 +54,7 @@ class Village:
             wall_clock=lambda: WallTime(WALL_START + int(trio.current_time())),
             channels=self.channels,
             connect=lambda address: RelayConnection(
-                address, dial=self.relay.dial, jitter=lambda: 0.5
+                address, dial=partial(self._dial, name), jitter=lambda: 0.5
             ),
             end=scope.cancel,
             destroy=lambda: None,
@@ -57,16 +62,30 @@ class Village:
         await self.nursery.start(partial(_live, app, committer, scope))
         return app
 
+    @property
+    def relays(self) -> list[MemoryRelay]:
+        return [self.relay, *self.other_relays]
+
+    async def _dial(self, name: str, address: RelayAddress) -> MemoryRelayChannel:
+        for relay in self.relays:
+            if relay.address == address and (name, address) not in self.cut_off:
+                return await relay.dial(address)
+        await trio.lowlevel.checkpoint()
+        raise RelayLost("unreachable")
+
     def stop(self, name: str) -> None:
         """End somebody's application; their vault stays."""
         self._running[name].cancel()
 
 
 @asynccontextmanager
-async def a_village() -> AsyncIterator[Village]:
+async def a_village(*, relays: int = 1) -> AsyncIterator[Village]:
     """A village whose people are all gone at the end."""
+    first, *others = [
+        MemoryRelay(host=f"relay{number}.example", seed=number) for number in range(relays)
+    ]
     async with trio.open_nursery() as nursery:
-        yield Village(MemoryRelay(), nursery)
+        yield Village(first, nursery, others)
         nursery.cancel_scope.cancel()
 
 
@@ -76,7 +95,11 @@ async def circle_of_two(
     """Two people in one circle, by what a person would do."""
     ours, theirs = await village.start("نورس"), await village.start("Salma")
     circle = await ours.circle_create(
-        "حلقة", relays=[str(village.relay.address)], direct=direct, charter="نصغي.", nickname=None
+        "حلقة",
+        relays=[str(relay.address) for relay in village.relays],
+        direct=direct,
+        charter="نصغي.",
+        nickname=None,
     )
     invitation = await ours.invite(circle.id, expires_in=3600)
     await theirs.join(invitation.link, nickname="Salma")

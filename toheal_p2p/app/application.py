@@ -28,7 +28,7 @@ from toheal_p2p.app.profile import (
     usable_name,
 )
 from toheal_p2p.app.refusals import Refused
-from toheal_p2p.app.relays import RelayPair
+from toheal_p2p.app.relays import make_pairs
 from toheal_p2p.app.running import (
     RunningCircle,
     begin_anew,
@@ -381,10 +381,7 @@ class Application:
     async def _start(self, circle: Circle) -> None:
         if self._nursery is None:
             raise RuntimeError("the application is not running")
-        relays = {
-            address: RelayPair(address, self.connect(address), self.connect(address))
-            for address in circle.cold.relays
-        }
+        relays = make_pairs(circle.cold.relays, self.connect)
         running: RunningCircle
 
         service = CircleService(

@@ -7,7 +7,7 @@ circle's machine as events.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import trio
@@ -21,6 +21,8 @@ from toheal_p2p.services.relay_connection import (
     RelayConnection,
     RelayDown,
     RelayEvent,
+    RelayHeard,
+    RelaySilent,
     RelayUp,
     WatchedMailbox,
 )
@@ -43,6 +45,8 @@ class RelayPair:
     depositor: RelayConnection = field(repr=False)
     problem: str | None = "unreachable"
     """Why the relay is out of reach just now, as a code; None when it answers."""
+    others: list[RelayPair] = field(factory=list, repr=False)
+    """Those to the circle's other relays: they hurry when this one fails."""
 
     def watch(self, mailboxes: tuple[machine.WatchedMailbox, ...]) -> None:
         """Open mailboxes and have what lies in them pushed."""
@@ -64,6 +68,8 @@ class RelayPair:
 
     def deposit(self, deposit: machine.Deposit) -> None:
         """Put a frame into a mailbox; the answer comes as an event."""
+        self.depositor.liven()
+        self.reader.liven()
         self.depositor.deposit(deposit.ticket, deposit.address, deposit.token, deposit.frame)
 
     def delete(self, delete: machine.DeleteMail) -> None:
@@ -109,9 +115,30 @@ class RelayPair:
                     was_up, self.problem = self.problem is None, reason
                     if was_up:
                         service.take(machine.RelayDown(self.address))
+                        self._hurry_others()
+                case RelaySilent():
+                    service.take(machine.RelaySilent(self.address))
+                    self._hurry_others()
+                case RelayHeard():
+                    service.take(machine.RelayHeard(self.address))
                 case Deposited(ticket):
                     service.take(machine.Deposited(ticket))
                 case DepositRefused(ticket, retry_after):
                     service.take(machine.DepositRefused(ticket, retry_after))
                 case MailArrived():
                     pass  # the depositing connection watches nothing
+
+    def _hurry_others(self) -> None:
+        for other in self.others:
+            other.reader.hurry()
+            other.depositor.hurry()
+
+
+def make_pairs(
+    relays: Iterable[RelayAddress], connect: Callable[[RelayAddress], RelayConnection]
+) -> dict[RelayAddress, RelayPair]:
+    """Make a circle's connections to its relays, two to each; nothing runs yet."""
+    pairs = {relay: RelayPair(relay, connect(relay), connect(relay)) for relay in relays}
+    for pair in pairs.values():
+        pair.others.extend(other for other in pairs.values() if other is not pair)
+    return pairs

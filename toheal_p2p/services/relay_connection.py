@@ -15,6 +15,7 @@ Spec: docs/protocol/mailboxes.md, section 8.
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -47,6 +48,8 @@ __all__ = [
     "RelayConnection",
     "RelayDown",
     "RelayEvent",
+    "RelayHeard",
+    "RelaySilent",
     "RelayUp",
     "WatchedMailbox",
 ]
@@ -68,6 +71,20 @@ STEADY: Final = 5.0
 
 HAIL_AFTER: Final = 25.0
 """Seconds of silence after which we ask whether anybody is there: below what NATs forget (30)."""
+
+LIVELY: Final = 60.0
+"""Seconds for which a conversation counts as going on after the last thing said or heard."""
+
+HAIL_LIVELY: Final = 5.0
+"""Seconds of silence after which we ask in a conversation: a line that died has to be noticed while
+somebody waits for an answer. In quiet times the longer wait lets a phone sleep."""
+
+DOUBT: Final = 2.5
+"""Seconds without a word from a relay that owes us one, after which another is used beside it: half of
+the five seconds in which a conversation has to go on, and ten round trips of a bad line."""
+
+LOOK: Final = 0.5
+"""Seconds between two looks while an answer is owed: what is owed changes with each answer."""
 
 PATIENCE: Final = 5.0
 """Seconds without a word from a relay that owes us one, after which it is lost."""
@@ -96,7 +113,19 @@ class RelayDown:
     reason: Reason
 
 
-RelayEvent: TypeAlias = RelayUp | RelayDown | MailArrived | Deposited | DepositRefused
+@frozen
+class RelaySilent:
+    """The relay owes an answer for long. It is waited for still; another one should be used."""
+
+
+@frozen
+class RelayHeard:
+    """The relay said something after it was silent."""
+
+
+RelayEvent: TypeAlias = (
+    RelayUp | RelayDown | RelaySilent | RelayHeard | MailArrived | Deposited | DepositRefused
+)
 
 
 @define(eq=False)
@@ -122,6 +151,10 @@ class RelayConnection:
     _retry_at: float | None = field(default=None, init=False)
     _told_reason: Reason | None = field(default=None, init=False)
     _heard_at: float = field(default=0.0, init=False)
+    _lively_until: float = field(default=0.0, init=False)
+    _is_silent: bool = field(default=False, init=False)
+    _hurried_at: float = field(default=-math.inf, init=False)
+    _pausing: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     _has_work: trio.Event = field(factory=trio.Event, init=False)
     _has_news: trio.Event = field(factory=trio.Event, init=False)
     _has_asked: trio.Event = field(factory=trio.Event, init=False)
@@ -143,7 +176,8 @@ class RelayConnection:
                 pause = self._pause(attempt, reason)
                 self._retry_at = trio.current_time() + pause
                 self._lose(reason)
-                await trio.sleep(pause)
+                with trio.CancelScope() as self._pausing:
+                    await trio.sleep(pause)
                 await self._all_told.wait()
                 self._retry_at = None
 
@@ -181,6 +215,23 @@ class RelayConnection:
         if self._is_connected:  # another run of the relay would not know their names
             self._wishes.delete(read_seed, items)
             self._has_work.set()
+
+    def hurry(self) -> None:
+        """Try at once if we wait before the next attempt: another relay has just failed.
+
+        Not more often than a connection may fail: two relays that let us in and throw us out would
+        have us run between them.
+        """
+        if trio.current_time() >= self._hurried_at + STEADY:
+            self._hurried_at = trio.current_time()
+            self._pausing.cancel()
+
+    def liven(self) -> None:
+        """Watch the line more closely for a while: somebody talks over it."""
+        is_new = trio.current_time() >= self._lively_until
+        self._lively_until = trio.current_time() + LIVELY
+        if is_new:
+            self._has_asked.set()  # so that the next hail is planned anew
 
     # ---- telling
 
@@ -236,6 +287,7 @@ class RelayConnection:
         self._wishes.connected()
         self._is_connected = True
         self._told_reason = None
+        self._is_silent = False
         self._note([RelayUp(hello.boot)])
         reason: Reason = "closed"
         try:
@@ -263,6 +315,9 @@ class RelayConnection:
     ) -> None:
         while True:
             self._heard_at = trio.current_time()
+            if self._is_silent:
+                self._is_silent = False
+                self._note([RelayHeard()])
             for message in messages:
                 for event in session.receive(message):
                     if isinstance(event, OpenRefused):
@@ -270,6 +325,8 @@ class RelayConnection:
                     elif isinstance(event, MailArrived) and not self._wishes.wants(event.address):
                         self._give_credit(event)  # it was under way when we unwatched
                     else:
+                        if isinstance(event, MailArrived):
+                            self.liven()
                         self._note([event])
             self._has_work.set()
             messages = await channel.receive()
@@ -280,28 +337,38 @@ class RelayConnection:
         self._has_work.set()
 
     async def _watch_over(self, session: RelaySession, conversation: trio.CancelScope) -> None:
-        """End the conversation with a relay that owes us a word and says none."""
+        """Doubt a relay that owes us a word and says none; later end the conversation with it."""
         while True:
             await self._until_owed(session)
             asked_at = trio.current_time()
             while session.is_waiting:
-                patience = PATIENCE + session.unanswered_bytes / SLOWEST_LINE
-                deadline = max(asked_at, self._heard_at) + patience
-                if trio.current_time() >= deadline:
+                since = max(asked_at, self._heard_at)
+                doubted_at = since + DOUBT + session.next_unanswered / SLOWEST_LINE
+                lost_at = since + PATIENCE + session.unanswered_bytes / SLOWEST_LINE
+                if trio.current_time() >= lost_at:
                     conversation.cancel()
                     return
-                await trio.sleep_until(deadline)
+                if trio.current_time() >= doubted_at and not self._is_silent:
+                    self._is_silent = True
+                    self._note([RelaySilent()])
+                next_at = lost_at if self._is_silent else min(doubted_at, lost_at)
+                await trio.sleep_until(min(next_at, trio.current_time() + LOOK))
 
     async def _until_owed(self, session: RelaySession) -> None:
-        """Wait until the relay owes us a word; after a long silence we ask for one."""
+        """Wait until the relay owes us a word; after a silence we ask for one."""
         while not session.is_waiting:
             self._has_asked = trio.Event()
-            with trio.move_on_at(self._heard_at + HAIL_AFTER) as silence:
+            with trio.move_on_at(self._hail_at) as silence:
                 await self._has_asked.wait()
-            if silence.cancelled_caught and trio.current_time() >= self._heard_at + HAIL_AFTER:
+            if silence.cancelled_caught and trio.current_time() >= self._hail_at:
                 self._wishes.hail()
                 self._has_work.set()
                 await self._has_asked.wait()
+
+    @property
+    def _hail_at(self) -> float:
+        soon = self._heard_at + HAIL_LIVELY
+        return soon if soon < self._lively_until else self._heard_at + HAIL_AFTER
 
     async def _write(self, channel: RelayChannel, session: RelaySession) -> None:
         while True:

@@ -117,6 +117,20 @@ class RelayDown:
 
 
 @frozen
+class RelaySilent:
+    """A relay owes an answer for longer than a good line takes. It is not given up yet."""
+
+    relay: RelayAddress
+
+
+@frozen
+class RelayHeard:
+    """A relay that was silent said something."""
+
+    relay: RelayAddress
+
+
+@frozen
 class Deposited:
     """The relay took a deposit."""
 
@@ -195,6 +209,8 @@ Event = (
     | FramesArrived
     | RelayUp
     | RelayDown
+    | RelaySilent
+    | RelayHeard
     | Deposited
     | DepositRefused
     | OwedLoaded

@@ -329,15 +329,22 @@ def _take_ack(draft: Draft, member: MemberId, through: int, note: AnyNote | None
 
 
 def opens(draft: Draft, member: MemberId, frame: Note | Envelope) -> bool:
-    """Say whether a frame is one of this session, opened before or not. Changes nothing."""
-    session = draft.pair(member).session
+    """Say whether a frame is one of this session, opened before or not. Changes nothing.
+
+    One that is too far ahead counts as one of it while we miss items before it: then we refused
+    those in between ourselves, and the peer will send them again in their order.
+    """
+    pair = draft.pair(member)
+    session = pair.session
     if session is None:
         return True
     sealed = frame.sealed if isinstance(frame, Note) else frame.wrap
     associated = _NOTE_AD if isinstance(frame, Note) else message_id(frame.common)
     try:
         open_message(session, sealed, associated, entropy=draft.entropy, now=draft.wall_now)
-    except (ForgedMessage, TooFarAhead):
+    except TooFarAhead:
+        return bool(pair.received_beyond)
+    except ForgedMessage:
         return False
     except RemoteError:
         return True

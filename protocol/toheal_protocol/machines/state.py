@@ -281,6 +281,7 @@ class Courier:
         deposits: deposits the relay has not answered yet.
         resend_at: when what is not acknowledged goes out again.
         resend_wait: seconds of the next such wait.
+        retry_at: until when nothing is deposited: a relay asked for time, and there is no other.
         ack_at: when our acknowledgement is due.
         is_ignoring_marks: what lies at the relay is deposited again as well.
         is_sealing_anew: the peer is there and did not take our frames as they were sealed.
@@ -289,6 +290,8 @@ class Courier:
         renewed_at: when we last sent or took a card in place of an answer.
         is_outdated: what is being loaded was asked for before the session began anew.
         unopened: frames in a row out of their mailbox that did not open.
+        relay: the one their mail went to last: we stay there until it fails us.
+        refused: relays that would not take mail for them, and until when that counts.
     """
 
     is_linked: bool = False
@@ -298,6 +301,7 @@ class Courier:
     deposits: int = 0
     resend_at: Instant | None = None
     resend_wait: float = 0.0
+    retry_at: Instant | None = None
     ack_at: Instant | None = None
     is_ignoring_marks: bool = False
     is_sealing_anew: bool = False
@@ -307,6 +311,8 @@ class Courier:
     renewed_at: Instant | None = None
     is_outdated: bool = False
     unopened: int = 0
+    relay: RelayAddress | None = None
+    refused: Mapping[RelayAddress, Instant] = field(factory=dict)
     attempt: LinkAttempt | None = None
     link_after: Instant = Instant(0)
     link_failures: int = 0
@@ -339,9 +345,15 @@ class Source:
 
 @frozen(slots=False)
 class Live:
-    """What means nothing after a restart."""
+    """What means nothing after a restart.
+
+    Attributes:
+        boots: the relays that answer, with the run each is in.
+        silent: those of them that owe an answer for too long.
+    """
 
     boots: Mapping[RelayAddress, bytes] = field(factory=dict)
+    silent: frozenset[RelayAddress] = frozenset()
     couriers: Mapping[MemberId, Courier] = field(factory=dict)
     tickets: Mapping[int, Ticket] = field(factory=dict)
     next_ticket: int = 1
