@@ -38,6 +38,7 @@ FAMILIES = {
     "content_note": vocabulary.CONTENT_NOTES,
     "check": vocabulary.CHECK_CODES,
     "entry": vocabulary.ENTRY_KINDS,
+    "setting": vocabulary.SETTING_NAMES,
 }
 """Keys that code puts together from a word of the application."""
 

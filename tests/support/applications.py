@@ -15,7 +15,9 @@ from tests.support.entropy import SeededEntropy
 from tests.support.memory_relay import MemoryRelay, MemoryRelayChannel
 from tests.support.vaults import MemoryVault
 from toheal_p2p.app.application import Application
+from toheal_p2p.app.network_policy import NetworkPolicy, PolicedChannels
 from toheal_p2p.app.profile import put_nickname
+from toheal_p2p.app.settings import Settings
 from toheal_p2p.ports.relays import RelayLost
 from toheal_p2p.services.committer import Committer
 from toheal_p2p.services.relay_connection import RelayConnection
@@ -34,6 +36,7 @@ class Village:
     other_relays: list[MemoryRelay] = field(factory=list)
     cut_off: set[tuple[str, RelayAddress]] = field(factory=set)
     """Who does not reach which relay."""
+    policies: dict[str, NetworkPolicy] = field(factory=dict)
     channels: FakeChannels = field(factory=FakeChannels)
     vaults: dict[str, MemoryVault] = field(factory=dict)
     _running: dict[str, trio.CancelScope] = field(factory=dict)
@@ -46,16 +49,16 @@ class Village:
             await vault.commit([put_nickname(name)])
         scope = self._running[name] = trio.CancelScope()
         committer = Committer(vault)
+        policy = self.policies.setdefault(name, NetworkPolicy())
         app = Application(
             home=Path("/"),
             vault=vault,
             committer=committer,
             entropy=SeededEntropy(len(self._running) + len(name) * 1000),
             wall_clock=lambda: WallTime(WALL_START + int(trio.current_time())),
-            channels=self.channels,
-            connect=lambda address: RelayConnection(
-                address, dial=partial(self._dial, name), jitter=lambda: 0.5
-            ),
+            channels=PolicedChannels(self.channels, policy),
+            settings=Settings(Path("/"), policy),
+            connect=partial(self._connect, name, policy),
             end=scope.cancel,
             destroy=lambda: None,
         )
@@ -65,6 +68,11 @@ class Village:
     @property
     def relays(self) -> list[MemoryRelay]:
         return [self.relay, *self.other_relays]
+
+    def _connect(self, name: str, policy: NetworkPolicy, address: RelayAddress) -> RelayConnection:
+        made = RelayConnection(address, dial=partial(self._dial, name), jitter=lambda: 0.5)
+        policy.on_change(made.redial)
+        return made
 
     async def _dial(self, name: str, address: RelayAddress) -> MemoryRelayChannel:
         for relay in self.relays:

@@ -29,6 +29,7 @@ from toheal_p2p.app.interface import (
     LinkView,
     MemberView,
     RelayView,
+    SettingView,
     WaitingView,
 )
 from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
@@ -46,8 +47,32 @@ ODD = ("slow", "fault", "nested")
 
 def refuse(code: RefusalCode) -> Refused:
     """Return a refusal with all its facts."""
-    facts = {"limit": 24, "address": RELAY, "name": "x", "path": "/tmp/x"}
+    facts = {"limit": 24, "address": RELAY, "name": "x", "path": "/tmp/x", "choices": "a, b"}
     return Refused(code, **{name: facts[name] for name in FACTS.get(code, ())})
+
+
+@define(eq=False)
+class FakeSettings:
+    """One setting that takes anything, and one that comes later."""
+
+    proxy: str = "none"
+
+    async def list(self) -> Sequence[SettingView]:
+        return [await self.get("proxy"), await self.get("country")]
+
+    async def get(self, name: str) -> SettingView:
+        if name == "country":
+            return SettingView("country", "none", (), comes_later=True)
+        if name != "proxy":
+            raise Refused("no_such_setting", name=name)
+        return SettingView("proxy", self.proxy, (), comes_later=False)
+
+    async def set(self, name: str, value: str) -> SettingView:
+        if name == "country":
+            raise Refused("setting_later", name=name)
+        await self.get(name)
+        self.proxy = value
+        return await self.get(name)
 
 
 @define(eq=False)
@@ -63,6 +88,7 @@ class FakeApp:
     produced: int = 0
     following: int = 0
     news: trio.Event = field(factory=trio.Event)
+    settings: FakeSettings = field(factory=lambda: FakeSettings())
 
     async def circle_create(
         self,

@@ -37,6 +37,7 @@ from toheal_p2p.app.running import (
     require_active,
     require_facilitated,
 )
+from toheal_p2p.app.settings import Settings
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.vault import EntryRow, Vault
@@ -96,6 +97,7 @@ class Application:
     wall_clock: Callable[[], WallTime]
     channels: Channels | None
     connect: Callable[[RelayAddress], RelayConnection]
+    settings: Settings
     end: Callable[[], None]
     destroy: Callable[[], None]
     was_put_back: bool = field(default=False, init=False)
@@ -109,7 +111,9 @@ class Application:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Start every circle and serve until cancelled."""
-        circles, self._nickname, self._relays = restore(await self.vault.load())
+        stored = await self.vault.load()
+        self.settings.begin(stored.settings, self._keep, self._running)
+        circles, self._nickname, self._relays = restore(stored)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             for circle in circles:

@@ -9,6 +9,7 @@ import trio
 
 from toheal_p2p.app.refusals import RefusalCode, Refused
 from toheal_p2p.services.relay_connection import (
+    DIRECT_LINE,
     MailArrived,
     RelayConnection,
     RelayDown,
@@ -94,20 +95,24 @@ async def fetch_content(
     content: InvitationContent | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(connection.run)
-        with trio.move_on_after(FETCH_DEADLINE) as patience:
+        slack = connection.line().dialling - DIRECT_LINE.dialling
+        with trio.move_on_after(FETCH_DEADLINE + slack) as patience:
             async for event in connection.events:
                 match event:
                     case RelayUp():
                         problem = "invitation_unreachable"
-                        patience.deadline = trio.current_time() + EMPTY_AFTER
+                        patience.deadline = trio.current_time() + EMPTY_AFTER + slack / 5
                     case RelayDown(reason="wrong_fingerprint"):
                         problem = "relay_wrong_fingerprint"
                         break
                     case RelayDown(reason="full"):
                         problem = "relay_full"
                         break
+                    case RelayDown(reason="proxy_unreachable" | "proxy_refused" as reason):
+                        problem = reason
+                        break
                     case RelayDown() if problem == "relay_unreachable":
-                        soon = trio.current_time() + SILENT_AFTER
+                        soon = trio.current_time() + SILENT_AFTER + slack / 5
                         patience.deadline = min(patience.deadline, soon)
                     case MailArrived(frame=frame):
                         content, end = _open(frame, link), _open_end(frame, link)

@@ -29,6 +29,8 @@ _STAGE_REFUSALS: Final[dict[Stage, RefusalCode]] = {
 _PROBLEMS: Final[dict[str, RefusalCode]] = {
     "wrong_fingerprint": "relay_wrong_fingerprint",
     "full": "relay_full",
+    "proxy_unreachable": "proxy_unreachable",
+    "proxy_refused": "proxy_refused",
 }
 
 

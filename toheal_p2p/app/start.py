@@ -10,20 +10,20 @@ from pathlib import Path
 import trio
 
 from toheal_p2p.adapters.entropy import SystemEntropy
-from toheal_p2p.adapters.relay_tls import dial
 from toheal_p2p.adapters.vault import create_vault, open_vault, wipe_vault
 from toheal_p2p.adapters.webrtc import WebRtcChannels
 from toheal_p2p.app.application import Application
+from toheal_p2p.app.connecting import Connector
 from toheal_p2p.app.interface import Serve
+from toheal_p2p.app.network_policy import NetworkPolicy, PolicedChannels
 from toheal_p2p.app.profile import put_nickname, usable_name
 from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.settings import Settings
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.app.vocabulary import CheckCode
 from toheal_p2p.ports import vault as ports
 from toheal_p2p.services.committer import Committer, VaultFailed
-from toheal_p2p.services.relay_connection import RelayConnection
 from toheal_protocol.model import WallTime
-from toheal_protocol.wire.relay_address import RelayAddress
 
 
 def create_profile(home: Path, *, nickname: str, passphrase: str) -> None:
@@ -70,15 +70,16 @@ async def run_app(
         raise refusal(reason) from None
     try:
         async with trio.open_nursery() as nursery:
-            committer = Committer(vault)
+            committer, policy = Committer(vault), NetworkPolicy()
             app = Application(
                 home=home,
                 vault=vault,
                 committer=committer,
                 entropy=SystemEntropy(),
                 wall_clock=_wall_clock,
-                channels=WebRtcChannels(include_loopback=allow_loopback),
-                connect=_connect,
+                channels=PolicedChannels(WebRtcChannels(include_loopback=allow_loopback), policy),
+                connect=Connector(policy, SystemEntropy()).connect,
+                settings=Settings(home, policy),
                 end=nursery.cancel_scope.cancel,
                 destroy=partial(wipe_home, home),
             )
@@ -114,10 +115,6 @@ async def _keep_nickname(home: Path, passphrase: str, name: str) -> None:
     finally:
         with trio.CancelScope(shield=True):
             await vault.aclose()
-
-
-def _connect(address: RelayAddress) -> RelayConnection:
-    return RelayConnection(address, dial=dial)
 
 
 def _wall_clock() -> WallTime:

@@ -49,6 +49,9 @@ CheckCode = Literal[
 """What `doctor` can find. Each has a sentence `check.<code>`; those of a relay carry the fact
 `address`, those of links and forks `circle`."""
 
+SettingName = Literal["proxy", "language", "digits", "country", "auto-lock"]
+"""What a person can set. Each has a sentence `setting.<name>`."""
+
 CIRCLE_STATES: Final[tuple[CircleState, ...]] = get_args(CircleState)
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = get_args(DeliveryState)
@@ -56,4 +59,5 @@ LINK_KINDS: Final[tuple[LinkKind, ...]] = get_args(LinkKind)
 RELAY_STATES: Final[tuple[RelayState, ...]] = get_args(RelayState)
 ENTRY_KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
 CONTENT_NOTES: Final[tuple[ContentNote, ...]] = get_args(ContentNote)
+SETTING_NAMES: Final[tuple[SettingName, ...]] = get_args(SettingName)
 CHECK_CODES: Final[tuple[CheckCode, ...]] = get_args(CheckCode)

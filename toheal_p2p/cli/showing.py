@@ -48,13 +48,13 @@ def member_line(words: Words, member: Item) -> str:
 
 def invitation_line(words: Words, invitation: Item) -> str:
     """Return one offered seat, without its link."""
-    until = clock_time(invitation["expires_at"])
+    until = clock_time(invitation["expires_at"], words)
     return words.text("line.invitation", id=short(invitation["id"]), until=until)
 
 
 def waiting_line(words: Words, person: Item) -> str:
     """Return one person at the door."""
-    since = clock_time(person["since"])
+    since = clock_time(person["since"], words)
     return words.text("line.waiting", id=short(person["id"]), name=person["name"], since=since)
 
 
@@ -70,7 +70,7 @@ def relay_line(words: Words, relay: Item) -> str:
 
 def entry_lines(words: Words, entry: Item) -> Iterator[str]:
     """Give one entry: a line with its author and notes, then the text, indented."""
-    at, author = clock_time(entry["sent_at"]), entry["author_name"]
+    at, author = clock_time(entry["sent_at"], words), entry["author_name"]
     if entry["kind"] in ("joined", "left"):
         yield words.text(f"entry.{entry['kind']}", at=at, name=entry["text"])
         return
@@ -106,6 +106,16 @@ def link_line(words: Words, link: Item) -> str:
     if link["round_trip_ms"] is None:
         return line
     return line + words.text("line.round_trip", milliseconds=round(link["round_trip_ms"]))
+
+
+def setting_line(words: Words, setting: Item) -> str:
+    """Return one setting, and what it means."""
+    meaning = words.word("setting", setting["name"])
+    line = words.text("line.setting", name=setting["name"], value=setting["value"])
+    later = words.text("line.setting_later") if setting["comes_later"] else Own("")
+    choices = Own(", ".join(setting["choices"]))
+    offered = words.text("line.setting_choices", choices=choices) if choices else Own("")
+    return f"{line}\n    {meaning}{offered}{later}"
 
 
 def check_line(words: Words, check: Item) -> str:

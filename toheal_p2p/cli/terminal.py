@@ -117,10 +117,10 @@ class _Patience:
             self._terminal.note(self._terminal.words.text(self._left.pop()[1]))
 
 
-def clock_time(seconds: int) -> Own:
-    """Return a time as the person's clock shows it, in Latin digits."""
+def clock_time(seconds: int, words: Words) -> Own:
+    """Return a time as the person's clock shows it, in the digits they read."""
     try:
-        return Own(time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)))
+        return words.figures(time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)))
     except (OverflowError, ValueError, OSError):  # a time no clock shows
         return Own(str(seconds))
 

@@ -145,6 +145,12 @@ class CircleService:
                 if held.link is not None and held.link.is_open:
                     nursery.start_soon(held.link.drain)
 
+    def close_links(self) -> None:
+        """Close every link and every attempt at one, at once: they are not allowed any more."""
+        for member, held in list(self._links.items()):
+            self._close(member, held.attempt)
+            self.take(machine.LinkClosed(member, held.attempt))
+
     # ---- acting
 
     def _perform_all(self, effects: Sequence[machine.Effect]) -> None:

@@ -100,6 +100,27 @@ EVENTS: Final = 64
 
 
 @frozen
+class Line:
+    """How patient to be with a way to a relay, in seconds.
+
+    Attributes:
+        dialling: from the first packet to the relay's hello.
+        doubt: without an answer, until another relay is used beside it.
+        patience: without an answer, until it is lost.
+    """
+
+    dialling: float
+    doubt: float
+    patience: float
+
+
+DIRECT_LINE: Final = Line(DIAL_DEADLINE, DOUBT, PATIENCE)
+
+PROXY_LINE: Final = Line(dialling=60.0, doubt=6.0, patience=15.0)
+"""Through Tor: a first circuit takes up to half a minute, and one in use may stall for seconds."""
+
+
+@frozen
 class RelayUp:
     """The relay answers. `boot` (16 bytes) names its run: another one has forgotten everything."""
 
@@ -136,11 +157,13 @@ class RelayConnection:
         address: whom to reach.
         dial: how.
         jitter: draws from [0, 1), so that a relay's clients do not come back all at once.
+        line: says how patient to be; asked again for every attempt.
     """
 
     address: RelayAddress
     dial: Dial
     jitter: Callable[[], float] = random.random
+    line: Callable[[], Line] = lambda: DIRECT_LINE
     events: trio.MemoryReceiveChannel[RelayEvent] = field(init=False)
     """What happened, in order. Ends when `run` does. Who does not listen is not dialled for."""
     _teller: trio.MemorySendChannel[RelayEvent] = field(init=False)
@@ -154,6 +177,7 @@ class RelayConnection:
     _lively_until: float = field(default=0.0, init=False)
     _is_silent: bool = field(default=False, init=False)
     _hurried_at: float = field(default=-math.inf, init=False)
+    _trying: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     _pausing: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     _has_work: trio.Event = field(factory=trio.Event, init=False)
     _has_news: trio.Event = field(factory=trio.Event, init=False)
@@ -171,7 +195,9 @@ class RelayConnection:
             attempt = 0
             while True:
                 began = trio.current_time()
-                reason = await self._connect()
+                reason: Reason = "closed"
+                with trio.CancelScope() as self._trying:
+                    reason = await self._connect()
                 attempt = 0 if trio.current_time() - began > STEADY else attempt + 1
                 pause = self._pause(attempt, reason)
                 self._retry_at = trio.current_time() + pause
@@ -226,6 +252,11 @@ class RelayConnection:
             self._hurried_at = trio.current_time()
             self._pausing.cancel()
 
+    def redial(self) -> None:
+        """Give up the present connection, or the attempt at one, and dial again."""
+        self._trying.cancel()
+        self._pausing.cancel()
+
     def liven(self) -> None:
         """Watch the line more closely for a while: somebody talks over it."""
         is_new = trio.current_time() >= self._lively_until
@@ -266,7 +297,7 @@ class RelayConnection:
         """Connect and converse; return why that ended."""
         channel: RelayChannel | None = None
         try:
-            with trio.fail_after(DIAL_DEADLINE):
+            with trio.fail_after(self.line().dialling):
                 channel = await self.dial(self.address)
                 first, *more = await channel.receive()
             hello = decode_answer(first)
@@ -338,13 +369,14 @@ class RelayConnection:
 
     async def _watch_over(self, session: RelaySession, conversation: trio.CancelScope) -> None:
         """Doubt a relay that owes us a word and says none; later end the conversation with it."""
+        line = self.line()
         while True:
             await self._until_owed(session)
             asked_at = trio.current_time()
             while session.is_waiting:
                 since = max(asked_at, self._heard_at)
-                doubted_at = since + DOUBT + session.next_unanswered / SLOWEST_LINE
-                lost_at = since + PATIENCE + session.unanswered_bytes / SLOWEST_LINE
+                doubted_at = since + line.doubt + session.next_unanswered / SLOWEST_LINE
+                lost_at = since + line.patience + session.unanswered_bytes / SLOWEST_LINE
                 if trio.current_time() >= lost_at:
                     conversation.cancel()
                     return

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from toheal_p2p.cli.local_wire import VERSION
-from toheal_p2p.cli.requests import circles, doors, profile, relays, talk
+from toheal_p2p.cli.requests import circles, doors, profile, relays, settings, talk
 from toheal_p2p.cli.requests.base import Give, Request
 from toheal_protocol.errors import MalformedFrame
 
@@ -50,6 +50,9 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "links": talk.Links,
     "safety_words": talk.SafetyWords,
     "search": talk.Search,
+    "settings_list": settings.SettingsList,
+    "settings_get": settings.SettingsGet,
+    "settings_set": settings.SettingsSet,
     "doctor": profile.Doctor,
     "lock": profile.Lock,
     "wipe": profile.Wipe,
