@@ -15,9 +15,8 @@ LONGER := not soak and ($(OUTSIDE))
 PART ?= all
 SECONDS ?= 60
 FACTOR ?= 20
-WYCHEPROOF_COMMIT := dac1dd4729fd1f8dd9e1e9f3dce51d783da6c166
 
-.PHONY: help demo test check bench docs soak fuzz wycheproof format clean
+.PHONY: help demo test check bench docs soak fuzz format clean
 
 help:
 	@echo "make demo    a relay, two people and one circle on this machine"
@@ -28,7 +27,6 @@ help:
 	@echo "make docs    build the documentation into site/"
 	@echo "make soak    the same tests with FACTOR ($(FACTOR)) times the random cases"
 	@echo "make fuzz    fuzz the parsers of PART ($(PART)) for SECONDS ($(SECONDS)) each"
-	@echo "make wycheproof   fetch the Wycheproof files and run them"
 
 demo: $(READY)
 	$(BIN)/toheal demo
@@ -62,11 +60,6 @@ fuzz: $(READY)
 	@if [ "$(PART)" = all ]; then parts=$$(ls tests/support/parsers_*.py | sed 's/.*parsers_//; s/\.py//'); \
 	else parts="$(PART)"; fi; \
 	for part in $$parts; do $(BIN)/python -m tests.fuzz $$part $(SECONDS) || exit 1; done
-
-wycheproof: $(READY)
-	test -d .wycheproof || git clone --quiet --filter=blob:none --no-checkout https://github.com/C2SP/wycheproof .wycheproof
-	git -C .wycheproof checkout --quiet $(WYCHEPROOF_COMMIT)
-	TOHEAL_REQUIRE=wycheproof TOHEAL_WYCHEPROOF=.wycheproof/testvectors_v1 $(PYTEST) -q tests/vectors/test_wycheproof.py
 
 clean:
 	rm -rf .venv site dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -14,7 +14,7 @@ from collections.abc import Generator
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from tests.support import parts, wycheproof
+from tests.support import parts
 
 settings.register_profile(
     "ci",
@@ -31,26 +31,20 @@ settings.register_profile(
 )
 settings.load_profile("soak" if os.environ.get("TOHEAL_SOAK") else "ci")
 
-collect_ignore = [] if wycheproof.folder() else ["vectors/test_wycheproof.py"]
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse a word in `TOHEAL_REQUIRE` that names no part: it would require nothing."""
-    unknown = parts.required() - set(parts.PARTS) - {"wycheproof"}
+    unknown = parts.required() - set(parts.PARTS)
     if unknown:
         raise pytest.UsageError(f"TOHEAL_REQUIRE names no part of ours: {sorted(unknown)}")
-    if "wycheproof" in parts.required() and not wycheproof.folder():
-        raise pytest.UsageError("the Wycheproof files are missing: tests/vectors/wycheproof")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what is here, so that nobody reads a short run as a whole one."""
     missing = [name for name in parts.PARTS if parts.why_missing(name)]
-    files = "present" if wycheproof.folder() else "absent: test_wycheproof.py is not collected"
     return [
         f"parts missing here: {', '.join(missing) or 'none'}",
         f"parts required: {', '.join(sorted(parts.required())) or 'none'}",
-        f"Wycheproof files: {files}",
     ]
 
 

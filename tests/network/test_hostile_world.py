@@ -214,6 +214,10 @@ def test_a_random_schedule_ends_in_agreement(seed: int) -> None:
     run_schedule(seed, length=60)
 
 
+def test_a_long_schedule_that_once_left_something_owed_ends_in_agreement() -> None:
+    run_schedule(1_000_803, length=300)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(int(os.environ.get("TOHEAL_SOAK_SCHEDULES", "2000"))))
 def test_many_long_random_schedules_end_in_agreement(seed: int) -> None:

@@ -11,6 +11,7 @@ from toheal_protocol.machines.addressing import EPOCH, NUMBERS_AHEAD
 from toheal_protocol.machines.courier import DEPOSIT_WINDOW
 from toheal_protocol.machines.pair import SEALED_AHEAD
 from toheal_protocol.machines.state import Seat, Stage, Standing
+from toheal_protocol.messages.grants import SIGNAL
 from toheal_protocol.ratchet.skipped import SkippedKeys
 
 YEAR = 365 * 24 * 3600
@@ -494,6 +495,41 @@ def test_an_acknowledgement_that_was_lost_is_said_again_at_the_first_repeat() ->
     assert texts_of(theirs, ours) == ["heard"]
     assert any(ours.disk.owed.values())
     world.run_for(15)
+    assert not any(ours.disk.owed.values())
+
+
+def test_an_acknowledgement_that_was_lost_with_a_link_comes_through_the_relay() -> None:
+    """The author knows that it lies at the relay and waits; the reader cannot know that it is waited for."""
+    world = World(49)
+    ours, theirs = world.bring_together()
+    world.run_for(30)
+    world.links_allowed = False
+    world.cut_link(ours, theirs.id)
+    world.block(ours, theirs, most=1)
+    ours.say("heard")
+    world.run_for(1)
+    world.links_allowed = True
+    world.run_until(lambda: texts_of(theirs, ours) == ["heard"], within=60)
+    for author, reader in ((ours, theirs), (theirs, ours)):
+        world.block(author, reader, kind=SIGNAL)  # nobody hears that the other is there
+    world.links_allowed = False
+    world.cut_link(theirs, ours.id)
+    assert any(ours.disk.owed.values())
+    world.run_for(60)
+    assert not any(ours.disk.owed.values())
+
+
+def test_an_acknowledgement_that_the_relay_refused_goes_out_again() -> None:
+    world = World(50)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(30)
+    ours.say("heard")
+    world.run_until(lambda: texts_of(theirs, ours) == ["heard"], within=5)
+    world.drop = 1.0
+    world.run_for(4)
+    assert any(ours.disk.owed.values())
+    world.drop = 0.0
+    world.run_for(10)
     assert not any(ours.disk.owed.values())
 
 

@@ -255,11 +255,13 @@ class World:
 
     # ---- people
 
-    def block(self, author: Person, reader: Person, *, most: int = 1 << 30) -> Callable[[], None]:
+    def block(
+        self, author: Person, reader: Person, *, most: int = 1 << 30, kind: int = MAIL
+    ) -> Callable[[], None]:
         """Let the relay lose the next deposits of one for another; the result ends it."""
         assert reader.circle is not None
         boxes = reader.circle.cold.peers[author.id].mailboxes
-        mail = {box.address: most for box in boxes if box.kind == MAIL}
+        mail = {box.address: most for box in boxes if box.kind == kind}
         self._blocked.update(mail)
         return self._blocked.clear
 

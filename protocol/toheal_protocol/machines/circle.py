@@ -20,7 +20,7 @@ from toheal_protocol.machines.arrivals import take_link_frames, take_mail
 from toheal_protocol.machines.calls import deposit_invitation, repeat_call, repeat_unconfirmed
 from toheal_protocol.machines.draft import Decision, Draft
 from toheal_protocol.machines.log import restart_gaps, write_message
-from toheal_protocol.machines.pair import acknowledge_if_due, offer_keys, seal_again
+from toheal_protocol.machines.pair import ack_if_untold, acknowledge_if_due, offer_keys, seal_again
 from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
 from toheal_protocol.machines.watching import watch_all
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
@@ -135,6 +135,7 @@ def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
         if not draft.courier(member).is_linked:
             courier.start_over(draft, member)
             linking.say_here(draft, member, is_reply=False)
+            ack_if_untold(draft, member)
 
 
 def _owed_loaded(draft: Draft, event: happened.OwedLoaded) -> None:

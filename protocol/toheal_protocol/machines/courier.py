@@ -186,8 +186,10 @@ def take_deposit_answer(draft: Draft, number: int, *, retry_after: float | None)
     if ticket.seq == 0:
         if retry_after is not None:
             _take_passing_refused(
-                draft, ticket.member, ticket.kind, retry_after, is_elsewhere=is_elsewhere
+                draft, ticket.member, ticket, retry_after, is_elsewhere=is_elsewhere
             )
+        elif ticket.through:
+            draft.change_courier(ticket.member, told_through=ticket.through, told_boot=ticket.boot)
         return
     if is_elsewhere:
         start_over(draft, ticket.member)
@@ -247,7 +249,7 @@ def relay_in(draft: Draft, boot: bytes) -> RelayAddress | None:
 
 
 def _take_passing_refused(
-    draft: Draft, member: MemberId, kind: int, retry_after: float, *, is_elsewhere: bool
+    draft: Draft, member: MemberId, ticket: Ticket, retry_after: float, *, is_elsewhere: bool
 ) -> None:
     """The relay did not take something without a number: a flight of a handshake, or a note.
 
@@ -256,9 +258,13 @@ def _take_passing_refused(
     if draft.peer(member).calling is not None:
         wait = 0.0 if is_elsewhere else retry_after or CALL_REPEAT_FIRST
         draft.change_courier(member, call_at=Instant(draft.now + wait))
-    elif kind == SIGNAL:
+    elif ticket.kind == SIGNAL:
         wait = 0.0 if is_elsewhere else max(retry_after, DEPOSIT_RETRY)
         draft.change_courier(member, here_at=Instant(draft.now + wait))
+    elif ticket.through:
+        wait = 0.0 if is_elsewhere else max(retry_after, DEPOSIT_RETRY)
+        again = Instant(draft.now + wait)
+        draft.change_courier(member, ack_at=_earlier(draft.courier(member).ack_at, again))
 
 
 def hear(draft: Draft, member: MemberId) -> None:
@@ -337,25 +343,33 @@ def _hand_over(draft: Draft, member: MemberId, seq: int, frame: Frame) -> None:
         draft.change_courier(member, resend_at=_resend_instant(draft, courier, courier.resend_wait))
 
 
-def deposit(draft: Draft, member: MemberId, frame: Frame, *, seq: int, kind: int) -> bool:
-    """Put a frame into a mailbox of the peer's; False when none can be reached now."""
+def deposit(
+    draft: Draft, member: MemberId, frame: Frame, *, seq: int, kind: int, through: int = 0
+) -> bool:
+    """Put a frame into a mailbox of the peer's; False when none can be reached now.
+
+    Args:
+        through: what the frame acknowledges, if that is what it is for.
+    """
     grant = choose_grant(draft, member, kind)
     if grant is None:
         return False
     present = draft.courier(member)
     if seq or present.relay != grant.relay:
         draft.change_courier(member, deposits=present.deposits + bool(seq), relay=grant.relay)
-    deposit_at(draft, member, grant, frame, seq=seq)
+    deposit_at(draft, member, grant, frame, seq=seq, through=through)
     return True
 
 
-def deposit_at(draft: Draft, member: MemberId, grant: Grant, frame: Frame, *, seq: int = 0) -> None:
+def deposit_at(
+    draft: Draft, member: MemberId, grant: Grant, frame: Frame, *, seq: int = 0, through: int = 0
+) -> None:
     """Put a frame into this very mailbox, if its relay can be reached."""
     boot = draft.live.boots.get(grant.relay)
     if boot is None:
         return
     number = draft.live.next_ticket
-    ticket = Ticket(member, seq, boot, grant.kind)
+    ticket = Ticket(member, seq, boot, grant.kind, through)
     draft.set_live(next_ticket=number + 1, tickets={**draft.live.tickets, number: ticket})
     sealed = seal_deposit(grant.seal_key, frame, draft.entropy)
     draft.ask(Deposit(number, grant.relay, grant.address, grant.token, sealed))

@@ -22,7 +22,7 @@ from toheal_protocol.machines import courier
 from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import CloseLink, ConnectLink, LinkWay, PrepareLink
-from toheal_protocol.machines.pair import ack_soon, pass_note
+from toheal_protocol.machines.pair import ack_if_untold, ack_soon, pass_note
 from toheal_protocol.machines.state import LinkAttempt, LinkStep, Stage, Standing
 from toheal_protocol.messages.grants import SIGNAL
 from toheal_protocol.messages.notes import ATTEMPT_SIZE, Here, LinkAnswer, LinkOffer
@@ -157,6 +157,7 @@ def take_closed(draft: Draft, member: MemberId, attempt_id: bytes) -> None:
     )
     if was_linked:
         say_here(draft, member, is_reply=False)
+        ack_if_untold(draft, member)
 
 
 def close_if_over(draft: Draft, member: MemberId) -> None:

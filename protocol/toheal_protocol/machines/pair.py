@@ -143,7 +143,8 @@ def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
     if linked:
         draft.ask(SendFrames(member, (frame,)))
     else:
-        courier.deposit(draft, member, frame, seq=0, kind=kind)
+        through = pair.received_through if isinstance(note, Ack) else 0
+        courier.deposit(draft, member, frame, seq=0, kind=kind, through=through)
     return True
 
 
@@ -380,6 +381,21 @@ def ack_soon(draft: Draft, member: MemberId, *, over_link: bool) -> None:
     present = draft.courier(member).ack_at
     if present is None or at < present:
         draft.change_courier(member, ack_at=at)
+
+
+def ack_if_untold(draft: Draft, member: MemberId) -> None:
+    """Acknowledge through the relay what was only acknowledged where it may be lost.
+
+    The peer cannot know that we have it, and says nothing more of it once it lies at the relay.
+    """
+    pair, present = draft.pair(member), draft.courier(member)
+    if present.is_linked or not (pair.received_through or pair.received_beyond):
+        return
+    if _never_sent_again(pair) >= CHAIN_SPARED:
+        return  # a frame that may be lost for ever, and nobody asked for it
+    is_told = present.told_boot in draft.live.boots.values()
+    if not is_told or present.told_through != pair.received_through or pair.received_beyond:
+        ack_soon(draft, member, over_link=False)
 
 
 def fresh_pair(pair: Pair) -> Pair:

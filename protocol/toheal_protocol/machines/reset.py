@@ -245,6 +245,7 @@ def _begin_counting(draft: Draft, member: MemberId) -> None:
         cursor=draft.pair(member).acked_through,
         is_outdated=present.is_loading,
         resend_at=None,
+        told_through=0,
         unopened=0,
     )
     courier.pump(draft, member)

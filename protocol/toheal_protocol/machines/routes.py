@@ -20,7 +20,7 @@ from toheal_protocol.machines import courier, linking
 from toheal_protocol.machines.addressing import choose_grant, fails_now
 from toheal_protocol.machines.calls import repeat_call, repeat_unconfirmed
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.pair import ack_soon
+from toheal_protocol.machines.pair import ack_if_untold, ack_soon
 from toheal_protocol.machines.state import Courier
 from toheal_protocol.messages.grants import MAIL, SIGNAL
 from toheal_protocol.model import MemberId
@@ -92,6 +92,8 @@ def _go_on_elsewhere(draft: Draft, member: MemberId, boot: bytes) -> None:
     courier.start_over(draft, member)
     if MAIL in lost:
         ack_soon(draft, member, over_link=True)  # ours may be what was lost
+    else:
+        ack_if_untold(draft, member)
     if SIGNAL in lost:
         linking.say_here(draft, member, is_reply=False)
 

@@ -283,6 +283,8 @@ class Courier:
         resend_wait: seconds of the next such wait.
         retry_at: until when nothing is deposited: a relay asked for time, and there is no other.
         ack_at: when our acknowledgement is due.
+        told_through, told_boot: up to which of their items an acknowledgement of ours lies at a relay,
+            and which run of it. What went over a link may be lost with it.
         is_ignoring_marks: what lies at the relay is deposited again as well.
         is_sealing_anew: the peer is there and did not take our frames as they were sealed.
         call_at, call_wait: when an unanswered first flight goes out again, and the next such wait.
@@ -303,6 +305,8 @@ class Courier:
     resend_wait: float = 0.0
     retry_at: Instant | None = None
     ack_at: Instant | None = None
+    told_through: int = 0
+    told_boot: bytes = b""
     is_ignoring_marks: bool = False
     is_sealing_anew: bool = False
     call_at: Instant | None = None
@@ -320,12 +324,13 @@ class Courier:
 
 @frozen
 class Ticket:
-    """A deposit that the relay has not answered yet."""
+    """A deposit that the relay has not answered yet; `through`: what it acknowledges, if it does."""
 
     member: MemberId | None
     seq: int
     boot: bytes
     kind: int = 0
+    through: int = 0
 
 
 @frozen
