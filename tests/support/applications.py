@@ -17,7 +17,9 @@ from tests.support.vaults import MemoryVault
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.network_policy import NetworkPolicy, PolicedChannels
 from toheal_p2p.app.profile import put_nickname
+from toheal_p2p.app.relays import RelayPair
 from toheal_p2p.app.settings import Settings
+from toheal_p2p.ports.probes import RelayProbe, Udp
 from toheal_p2p.ports.relays import RelayLost
 from toheal_p2p.services.committer import Committer
 from toheal_p2p.services.relay_connection import RelayConnection
@@ -36,6 +38,8 @@ class Village:
     other_relays: list[MemoryRelay] = field(factory=list)
     cut_off: set[tuple[str, RelayAddress]] = field(factory=set)
     """Who does not reach which relay."""
+    udp: Udp = "works"
+    on_relay: Callable[[RelayPair], None] = lambda _pair: None
     policies: dict[str, NetworkPolicy] = field(factory=dict)
     channels: FakeChannels = field(factory=FakeChannels)
     vaults: dict[str, MemoryVault] = field(factory=dict)
@@ -58,9 +62,12 @@ class Village:
             wall_clock=lambda: WallTime(WALL_START + int(trio.current_time())),
             channels=PolicedChannels(self.channels, policy),
             settings=Settings(Path("/"), policy),
+            probe=partial(self._probe, name),
+            interfaces=lambda: ("wired",),
             connect=partial(self._connect, name, policy),
             end=scope.cancel,
             destroy=lambda: None,
+            on_relay=lambda pair: self.on_relay(pair),
         )
         await self.nursery.start(partial(_live, app, committer, scope))
         return app
@@ -73,6 +80,14 @@ class Village:
         made = RelayConnection(address, dial=partial(self._dial, name), jitter=lambda: 0.5)
         policy.on_change(made.redial)
         return made
+
+    async def _probe(self, name: str, address: RelayAddress) -> RelayProbe:
+        try:
+            channel = await self._dial(name, address)
+        except RelayLost as lost:
+            return RelayProbe(lost.reason)
+        await channel.aclose()
+        return RelayProbe(None, has_tcp=True, milliseconds=1, udp=self.udp, udp_milliseconds=1)
 
     async def _dial(self, name: str, address: RelayAddress) -> MemoryRelayChannel:
         for relay in self.relays:

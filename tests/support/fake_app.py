@@ -29,6 +29,7 @@ from toheal_p2p.app.interface import (
     LinkView,
     MemberView,
     RelayView,
+    Report,
     SettingView,
     WaitingView,
 )
@@ -140,7 +141,9 @@ class FakeApp:
         if not _id("seat").startswith(invitation):
             raise Refused("no_such_invitation", name=invitation)
 
-    async def look_at_invitation(self, link: str) -> InvitationContentView:
+    async def look_at_invitation(
+        self, link: str, *, report: Report | None = None
+    ) -> InvitationContentView:
         if link != LINK:
             raise Refused("invitation_malformed")
         return InvitationContentView("حلقة المساء", "Sam", self.charter, NOW + 60)

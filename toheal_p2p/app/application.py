@@ -14,11 +14,12 @@ from typing import Final, Literal
 import trio
 from attrs import define, field
 
+from toheal_p2p.adapters.interfaces import interface_kinds
 from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
-from toheal_p2p.app.doctor import examine
+from toheal_p2p.app.doctor import Patient, examine
 from toheal_p2p.app.invitations import fetch_content, read_link
-from toheal_p2p.app.names import find
+from toheal_p2p.app.names import find, find_message
 from toheal_p2p.app.profile import (
     MAX_OWN_RELAYS,
     put_relays,
@@ -28,7 +29,7 @@ from toheal_p2p.app.profile import (
     usable_name,
 )
 from toheal_p2p.app.refusals import Refused
-from toheal_p2p.app.relays import make_pairs
+from toheal_p2p.app.relays import RelayPair, make_pairs
 from toheal_p2p.app.running import (
     RunningCircle,
     begin_anew,
@@ -40,6 +41,7 @@ from toheal_p2p.app.running import (
 from toheal_p2p.app.settings import Settings
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
+from toheal_p2p.ports.probes import Interfaces, Probe
 from toheal_p2p.ports.vault import EntryRow, Vault
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
@@ -59,7 +61,6 @@ from toheal_protocol.model import (
     MAX_MEMBERS,
     MAX_TEXT_SIZE,
     CircleId,
-    MessageId,
     WallTime,
 )
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -72,9 +73,6 @@ NEWEST_DELIVERIES: Final = 100
 
 DRAIN_DEADLINE: Final = 2.0
 """Seconds open links get to finish when the person locks. What is left is owed and comes later."""
-
-LOOK_BACK: Final = 5000
-"""Newest entries among which a message is looked up by the start of its id."""
 
 SEARCH_MOST: Final = 200
 """Entries a search returns."""
@@ -97,9 +95,12 @@ class Application:
     wall_clock: Callable[[], WallTime]
     channels: Channels | None
     connect: Callable[[RelayAddress], RelayConnection]
+    probe: Probe
     settings: Settings
     end: Callable[[], None]
     destroy: Callable[[], None]
+    on_relay: Callable[[RelayPair], None] = lambda _pair: None
+    interfaces: Interfaces = interface_kinds
     was_put_back: bool = field(default=False, init=False)
     """Whether this run began with an older copy of the vault: the person is told while it lasts."""
     _nickname: str = field(default="", init=False, repr=False)
@@ -206,10 +207,12 @@ class Application:
         wanted = find(invitation, candidates, missing="no_such_invitation")
         await self._decide(running, machine.InvitationWithdrawn(wanted.id))
 
-    async def look_at_invitation(self, link: str) -> views.InvitationContentView:
+    async def look_at_invitation(
+        self, link: str, *, report: views.Report | None = None
+    ) -> views.InvitationContentView:
         """Fetch what the invitation says."""
         read = read_link(link, wall_now=self.wall_clock())
-        content = await fetch_content(read, connect=self.connect)
+        content = await fetch_content(read, connect=self.connect, report=report)
         if content.circle_id in self._running:
             raise Refused("already_a_member")
         self._looked_at = {str(read): content}
@@ -316,7 +319,7 @@ class Application:
         """Return where our message is per member."""
         running = self._find(circle)
         cold = running.service.circle.cold
-        mid = None if message is None else await self._message(cold.id, message)
+        mid = None if message is None else await find_message(self.vault, cold.id, message)
         rows = await self.vault.deliveries(cold.id, mid, limit=NEWEST_DELIVERIES)
         return [
             views.DeliveryView(
@@ -335,7 +338,7 @@ class Application:
 
     async def links(self, circle: str) -> Sequence[views.LinkView]:
         """Return how each other member is reached now."""
-        return showing.link_views(self._find(circle).service)
+        return showing.link_views(self._find(circle), self.settings.network)
 
     async def safety_words(
         self, circle: str, who: str, *, language: Literal["ar", "en"]
@@ -349,13 +352,18 @@ class Application:
 
     async def doctor(self) -> Sequence[views.CheckView]:
         """Look at everything that could be wrong."""
-        return examine(
+        patient = Patient(
             home=self.home,
+            vault=self.vault,
+            network=self.settings.network,
+            probe=self.probe,
+            interfaces=self.interfaces,
             was_put_back=self.was_put_back,
             wall_now=self.wall_clock(),
-            relays=await self.relay_list(),
-            circles=self._running.values(),
+            relays=[relay.address for relay in await self.relay_list()],
+            circles=tuple(self._running.values()),
         )
+        return await examine(patient)
 
     # ---- ending
 
@@ -385,7 +393,7 @@ class Application:
     async def _start(self, circle: Circle) -> None:
         if self._nursery is None:
             raise RuntimeError("the application is not running")
-        relays = make_pairs(circle.cold.relays, self.connect)
+        relays = make_pairs(circle.cold.relays, self.connect, self.on_relay)
         running: RunningCircle
 
         service = CircleService(
@@ -435,12 +443,6 @@ class Application:
 
     def _facilitated(self, circle: str) -> RunningCircle:
         return require_facilitated(self._find(circle))
-
-    async def _message(self, circle: CircleId, message: str) -> MessageId:
-        """Return the message this id, or start of one, names: among the newest `LOOK_BACK`."""
-        rows = await self.vault.entries(circle, limit=LOOK_BACK, newest=True)
-        known = [(row.mid, row.mid.hex(), row.mid) for row in rows]
-        return find(message[:64], known, missing="no_such_message")
 
     def _entries(self, running: RunningCircle, rows: Sequence[EntryRow]) -> list[views.EntryView]:
         cold = running.service.circle.cold

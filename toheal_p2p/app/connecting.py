@@ -6,11 +6,14 @@ from functools import partial
 from typing import Final
 from weakref import WeakSet
 
+import trio
 from attrs import define, field
 
-from toheal_p2p.adapters.relay_tls import TlsRelayChannel, dial, dial_through
+from toheal_p2p.adapters.relay_probe import Draw, probe_relay
+from toheal_p2p.adapters.relay_tls import OpenStream, TlsRelayChannel, dial, dial_through
 from toheal_p2p.adapters.socks import open_through
 from toheal_p2p.app.network_policy import NetworkPolicy
+from toheal_p2p.ports.probes import RelayProbe
 from toheal_p2p.services.relay_connection import RelayConnection
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -44,6 +47,18 @@ class Connector:
             return await dial(address)
         open_stream = partial(open_through, self.policy.proxy, isolation)
         return await dial_through(open_stream, address)
+
+    async def probe(self, address: RelayAddress) -> RelayProbe:
+        """Look at a relay the way a connection to it would go. Fulfils `ports.probes.Probe`."""
+        open_stream: OpenStream = trio.open_tcp_stream
+        draw: Draw | None = self.entropy.draw
+        if self.policy.proxy is not None:
+            isolation = self.entropy.draw(ISOLATION_SIZE).hex().encode()
+            open_stream = partial(open_through, self.policy.proxy, isolation)
+        if not self.policy.may_send_udp:
+            draw = None
+        patience = self.policy.line.dialling
+        return await probe_relay(address, open_stream=open_stream, patience=patience, draw=draw)
 
     def _redial(self) -> None:
         for connection in tuple(self._made):

@@ -12,7 +12,7 @@ Times are whole seconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -25,6 +25,7 @@ from toheal_p2p.app.vocabulary import (
     CircleState,
     DeliveryState,
     LinkKind,
+    ProgressCode,
     RelayState,
     Role,
     SettingName,
@@ -87,11 +88,17 @@ class WaitingView:
 
 @frozen
 class RelayView:
-    """One relay. `reason` is None unless it is out of reach."""
+    """One relay.
+
+    Attributes:
+        reason: None unless it is out of reach.
+        again_in: seconds until it is tried again; None where nothing is waited for.
+    """
 
     address: str
     state: RelayState
     reason: RefusalCode | None
+    again_in: int | None = None
 
 
 @frozen
@@ -138,6 +145,21 @@ class LinkView:
     member_name: str = field(repr=False)
     link: LinkKind
     round_trip_ms: float | None
+    trying: ProgressCode | None = None
+    """What is being tried to reach them (better), with `trying_facts` for its sentence."""
+    trying_facts: Mapping[str, Fact] = field(factory=dict, repr=False)
+
+
+@frozen
+class ProgressView:
+    """What is being tried just now; its sentence is `progress.<code>` with these facts."""
+
+    code: ProgressCode
+    facts: Mapping[str, Fact] = field(factory=dict, repr=False)
+
+
+Report = Callable[[ProgressView], Awaitable[None]]
+"""Told what is being tried, as it changes."""
 
 
 @frozen
@@ -238,7 +260,9 @@ class AppInterface(Protocol):
         """Take an offered seat back: its link opens nothing any more."""
         ...
 
-    async def look_at_invitation(self, link: str) -> InvitationContentView:
+    async def look_at_invitation(
+        self, link: str, *, report: Report | None = None
+    ) -> InvitationContentView:
         """Fetch what the invitation says from its relay. May take seconds; tells nobody.
 
         Raises:

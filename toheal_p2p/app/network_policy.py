@@ -24,6 +24,8 @@ class NetworkPolicy:
     """Holds what the person set, and tells who has to act on a change."""
 
     proxy: ProxyAddress | None = None
+    is_lan_open: bool = False
+    """Whether the person meets somebody on the local network just now: told to the doctor."""
     _listeners: list[Callable[[], None]] = field(factory=list, init=False)
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from math import ceil
 
 import trio
 from attrs import define, field
@@ -36,6 +37,10 @@ MAIL_BATCH = 32
 """Frames from a mailbox that are given to the machine as one event."""
 
 
+def _tell_nobody(_pair: RelayPair) -> None:
+    """Tell nobody."""
+
+
 @define(eq=False)
 class RelayPair:
     """One circle's two connections to one relay. Fulfils `services.circle.Mailboxes`."""
@@ -45,8 +50,16 @@ class RelayPair:
     depositor: RelayConnection = field(repr=False)
     problem: str | None = "unreachable"
     """Why the relay is out of reach just now, as a code; None when it answers."""
+    on_change: Callable[[RelayPair], None] = field(default=_tell_nobody, repr=False)
+    """Told whenever `problem` was found out anew."""
     others: list[RelayPair] = field(factory=list, repr=False)
     """Those to the circle's other relays: they hurry when this one fails."""
+
+    @property
+    def again_in(self) -> int | None:
+        """Whole seconds until the relay is tried again, None where nothing is waited for."""
+        wait = self.depositor.again_in
+        return None if wait is None else ceil(wait)
 
     def watch(self, mailboxes: tuple[machine.WatchedMailbox, ...]) -> None:
         """Open mailboxes and have what lies in them pushed."""
@@ -110,9 +123,11 @@ class RelayPair:
             match event:
                 case RelayUp(boot):
                     self.problem = None
+                    self.on_change(self)
                     service.take(machine.RelayUp(self.address, boot))
                 case RelayDown(reason):
                     was_up, self.problem = self.problem is None, reason
+                    self.on_change(self)
                     if was_up:
                         service.take(machine.RelayDown(self.address))
                         self._hurry_others()
@@ -135,10 +150,15 @@ class RelayPair:
 
 
 def make_pairs(
-    relays: Iterable[RelayAddress], connect: Callable[[RelayAddress], RelayConnection]
+    relays: Iterable[RelayAddress],
+    connect: Callable[[RelayAddress], RelayConnection],
+    on_change: Callable[[RelayPair], None] = _tell_nobody,
 ) -> dict[RelayAddress, RelayPair]:
     """Make a circle's connections to its relays, two to each; nothing runs yet."""
-    pairs = {relay: RelayPair(relay, connect(relay), connect(relay)) for relay in relays}
+    pairs = {
+        relay: RelayPair(relay, connect(relay), connect(relay), on_change=on_change)
+        for relay in relays
+    }
     for pair in pairs.values():
         pair.others.extend(other for other in pairs.values() if other is not pair)
     return pairs

@@ -116,7 +116,7 @@ def relay_view(relay: RelayAddress, circles: Iterable[RunningCircle]) -> RelayVi
     if not problems:
         return RelayView(str(relay), "trying", None)
     code: RefusalCode = _PROBLEMS.get(str(problems[0]), "relay_unreachable")
-    return RelayView(str(relay), "unreachable", code)
+    return RelayView(str(relay), "unreachable", code, pairs[0].again_in)
 
 
 async def begin_anew(circles: Iterable[RunningCircle], committer: Committer, vault: Vault) -> None:

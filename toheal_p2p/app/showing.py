@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 
 from toheal_p2p.app import interface as views
 from toheal_p2p.app.names import short
+from toheal_p2p.app.network_policy import NetworkPolicy
+from toheal_p2p.app.running import RunningCircle
 from toheal_p2p.app.vocabulary import CircleState, LinkKind
 from toheal_p2p.ports.vault import EntryRow
-from toheal_p2p.services.circle import CircleService
 from toheal_protocol.machines.door import is_direct
 from toheal_protocol.machines.state import Cold, Invitation, Stage, Standing
 from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import MemberId
 from toheal_protocol.wire.invitation_link import InvitationLink
+from toheal_protocol.wire.relay_address import RelayAddress
 
 _STATES: dict[Stage, CircleState] = {
     Stage.KNOCKING: "waiting_at_door",
@@ -126,8 +128,9 @@ def name_of(cold: Cold, member: MemberId) -> str:
     return peer.name if peer is not None and peer.name else short(member)
 
 
-def link_views(service: CircleService) -> tuple[views.LinkView, ...]:
-    """Show how each other member is reached now."""
+def link_views(running: RunningCircle, network: NetworkPolicy) -> tuple[views.LinkView, ...]:
+    """Show how each other member is reached now, and what is being tried."""
+    service = running.service
     cold, live = service.circle.cold, service.circle.live
     shown = []
     for member in others(cold):
@@ -137,5 +140,37 @@ def link_views(service: CircleService) -> tuple[views.LinkView, ...]:
         kind: LinkKind = "direct" if link is not None else "relay" if has_relay else "none"
         trip = link.round_trip if link is not None else None
         in_ms = None if trip is None else round(trip * 1000, 1)
-        shown.append(views.LinkView(member.hex(), peer.name, kind, in_ms))
+        tried = None if link is not None else trying(running, member, network)
+        code, facts = (None, {}) if tried is None else (tried.code, tried.facts)
+        shown.append(views.LinkView(member.hex(), peer.name, kind, in_ms, code, facts))
     return tuple(shown)
+
+
+def trying(
+    running: RunningCircle, member: MemberId, network: NetworkPolicy
+) -> views.ProgressView | None:
+    """Say what is being tried to reach a member that no link reaches; None where nothing is."""
+    cold, live = running.service.circle.cold, running.service.circle.live
+    peer, courier = cold.peers[member], live.couriers.get(member)
+    if not any(grant.relay in live.boots for grant in peer.grants):
+        return _trying_relay(running, [grant.relay for grant in peer.grants])
+    if courier is None or not courier.is_here:
+        return views.ProgressView("waiting_for_member", {"name": peer.name})
+    if cold.is_direct and not network.may_open_links:
+        return views.ProgressView("through_proxy")
+    if courier.attempt is not None:
+        return views.ProgressView("opening_link", {"name": peer.name})
+    return None
+
+
+def _trying_relay(
+    running: RunningCircle, relays: Sequence[RelayAddress]
+) -> views.ProgressView | None:
+    pairs = [running.relays[relay] for relay in relays if relay in running.relays]
+    pair = next(iter(pairs or running.relays.values()), None)
+    if pair is None:
+        return None
+    address = str(pair.address)
+    if pair.again_in is None:
+        return views.ProgressView("connecting", {"address": address})
+    return views.ProgressView("trying_again_in", {"address": address, "seconds": pair.again_in})

@@ -14,10 +14,11 @@ from toheal_p2p.adapters.vault import create_vault, open_vault, wipe_vault
 from toheal_p2p.adapters.webrtc import WebRtcChannels
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.connecting import Connector
-from toheal_p2p.app.interface import Serve
+from toheal_p2p.app.interface import ProgressView, Serve
 from toheal_p2p.app.network_policy import NetworkPolicy, PolicedChannels
 from toheal_p2p.app.profile import put_nickname, usable_name
 from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.relay_news import RelayNews
 from toheal_p2p.app.settings import Settings
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.app.vocabulary import CheckCode
@@ -51,6 +52,7 @@ async def run_app(
     serve: Serve,
     on_ready: Callable[[], None],
     on_trouble: Callable[[CheckCode], None] | None = None,
+    on_progress: Callable[[ProgressView], None] = lambda _progress: None,
     allow_loopback: bool = False,
 ) -> None:
     """Open the profile and run it until `lock`, `wipe` or a signal.
@@ -59,6 +61,7 @@ async def run_app(
         serve: the door that people come in by.
         on_ready: called once everything is up.
         on_trouble: told before that what the person has to know at once.
+        on_progress: told what is being tried with each relay, and what came of it.
         allow_loopback: offer 127.0.0.1 to peers, for trying things out on one machine.
 
     Raises:
@@ -71,6 +74,7 @@ async def run_app(
     try:
         async with trio.open_nursery() as nursery:
             committer, policy = Committer(vault), NetworkPolicy()
+            news, connector = RelayNews(on_progress), Connector(policy, SystemEntropy())
             app = Application(
                 home=home,
                 vault=vault,
@@ -78,13 +82,16 @@ async def run_app(
                 entropy=SystemEntropy(),
                 wall_clock=_wall_clock,
                 channels=PolicedChannels(WebRtcChannels(include_loopback=allow_loopback), policy),
-                connect=Connector(policy, SystemEntropy()).connect,
+                connect=connector.connect,
+                probe=connector.probe,
                 settings=Settings(home, policy),
                 end=nursery.cancel_scope.cancel,
                 destroy=partial(wipe_home, home),
+                on_relay=news.tell,
             )
             await nursery.start(committer.run)
             await nursery.start(app.run)
+            news.begin(await app.relay_list())
             await nursery.start(serve, app, home)
             if app.was_put_back and on_trouble is not None:
                 on_trouble("vault_put_back")

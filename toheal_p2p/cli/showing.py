@@ -65,7 +65,10 @@ def relay_line(words: Words, relay: Item) -> str:
     if relay["reason"] is None:
         return line
     reason = words.text(f"refused.{relay['reason']}", address=relay["address"])
-    return f"{line}\n    {reason}"
+    if relay["again_in"] is None:
+        return f"{line}\n    {reason}"
+    again = words.text("line.again_in", seconds=relay["again_in"])
+    return f"{line}\n    {reason}\n    {again}"
 
 
 def entry_lines(words: Words, entry: Item) -> Iterator[str]:
@@ -103,9 +106,12 @@ def link_line(words: Words, link: Item) -> str:
     """Return how one member is reached."""
     way = words.word("link", link["link"])
     line = words.text("line.link", name=link["member_name"], link=way)
-    if link["round_trip_ms"] is None:
+    if link["round_trip_ms"] is not None:
+        line = Own(line + words.text("line.round_trip", milliseconds=round(link["round_trip_ms"])))
+    if link["trying"] is None:
         return line
-    return line + words.text("line.round_trip", milliseconds=round(link["round_trip_ms"]))
+    tried = words.text(f"progress.{link['trying']}", **link["trying_facts"])
+    return f"{line}\n    {tried}"
 
 
 def setting_line(words: Words, setting: Item) -> str:

@@ -187,6 +187,11 @@ class RelayConnection:
     def __attrs_post_init__(self) -> None:
         self._teller, self.events = trio.open_memory_channel[RelayEvent](EVENTS)
 
+    @property
+    def again_in(self) -> float | None:
+        """Seconds until the next attempt; None while there is a connection or an attempt at one."""
+        return None if self._retry_at is None else max(0.0, self._retry_at - trio.current_time())
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep the connection up until cancelled."""
         task_status.started()
