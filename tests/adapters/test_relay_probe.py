@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,14 @@ from toheal_p2p.adapters.relay_probe import UDP_PAUSES, probe_relay
 from toheal_p2p.adapters.socks import ProxyAddress, open_through
 from toheal_p2p.ports.probes import RelayProbe
 from toheal_protocol.wire.relay_address import RelayAddress
+from toheal_protocol.wire.stun import (
+    BINDING_SUCCESS,
+    TRANSACTION_SIZE,
+    XOR_MAPPED_ADDRESS,
+    StunMessage,
+    encode_stun,
+    encode_xor_address,
+)
 from toheal_relay.limits import Limits
 
 pytestmark = [pytest.mark.real, pytest.mark.trio]
@@ -28,8 +36,14 @@ probe = partial(probe_relay, open_stream=trio.open_tcp_stream, patience=10.0, dr
 
 
 @asynccontextmanager
-async def forwarded(address: RelayAddress) -> AsyncIterator[RelayAddress]:
-    """Pass TCP on to a relay, and no datagram: a network that blocks UDP."""
+async def forwarded(
+    address: RelayAddress, answer: Callable[[bytes], list[bytes]] = lambda _datagram: []
+) -> AsyncIterator[RelayAddress]:
+    """Pass TCP on to a relay, and no datagram: a network that blocks UDP.
+
+    Args:
+        answer: what somebody else says to a datagram.
+    """
 
     async def carry(source: trio.SocketStream, target: trio.SocketStream) -> None:
         try:
@@ -46,12 +60,19 @@ async def forwarded(address: RelayAddress) -> AsyncIterator[RelayAddress]:
             await carry(behind, stream)
             nursery.cancel_scope.cancel()
 
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+    async def speak(udp: trio.socket.SocketType) -> None:
+        while True:
+            datagram, sender = await udp.recvfrom(2000)
+            for said in answer(datagram):
+                await udp.sendto(said, sender)
+
+    with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
         port = listener.socket.getsockname()[1]
-        deaf.bind(("127.0.0.1", port))
+        await udp.bind(("127.0.0.1", port))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(trio.serve_listeners, attend, [listener])
+            nursery.start_soon(speak, udp)
             yield evolve(address, port=port)
             nursery.cancel_scope.cancel()
 
@@ -123,19 +144,26 @@ async def test_a_relay_that_says_nothing_is_left_in_time() -> None:
     assert found == RelayProbe("unreachable", has_tcp=True, milliseconds=found.milliseconds)
 
 
-async def test_answers_of_strangers_and_garbage_are_not_taken_for_the_relays(
-    tmp_path: Path,
+def of_another_request(datagram: bytes) -> list[bytes]:
+    other = bytes(TRANSACTION_SIZE)
+    mapped = encode_xor_address("192.0.2.1", 9, other)
+    return [encode_stun(StunMessage(BINDING_SUCCESS, other, ((XOR_MAPPED_ADDRESS, mapped),)))]
+
+
+def its_own_echo(datagram: bytes) -> list[bytes]:
+    return [datagram]
+
+
+def garbage(datagram: bytes) -> list[bytes]:
+    return [b"x", datagram[:20], b"\x01\x01" + datagram[2:], bytes(1500)]
+
+
+@pytest.mark.parametrize("answer", [of_another_request, its_own_echo, garbage])
+async def test_what_is_no_answer_to_our_request_counts_as_silence(
+    tmp_path: Path, answer: Callable[[bytes], list[bytes]]
 ) -> None:
-    """Whoever answers for the port with the wrong transaction, or no STUN, counts as silence."""
-    async with running_relay(tmp_path) as relay, forwarded(relay.address) as through:
-        drawn = iter([bytes(12)] * 10)
-        found = await probe_relay(
-            through,
-            open_stream=trio.open_tcp_stream,
-            patience=10.0,
-            draw=lambda size: next(drawn)[:size],
-        )
-        assert found.udp == "blocked"
+    async with running_relay(tmp_path) as relay, forwarded(relay.address, answer) as through:
+        assert (await probe(through)).udp == "blocked"
 
 
 async def test_kinds_of_interfaces_are_told_without_names(tmp_path: Path) -> None:
