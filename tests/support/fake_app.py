@@ -128,6 +128,9 @@ class FakeApp:
         found = await self._find(circle)
         self.circles[self.circles.index(found)] = evolve(found, state="left")
 
+    async def circle_seen(self, circle: str) -> None:
+        await self._find(circle)
+
     async def invite(self, circle: str, *, expires_in: int) -> InvitationView:
         await self._find(circle)
         return InvitationView(_id("seat"), LINK, NOW + expires_in)

@@ -35,6 +35,7 @@ from toheal_p2p.app.running import (
     begin_anew,
     find_circle,
     relay_view,
+    remember_warnings,
     require_active,
     require_facilitated,
 )
@@ -119,6 +120,7 @@ class Application:
             self._nursery = nursery
             for circle in circles:
                 await self._start(circle)
+            remember_warnings(self._running, stored.settings)
             self.was_put_back = self.vault.was_put_back
             if self.was_put_back:
                 await begin_anew(self._running.values(), self.committer, self.vault)
@@ -172,11 +174,15 @@ class Application:
             raise Refused("left_circle")
         await self._decide(running, machine.Left())
 
+    async def circle_seen(self, circle: str) -> None:
+        """Take the warnings about copies and new sessions for seen."""
+        await self._keep([self._find(circle).see(wall_now=self.wall_clock())])
+
     # ---- invitations and the door
 
     async def invite(self, circle: str, *, expires_in: int) -> views.InvitationView:
         """Offer one seat."""
-        running = self._facilitated(circle)
+        running = require_facilitated(self._find(circle))
         cold = running.service.circle.cold
         if len(showing.others(cold)) + 1 >= MAX_MEMBERS:
             raise Refused("circle_full", limit=MAX_MEMBERS)
@@ -244,14 +250,14 @@ class Application:
 
     async def admit(self, circle: str, who: str) -> None:
         """Let somebody in."""
-        running = self._facilitated(circle)
+        running = require_facilitated(self._find(circle))
         if len(showing.others(running.service.circle.cold)) + 1 >= MAX_MEMBERS:
             raise Refused("circle_full", limit=MAX_MEMBERS)
         await self._decide(running, machine.Admitted(running.at_door(who)))
 
     async def decline(self, circle: str, who: str) -> None:
         """Keep the door closed to somebody."""
-        running = self._facilitated(circle)
+        running = require_facilitated(self._find(circle))
         await self._decide(running, machine.Refused(running.at_door(who)))
 
     # ---- relays
@@ -286,7 +292,7 @@ class Application:
         self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
     ) -> str:
         """Say something; returns the message's id once it is durable."""
-        running = self._active(circle)
+        running = require_active(self._find(circle))
         if not text.strip():
             raise Refused("text_empty")
         if len(text.encode(errors="replace")) > MAX_TEXT_SIZE:
@@ -437,12 +443,6 @@ class Application:
 
     def _find(self, circle: str) -> RunningCircle:
         return find_circle(circle, self._running)
-
-    def _active(self, circle: str) -> RunningCircle:
-        return require_active(self._find(circle))
-
-    def _facilitated(self, circle: str) -> RunningCircle:
-        return require_facilitated(self._find(circle))
 
     def _entries(self, running: RunningCircle, rows: Sequence[EntryRow]) -> list[views.EntryView]:
         cold = running.service.circle.cold

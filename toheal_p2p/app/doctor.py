@@ -21,7 +21,7 @@ from toheal_p2p.app.showing import link_views, name_of
 from toheal_p2p.app.vocabulary import CheckCode
 from toheal_p2p.ports.probes import Interfaces, Probe, RelayProbe
 from toheal_p2p.ports.vault import Vault
-from toheal_protocol.machines.state import Cold, Stage
+from toheal_protocol.machines.state import Stage
 from toheal_protocol.wire.relay_address import RelayAddress, parse_relay_address
 
 LITTLE_ROOM: Final = 64 * 1024 * 1024
@@ -182,9 +182,9 @@ def _circles(
     checks = []
     for running in active:
         cold = running.service.circle.cold
-        if running.has_fork:
+        if running.forked:
             checks.append(CheckView("fork", False, "fork_seen", {"circle": cold.name}))
-        checks += _resets(cold, wall_now)
+        checks += _resets(running, wall_now)
         checks.append(_links(running, network))
     return checks
 
@@ -201,10 +201,11 @@ def _links(running: RunningCircle, network: NetworkPolicy) -> CheckView:
     return CheckView("links", code != "links_none", code, facts)
 
 
-def _resets(cold: Cold, wall_now: int) -> list[CheckView]:
+def _resets(running: RunningCircle, wall_now: int) -> list[CheckView]:
     """Say with whom a session was begun anew not long ago: a surprise is worth a question."""
+    cold, seen_at = running.service.circle.cold, running.warnings.seen_at
     return [
         CheckView("session", False, "session_reset", {"circle": cold.name, "name": peer.name})
         for peer in cold.peers.values()
-        if peer.reset_at and 0 <= wall_now - peer.reset_at < RESET_SHOWN
+        if peer.reset_at > seen_at and 0 <= wall_now - peer.reset_at < RESET_SHOWN
     ]

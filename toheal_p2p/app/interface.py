@@ -47,7 +47,10 @@ class CircleView:
 
 @frozen
 class MemberView:
-    """One member of a circle. `fork_seen`: two copies of this member are at work."""
+    """One member of a circle.
+
+    `fork_seen`: two copies of this member were at work, and nobody has confirmed to have seen it.
+    """
 
     id: str
     name: str = field(repr=False)
@@ -242,6 +245,10 @@ class AppInterface(Protocol):
 
     async def circle_leave(self, circle: str) -> None:
         """Leave. Nobody is asked why; a second time is `left_circle`."""
+        ...
+
+    async def circle_seen(self, circle: str) -> None:
+        """Confirm that the person has seen the warnings about copies and sessions begun anew."""
         ...
 
     async def invite(self, circle: str, *, expires_in: int) -> InvitationView:

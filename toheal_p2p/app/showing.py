@@ -48,7 +48,7 @@ def member_views(cold: Cold, *, forked: Set[MemberId]) -> tuple[views.MemberView
     """Show the members, ourselves first.
 
     Args:
-        forked: of whom two copies were seen since the process began, ourselves perhaps among them.
+        forked: of whom two copies were seen, ourselves perhaps among them.
     """
     our_id = cold.persona.keys.member_id
     me = views.MemberView(our_id.hex(), cold.my_name, cold.my_role.value, True, our_id in forked)
@@ -60,7 +60,7 @@ def member_views(cold: Cold, *, forked: Set[MemberId]) -> tuple[views.MemberView
                 cold.peers[member].name,
                 cold.peers[member].role.value,
                 False,
-                cold.peers[member].is_forked or member in forked,
+                member in forked,
             )
             for member in others(cold)
         ),

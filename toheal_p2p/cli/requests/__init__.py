@@ -33,6 +33,7 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "circle_list": circles.CircleList,
     "circle_members": circles.CircleMembers,
     "circle_leave": circles.CircleLeave,
+    "circle_seen": circles.CircleSeen,
     "invite": doors.Invite,
     "invitations": doors.Invitations,
     "withdraw": doors.Withdraw,
