@@ -25,6 +25,16 @@ def notice(app: Application, *, of_ourselves: bool = False) -> None:
     running.hear(machine.Tell("fork_told" if of_ourselves else "fork_seen", member))
 
 
+def mark(app: Application) -> MemberId:
+    """Let the machine itself have a peer marked, as it is until the session is begun anew."""
+    [running] = app._running.values()
+    circle = running.service.circle
+    [(member, peer)] = circle.cold.peers.items()
+    marked = evolve(circle.cold, peers={member: evolve(peer, is_forked=True)})
+    running.service.circle = evolve(circle, cold=marked)
+    return member
+
+
 async def forked(app: Application, circle: str) -> set[str]:
     return {one.name for one in await app.circle_members(circle) if one.fork_seen}
 
@@ -64,8 +74,10 @@ async def test_a_fork_is_told_through_restarts_until_it_was_seen(
 async def test_what_happens_again_is_told_again(autojump_clock: MockClock) -> None:
     async with a_village() as village:
         ours, _, circle = await circle_of_two(village, direct=False)
+        mark(ours)
         notice(ours)
         await ours.circle_seen(circle)
+        assert await forked(ours, circle) == set()
         notice(ours)
         assert await forked(ours, circle) == {"Salma"}
         ours = await restarted(village, "نورس")
@@ -94,10 +106,7 @@ async def test_a_mark_of_the_machine_alone_is_told_too(autojump_clock: MockClock
     async with a_village() as village:
         ours, _, _ = await circle_of_two(village, direct=False)
         [running] = ours._running.values()
-        circle = running.service.circle
-        [(member, peer)] = circle.cold.peers.items()
-        marked = evolve(circle.cold, peers={member: evolve(peer, is_forked=True)})
-        running.service.circle = evolve(circle, cold=marked)
+        member = mark(ours)
         assert running.forked == {member}
         running.see(wall_now=5)
         assert running.forked == set()
