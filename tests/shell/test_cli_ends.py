@@ -191,10 +191,12 @@ def test_run_tells_where_it_can_be_reached(
         allow_loopback: bool,
         on_ready: Callable[[], None],
         on_trouble: Callable[[str], None],
+        on_progress: Callable[[str, dict[str, str | int]], None],
         on_fault: Callable[[BaseException], None],
     ) -> None:
         assert (passphrase, allow_loopback) == ("secret", False)
         Path(home, "local").touch()
+        on_progress("connecting", {"address": "toheal-relay://x"})
         on_ready()
 
     monkeypatch.setattr(starting, "run_until_stopped", run)

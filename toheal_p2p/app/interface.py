@@ -12,7 +12,7 @@ Times are whole seconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -20,6 +20,7 @@ import trio
 from attrs import field, frozen
 
 from toheal_p2p.app.refusals import Fact, RefusalCode
+from toheal_p2p.app.settings_interface import SettingsInterface
 from toheal_p2p.app.spoken_interface import SpokenInterface
 from toheal_p2p.app.vocabulary import (
     CheckCode,
@@ -27,6 +28,7 @@ from toheal_p2p.app.vocabulary import (
     DeliveryState,
     LinkKind,
     MeetingState,
+    ProgressCode,
     RelayState,
     Role,
 )
@@ -47,7 +49,10 @@ class CircleView:
 
 @frozen
 class MemberView:
-    """One member of a circle. `fork_seen`: two copies of this member are at work."""
+    """One member of a circle.
+
+    `fork_seen`: two copies of this member were at work, and nobody has confirmed to have seen it.
+    """
 
     id: str
     name: str = field(repr=False)
@@ -88,11 +93,17 @@ class WaitingView:
 
 @frozen
 class RelayView:
-    """One relay. `reason` is None unless it is out of reach."""
+    """One relay.
+
+    Attributes:
+        reason: None unless it is out of reach.
+        again_in: seconds until it is tried again; None where nothing is waited for.
+    """
 
     address: str
     state: RelayState
     reason: RefusalCode | None
+    again_in: int | None = None
 
 
 @frozen
@@ -149,6 +160,21 @@ class LinkView:
     member_name: str = field(repr=False)
     link: LinkKind
     round_trip_ms: float | None
+    trying: ProgressCode | None = None
+    """What is being tried to reach them (better), with `trying_facts` for its sentence."""
+    trying_facts: Mapping[str, Fact] = field(factory=dict, repr=False)
+
+
+@frozen
+class ProgressView:
+    """What is being tried just now; its sentence is `progress.<code>` with these facts."""
+
+    code: ProgressCode
+    facts: Mapping[str, Fact] = field(factory=dict, repr=False)
+
+
+Report = Callable[[ProgressView], Awaitable[None]]
+"""Told what is being tried, as it changes."""
 
 
 @frozen
@@ -193,7 +219,7 @@ class MeetingInterface(Protocol):
 
         Raises:
             Refused: no_such_circle, ambiguous_name, not_admitted_yet, left_circle,
-                declined_at_door, no_such_interface, not_supported_here.
+                declined_at_door, no_such_interface, lan_off, not_supported_here.
         """
         ...
 
@@ -217,6 +243,11 @@ class AppInterface(Protocol):
     @property
     def spoken(self) -> SpokenInterface:
         """Codes that are said aloud instead of links."""
+        ...
+
+    @property
+    def settings(self) -> SettingsInterface:
+        """What the person can set."""
         ...
 
     async def circle_create(
@@ -250,6 +281,10 @@ class AppInterface(Protocol):
         """Leave. Nobody is asked why; a second time is `left_circle`."""
         ...
 
+    async def circle_seen(self, circle: str) -> None:
+        """Confirm that the person has seen the warnings about copies and sessions begun anew."""
+        ...
+
     async def invite(self, circle: str, *, expires_in: int) -> InvitationView:
         """Offer one seat for `expires_in` seconds. Returns once the offer is durable here.
 
@@ -266,7 +301,9 @@ class AppInterface(Protocol):
         """Take an offered seat back: its link opens nothing any more. Or a spoken code."""
         ...
 
-    async def look_at_invitation(self, link: str) -> InvitationContentView:
+    async def look_at_invitation(
+        self, link: str, *, report: Report | None = None
+    ) -> InvitationContentView:
         """Fetch what the invitation says from its relay. May take seconds; tells nobody.
 
         Raises:

@@ -14,6 +14,7 @@ import trio
 from attrs import define, field
 
 from toheal_p2p.app.interface import MeetingView
+from toheal_p2p.app.network_policy import NetworkPolicy
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.running import RunningCircle, find_circle, require_active
 from toheal_p2p.app.showing import name_of
@@ -40,16 +41,22 @@ class _Open:
     ends: float
     closing: trio.Event = field(factory=trio.Event)
     closed: trio.Event = field(factory=trio.Event)
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+    """Cancelled when not one word more may be said on the local network."""
 
 
 @define(eq=False)
 class Meetings:
-    """Fulfils `MeetingInterface`. Without a `lan` it refuses to open."""
+    """Fulfils `MeetingInterface`. Without a `lan` it refuses to open, and while the policy says no."""
 
+    network: NetworkPolicy
     lan: Lan | None = None
     _open: dict[CircleId, _Open] = field(factory=dict, init=False)
     _running: Mapping[CircleId, RunningCircle] = field(factory=dict, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.network.on_change(self._close_at_once_if_forbidden)
 
     async def run(self, running: Mapping[CircleId, RunningCircle]) -> None:
         """Serve until cancelled."""
@@ -65,6 +72,8 @@ class Meetings:
         lan, nursery = self.lan, self._nursery
         if lan is None or nursery is None:
             raise Refused("not_supported_here")
+        if not self.network.may_use_lan:
+            raise Refused("lan_off")
         names = {segment.name for segment in lan.segments()}
         for name in interfaces:
             if name not in names:
@@ -113,17 +122,23 @@ class Meetings:
                 opened.closing.set()
                 await opened.closed.wait()
 
+    def _close_at_once_if_forbidden(self) -> None:
+        if not self.network.may_use_lan:
+            for opened in self._open.values():
+                opened.scope.cancel()
+
     async def _meet(self, circle: CircleId, opened: _Open) -> None:
         meeting = opened.meeting
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_run, meeting, opened.closing)
-                with trio.move_on_at(opened.ends):
-                    await opened.closing.wait()
-                meeting.withdraw()
-                with trio.move_on_after(CLOSING_LONGEST):
-                    await meeting.service.lan.drain()
-                nursery.cancel_scope.cancel()
+            with opened.scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_run, meeting, opened.closing)
+                    with trio.move_on_at(opened.ends):
+                        await opened.closing.wait()
+                    meeting.withdraw()
+                    with trio.move_on_after(CLOSING_LONGEST):
+                        await meeting.service.lan.drain()
+                    nursery.cancel_scope.cancel()
         finally:
             if self._open.get(circle) is opened:
                 del self._open[circle]

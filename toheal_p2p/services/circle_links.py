@@ -126,6 +126,12 @@ class CircleLinks:
         if held.prepared is not None:
             self._start(held.prepared.aclose)
 
+    def close_all(self) -> None:
+        """End every link and every attempt at once, and tell the machine."""
+        for held in list(self._held.values()):
+            self.close(machine.CloseLink(held.member, held.attempt))
+            self.take(machine.LinkClosed(held.member, held.attempt))
+
     def probe(self, effect: machine.ProbeLink) -> None:
         """Have a link find out whether its peer is still there."""
         held = self._held.get(effect.attempt)

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import LocalError
-from toheal_protocol.machines import consent, courier, door, lan, linking, reset, seats
+from toheal_protocol.machines import consent, courier, door, lan, linking, reset, routes, seats
 from toheal_protocol.machines import events as happened
 from toheal_protocol.machines.alarms import next_alarm, ring
 from toheal_protocol.machines.arrivals import take_link_frames, take_mail
@@ -80,10 +80,11 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
         case happened.RelayUp(relay, boot):
             _relay_up(draft, relay, boot)
         case happened.RelayDown(relay):
-            boots = {at: boot for at, boot in draft.live.boots.items() if at != relay}
-            draft.set_live(boots=boots)
-            for member in draft.cold.peers:
-                linking.doubt_link(draft, member)  # its relay may have carried it
+            routes.lose_relay(draft, relay)
+        case happened.RelaySilent(relay):
+            routes.doubt_relay(draft, relay)
+        case happened.RelayHeard(relay):
+            routes.trust_relay(draft, relay)
         case happened.Deposited(ticket):
             courier.take_deposit_answer(draft, ticket, retry_after=None)
         case happened.DepositRefused(ticket, retry_after):
@@ -133,12 +134,14 @@ def _leave(draft: Draft) -> None:
 
 
 def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
-    draft.set_live(boots={**draft.live.boots, relay: boot})
+    routes.find_relay(draft, relay, boot)
     for invitation in draft.cold.invitations:
         if seats.keeps_mailbox(invitation, draft.wall_now) and invitation.relay == relay:
             deposit_invitation(draft, invitation)
     for member in draft.cold.peers:
         draft.set_courier(member, draft.live.couriers.get(member) or Courier())
+        if not routes.is_used(draft, member, relay):
+            continue  # what another relay carries does not have to go out once more
         repeat_call(draft, member)
         repeat_unconfirmed(draft, member)
         linking.relay_is_up(draft, member)

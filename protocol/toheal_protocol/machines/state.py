@@ -300,6 +300,7 @@ class Courier:
         deposits: deposits the relay has not answered yet.
         resend_at: when what is not acknowledged goes out again.
         resend_wait: seconds of the next such wait.
+        retry_at: until when nothing is deposited: a relay asked for time, and there is no other.
         ack_at: when our acknowledgement is due.
         told_through, told_boot: up to which of their items an acknowledgement of ours lies at a relay,
             and which run of it. What went over a link may be lost with it.
@@ -310,6 +311,8 @@ class Courier:
         renewed_at: when we last sent or took a card in place of an answer.
         is_outdated: what is being loaded was asked for before the session began anew.
         unopened: frames in a row out of their mailbox that did not open.
+        relay: the one their mail went to last: we stay there until it fails us.
+        refused: relays that would not take mail for them, and until when that counts.
         attempt: the link that is being opened, beside the open one if there is one.
         is_link_stale: our network or theirs changed: a new link is wanted beside the open one.
         link_after: when the next attempt of ours may begin.
@@ -324,6 +327,7 @@ class Courier:
     deposits: int = 0
     resend_at: Instant | None = None
     resend_wait: float = 0.0
+    retry_at: Instant | None = None
     ack_at: Instant | None = None
     told_through: int = 0
     told_boot: bytes = b""
@@ -335,6 +339,8 @@ class Courier:
     renewed_at: Instant | None = None
     is_outdated: bool = False
     unopened: int = 0
+    relay: RelayAddress | None = None
+    refused: Mapping[RelayAddress, Instant] = field(factory=dict)
     attempt: LinkAttempt | None = None
     is_link_stale: bool = False
     link_after: Instant = Instant(0)
@@ -381,9 +387,15 @@ class Source:
 
 @frozen(slots=False)
 class Live:
-    """What means nothing after a restart."""
+    """What means nothing after a restart.
+
+    Attributes:
+        boots: the relays that answer, with the run each is in.
+        silent: those of them that owe an answer for too long.
+    """
 
     boots: Mapping[RelayAddress, bytes] = field(factory=dict)
+    silent: frozenset[RelayAddress] = frozenset()
     couriers: Mapping[MemberId, Courier] = field(factory=dict)
     tickets: Mapping[int, Ticket] = field(factory=dict)
     next_ticket: int = 1

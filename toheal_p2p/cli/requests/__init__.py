@@ -13,7 +13,17 @@ from typing import Any, Final
 import msgspec
 
 from toheal_p2p.cli.local_wire import VERSION
-from toheal_p2p.cli.requests import circles, doors, meeting, paths, profile, relays, spoken, talk
+from toheal_p2p.cli.requests import (
+    circles,
+    doors,
+    meeting,
+    paths,
+    profile,
+    relays,
+    settings,
+    spoken,
+    talk,
+)
 from toheal_p2p.cli.requests.base import Give, Request
 from toheal_protocol.errors import MalformedFrame
 
@@ -33,6 +43,7 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "circle_list": circles.CircleList,
     "circle_members": circles.CircleMembers,
     "circle_leave": circles.CircleLeave,
+    "circle_seen": circles.CircleSeen,
     "invite": doors.Invite,
     "invitations": doors.Invitations,
     "withdraw": doors.Withdraw,
@@ -58,6 +69,9 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "meet": meeting.Meet,
     "meet_off": meeting.MeetOff,
     "meetings": meeting.Meetings,
+    "settings_list": settings.SettingsList,
+    "settings_get": settings.SettingsGet,
+    "settings_set": settings.SettingsSet,
     "doctor": profile.Doctor,
     "lock": profile.Lock,
     "wipe": profile.Wipe,
