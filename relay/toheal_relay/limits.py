@@ -23,8 +23,8 @@ CONNECTION_COST: Final = 48 * KILOBYTE
 """Bytes of memory we expect a connection to take when busy (idle: 24 kB, measured)."""
 
 ALLOCATION_COST: Final = 16 * KILOBYTE
-"""Bytes of memory we expect an allocation to take: its objects and a task that waits (5 kB, measured),
-and what the kernel holds for its socket."""
+"""Bytes of memory we expect an allocation to take: its objects and a task that waits (4 kB, and 1 kB
+for each channel, measured), and what the kernel holds for its socket."""
 
 MOST_ALLOCATIONS: Final = 8_000
 """Relayed ports we take at most: a machine has about 28 000 to give, to all its programs."""
