@@ -145,6 +145,8 @@ class Limits:
     """Of these per second for one source, whoever they go to."""
     strangers_burst: float = 1_000.0
     """Of these at once: all links of a circle at the same time."""
+    turn_patience: float = 30.0
+    """Seconds somebody who came over TCP or TLS is kept without an allocation."""
     turn_queue: int = 256 * KILOBYTE
     """Bytes that wait for a client over TCP or TLS; packets beyond it are lost, as with UDP."""
 

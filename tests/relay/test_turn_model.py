@@ -137,7 +137,7 @@ class TurnModel(RuleBasedStateMachine):
         held, guest = self.held[number], self.guests[number]
         address, until = held.channels.get(channel, (("", 0), -math.inf))
         self.expect_sent(number, address, packet, may=self.is_live(number) and until > self.now)
-        guest.say(encode_channel_data(channel, packet, is_stream=guest.is_stream))
+        guest.say(encode_channel_data(channel, packet))
         self.check()
 
     @rule(number=guests, peer=st.integers(0, 5), padding=st.integers(0, 3))
