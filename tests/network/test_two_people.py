@@ -8,7 +8,7 @@ from attrs import evolve
 from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.addressing import EPOCH, NUMBERS_AHEAD
-from toheal_protocol.machines.courier import DEPOSIT_WINDOW
+from toheal_protocol.machines.courier import DEPOSIT_WINDOW, RESEND_LONGEST
 from toheal_protocol.machines.pair import SEALED_AHEAD
 from toheal_protocol.machines.state import Seat, Stage, Standing
 from toheal_protocol.messages.grants import SIGNAL
@@ -672,3 +672,29 @@ def test_a_long_queue_is_not_sealed_far_ahead_of_what_the_peer_has() -> None:
     world.run_for(60)
     assert texts_of(theirs, ours) == said
     assert not ours.disk.owed[theirs.id]
+
+
+def test_a_deposit_refused_just_when_the_peer_counts_as_gone_is_tried_again() -> None:
+    """What the relay refused lies nowhere: it has to go there whether the peer is there or not."""
+    world = World(61)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(10)
+    ours.say("heard")
+    world.run_for(5)
+    world.kill(theirs)
+    ours.say("one")
+
+    def is_at_its_longest() -> bool:
+        assert ours.circle is not None
+        return ours.circle.live.couriers[theirs.id].resend_wait >= RESEND_LONGEST
+
+    world.run_until(is_at_its_longest, within=3000)
+    world.drop = 1.0
+    ours.say("refused")
+    world.run_for(1)
+    world.drop = 0.0
+    world.run_for(60)
+    assert {row.boot for row in ours.disk.owed[theirs.id].values()} == {world.relay.boot}
+    world.start(theirs)
+    world.run_for(10)
+    assert texts_of(theirs, ours) == ["heard", "one", "refused"]

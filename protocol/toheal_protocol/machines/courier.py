@@ -236,7 +236,10 @@ def resend_if_due(draft: Draft, member: MemberId) -> None:
     if courier.resend_at is None or courier.resend_at > draft.now:
         return
     if courier.resend_wait >= RESEND_LONGEST and not courier.has_link:
-        draft.change_courier(member, is_here=False, resend_at=None, resend_wait=0.0)
+        draft.change_courier(
+            member, is_here=False, resend_at=None, resend_wait=0.0, is_ignoring_marks=False
+        )
+        pump(draft, member)  # what the relay refused lies nowhere yet, whoever is there or not
         return
     if courier.link is not None:
         draft.ask(ProbeLink(member, courier.link.attempt))
