@@ -542,6 +542,20 @@ def test_an_acknowledgement_that_the_relay_refused_goes_out_again() -> None:
     assert not any(ours.disk.owed.values())
 
 
+def test_talk_that_goes_on_does_not_put_off_what_was_lost_before_it() -> None:
+    """A missing message is shown as a gap after 20 s: it has to be sent again before that."""
+    world = World(51)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(30)
+    world.block(ours, theirs, most=1)
+    for number in range(60):
+        ours.say(str(number))
+        world.run_for(1)
+    world.run_for(30)
+    assert texts_of(theirs, ours) == [str(number) for number in range(60)]
+    assert not any(entry.kind == "gap" for entry in theirs.disk.entries.values())
+
+
 # ---- a session that lost much
 
 
