@@ -26,7 +26,7 @@ from toheal_relay.server.control import AlreadyRunning, NotRunning, ask_holdings
 from toheal_relay.server.relay import RelayConfig, RunningRelay, serve_relay
 from toheal_relay.server.sockets import CannotListen, host_for_others
 from toheal_relay.tls import UnusableKey, fingerprint_of, load_or_make_key
-from toheal_relay.turn.config import UnusableTurn, configure_turn
+from toheal_relay.turn.config import UnusableSecret, UnusableTurn, configure_turn
 
 DEFAULT_PORT: Final = 3478
 """STUN's port (RFC 8489): the one thing here that has a standard port."""
@@ -124,14 +124,14 @@ def run(
         raise click.UsageError("--show-deposits is for a relay that listens on this machine only")
     public_host, public_port = _split_public(public)
     limits = limits_for(memory=memory_ceiling(), descriptors=raise_descriptors())
+    allowed = (*turn_allow, *(("127.0.0.0/8",) if allow_loopback else ()))
     with _plain_errors():
-        turn = configure_turn(
-            turn_urls,
-            turn_secret,
-            is_off=no_turn,
-            address=turn_address,
-            allowed=(*turn_allow, *(("127.0.0.0/8",) if allow_loopback else ())),
-        )
+        try:
+            turn = configure_turn(
+                turn_urls, turn_secret, is_off=no_turn, address=turn_address, allowed=allowed
+            )
+        except UnusableTurn as problem:
+            raise click.UsageError(str(problem)) from None
         config = RelayConfig(state, host, port, public_host, public_port, limits, turn)
         trio.run(_run, config, as_json, allow_loopback, show_deposits)
 
@@ -231,7 +231,7 @@ def _plain_errors() -> Iterator[None]:
 
 def _in_words(problem: BaseException) -> str | None:
     match problem:
-        case UnusableKey() | CannotListen() | UnusableTurn():
+        case UnusableKey() | CannotListen() | UnusableSecret():
             return str(problem)
         case AlreadyRunning():
             return "a relay is already running on this state folder"

@@ -23,8 +23,8 @@ CONNECTION_COST: Final = 48 * KILOBYTE
 """Bytes of memory we expect a connection to take when busy (idle: 24 kB, measured)."""
 
 ALLOCATION_COST: Final = 16 * KILOBYTE
-"""Bytes of memory we expect an allocation to take: its objects and a task that waits (5 kB, measured),
-and what the kernel holds for its socket."""
+"""Bytes of memory we expect an allocation to take: its objects and a task that waits (4 kB, and 1 kB
+for each channel, measured), and what the kernel holds for its socket."""
 
 MOST_ALLOCATIONS: Final = 8_000
 """Relayed ports we take at most: a machine has about 28 000 to give, to all its programs."""
@@ -145,6 +145,8 @@ class Limits:
     """Of these per second for one source, whoever they go to."""
     strangers_burst: float = 1_000.0
     """Of these at once: all links of a circle at the same time."""
+    turn_patience: float = 30.0
+    """Seconds somebody who came over TCP or TLS is kept without an allocation."""
     turn_queue: int = 256 * KILOBYTE
     """Bytes that wait for a client over TCP or TLS; packets beyond it are lost, as with UDP."""
 

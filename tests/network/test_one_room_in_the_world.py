@@ -11,8 +11,8 @@ from tests.network.test_hostile_world import (
     heal,
 )
 from tests.support.world import Person, World
+from toheal_protocol.changing import changed
 from toheal_protocol.machines import events as m
-from toheal_protocol.machines.changing import changed
 from toheal_protocol.machines.records import PutCircle
 from toheal_protocol.machines.state import Standing
 from toheal_protocol.machines.storing import encode_cold

@@ -8,7 +8,7 @@ from attrs import evolve
 from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.addressing import EPOCH, NUMBERS_AHEAD
-from toheal_protocol.machines.courier import DEPOSIT_WINDOW
+from toheal_protocol.machines.courier import DEPOSIT_WINDOW, RESEND_LONGEST
 from toheal_protocol.machines.pair import SEALED_AHEAD
 from toheal_protocol.machines.state import Seat, Stage, Standing
 from toheal_protocol.messages.grants import SIGNAL
@@ -542,6 +542,20 @@ def test_an_acknowledgement_that_the_relay_refused_goes_out_again() -> None:
     assert not any(ours.disk.owed.values())
 
 
+def test_talk_that_goes_on_does_not_put_off_what_was_lost_before_it() -> None:
+    """A missing message is shown as a gap after 20 s: it has to be sent again before that."""
+    world = World(51)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(30)
+    world.block(ours, theirs, most=1)
+    for number in range(60):
+        ours.say(str(number))
+        world.run_for(1)
+    world.run_for(30)
+    assert texts_of(theirs, ours) == [str(number) for number in range(60)]
+    assert not any(entry.kind == "gap" for entry in theirs.disk.entries.values())
+
+
 # ---- a session that lost much
 
 
@@ -672,3 +686,29 @@ def test_a_long_queue_is_not_sealed_far_ahead_of_what_the_peer_has() -> None:
     world.run_for(60)
     assert texts_of(theirs, ours) == said
     assert not ours.disk.owed[theirs.id]
+
+
+def test_a_deposit_refused_just_when_the_peer_counts_as_gone_is_tried_again() -> None:
+    """What the relay refused lies nowhere: it has to go there whether the peer is there or not."""
+    world = World(61)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(10)
+    ours.say("heard")
+    world.run_for(5)
+    world.kill(theirs)
+    ours.say("one")
+
+    def is_at_its_longest() -> bool:
+        assert ours.circle is not None
+        return ours.circle.live.couriers[theirs.id].resend_wait >= RESEND_LONGEST
+
+    world.run_until(is_at_its_longest, within=3000)
+    world.drop = 1.0
+    ours.say("refused")
+    world.run_for(1)
+    world.drop = 0.0
+    world.run_for(60)
+    assert {row.boot for row in ours.disk.owed[theirs.id].values()} == {world.relay.boot}
+    world.start(theirs)
+    world.run_for(10)
+    assert texts_of(theirs, ours) == ["heard", "one", "refused"]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.world import World
+from toheal_protocol.changing import changed
 from toheal_protocol.machines.calls import JOIN, MEET
-from toheal_protocol.machines.changing import changed
 from toheal_protocol.machines.lan_keys import (
     circle_lan_secret,
     day_of,

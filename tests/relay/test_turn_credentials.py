@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from attrs import define, evolve
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,10 +15,12 @@ from toheal_protocol.model import Instant, WallTime
 from toheal_protocol.wire.mailbox import encode_ask_turn
 from toheal_protocol.wire.mailbox_answers import Code, Reply, decode_answer
 from toheal_protocol.wire.turn_grant import TurnGrant, TurnServer, TurnTransport
+from toheal_relay.cli import main
 from toheal_relay.desk import Desk
 from toheal_relay.limits import Limits
 from toheal_relay.turn.config import (
     TurnConfig,
+    UnusableSecret,
     UnusableTurn,
     configure_turn,
     parse_turn_url,
@@ -151,15 +154,15 @@ def test_a_secret_is_read_without_its_line_end(secret_file: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"short\n", b"x" * 5000])
 def test_what_is_no_secret_is_refused(secret_file: Path, content: bytes) -> None:
     secret_file.write_bytes(content)
-    with pytest.raises(UnusableTurn):
+    with pytest.raises(UnusableSecret):
         read_secret(secret_file)
 
 
 def test_a_secret_that_everybody_can_read_is_refused(secret_file: Path) -> None:
     secret_file.chmod(0o604)
-    with pytest.raises(UnusableTurn):
+    with pytest.raises(UnusableSecret):
         read_secret(secret_file)
-    with pytest.raises(UnusableTurn):
+    with pytest.raises(UnusableSecret):
         read_secret(secret_file.with_name("missing"))
 
 
@@ -175,3 +178,24 @@ def test_contradictions_are_refused(secret_file: Path) -> None:
         with pytest.raises(UnusableTurn):
             configure_turn(urls, file, is_off=is_off, address=address)
     assert configure_turn((), None, is_off=False, address=None) == TurnConfig()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--no-turn", "--turn-address", "192.0.2.1"), 2, "--no-turn"),
+        (("--turn", "turn:a"), 2, "--turn-secret"),
+        (("--turn-allow", "everybody"), 2, "everybody"),
+        (("--turn-address", "turn.example"), 2, "IPv4"),
+        (("--turn", "nonsense", "--turn-secret", "SECRET"), 2, "nonsense"),
+        (("--turn", "turn:a", "--turn-secret", "missing"), 1, "missing"),
+    ],
+)
+def test_an_operator_is_told_what_cannot_be_used(
+    tmp_path: Path, secret_file: Path, options: tuple[str, ...], code: int, words: str
+) -> None:
+    named = [str(secret_file) if each == "SECRET" else each for each in options]
+    done = CliRunner().invoke(main, ["run", "--state", str(tmp_path / "state"), *named])
+    assert done.exit_code == code
+    assert words in done.stderr
+    assert not (tmp_path / "state").exists()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.support.turn_client import Refused, send_indication
-from tests.support.turn_hall import FRIEND, HOST, Hall
+from tests.support.turn_hall import FRIEND, HOST, NOON, Hall
 from toheal_protocol.wire.turn import encode_channel_data
 from toheal_relay.limits import Limits
 
@@ -137,7 +137,7 @@ class TurnModel(RuleBasedStateMachine):
         held, guest = self.held[number], self.guests[number]
         address, until = held.channels.get(channel, (("", 0), -math.inf))
         self.expect_sent(number, address, packet, may=self.is_live(number) and until > self.now)
-        guest.say(encode_channel_data(channel, packet, is_stream=guest.is_stream))
+        guest.say(encode_channel_data(channel, packet))
         self.check()
 
     @rule(number=guests, peer=st.integers(0, 5), padding=st.integers(0, 3))
@@ -165,6 +165,7 @@ class TurnModel(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 100, 299, 301, 600, 1000]), sweep=st.booleans())
     def pass_time(self, seconds: int, sweep: bool) -> None:
         self.hall.pass_time(seconds, sweep=sweep)
+        self.hall.wall = NOON  # credentials do not age here
 
     @precondition(lambda self: hasattr(self, "guests"))
     @invariant()

@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,12 @@ from tests.support.aioice_turn import ask_grant, exchange, pinned, server_by, tu
 from tests.support.relays import HOST, RelayProcess, calling, relay_process, running_relay
 from tests.support.turn_client import TO_UDP, TurnClient
 from toheal_protocol.crypto.turn import turn_password
-from toheal_protocol.wire.stun import binding_request, decode_stun
+from toheal_protocol.wire.stun import (
+    XOR_MAPPED_ADDRESS,
+    binding_request,
+    decode_stun,
+    decode_xor_address,
+)
 from toheal_protocol.wire.turn import LIFETIME, Method, encode_channel_data
 from toheal_protocol.wire.turn_grant import TurnTransport
 from toheal_relay.limits import Limits
@@ -32,9 +38,11 @@ SECRET = b"0123456789abcdef"
 NAME = f"{int(time.time()) + 3600}:test"
 
 
-def udp_client(address: tuple[str, int]) -> tuple[socket.socket, TurnClient]:
+def udp_client(
+    address: tuple[str, int], family: int = socket.AF_INET
+) -> tuple[socket.socket, TurnClient]:
     """Return a client over UDP, by hand, with credentials of `SECRET`."""
-    end = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    end = socket.socket(family, socket.SOCK_DGRAM)
     end.settimeout(5)
     end.connect(address)
 
@@ -107,8 +115,9 @@ def test_mailboxes_and_turn_share_one_port_and_do_not_mind(tmp_path: Path) -> No
                 tcp.settimeout(5)
                 tcp.sendall(hostile)
                 tcp.shutdown(socket.SHUT_WR)
-                while tcp.recv(4096):
-                    pass
+                with suppress(ConnectionResetError):  # it hung up before it had read everything
+                    while tcp.recv(4096):
+                        pass
         still_serves(relay, tmp_path)
 
 
@@ -235,6 +244,89 @@ def test_whoever_connects_and_says_nothing_is_cut(tmp_path: Path, is_tls: bool) 
                 await trio.aclose_forcefully(stream)
 
     trio.run(connect)
+
+
+def test_who_has_no_allocation_is_not_kept(tmp_path: Path) -> None:
+    async def connect() -> None:
+        limits = evolve(Limits(), turn_patience=0.3, sweep_every=0.1)
+        with trio.fail_after(10):
+            async with running_relay(tmp_path, limits=limits) as relay:
+                async with await trio.open_tcp_stream(HOST, relay.address.port) as stream:
+                    await stream.send_all(binding_request(bytes(12)))
+                    assert decode_stun(await stream.receive_some(100)).transaction == bytes(12)
+                    assert await receive_or_nothing(stream) == b""
+
+    trio.run(connect)
+
+
+def test_over_a_stream_channel_data_is_filled_up(tmp_path: Path, secret_file: Path) -> None:
+    with relay_process(tmp_path, "--turn-secret", str(secret_file)) as relay:
+        end, client = udp_client((HOST, relay.address.port))
+        tcp = socket.create_connection((HOST, relay.address.port))
+        with end, tcp:
+            tcp.settimeout(5)
+
+            def exchange_one(request: bytes) -> bytes:
+                tcp.sendall(request)
+                return tcp.recv(2048)
+
+            other = TurnClient(exchange_one, NAME, turn_password(SECRET, NAME))
+            ours, theirs = client.allocate(), other.allocate()
+            client.bind(0x4001, *theirs)
+            other.bind(0x4001, *ours)
+            for size in range(6):
+                packet = b"x" * size
+                end.send(encode_channel_data(0x4001, packet))
+                expected = encode_channel_data(0x4001, packet, is_stream=True)
+                assert tcp.recv(2048) == expected
+                tcp.sendall(expected)
+                assert end.recv(2048) == encode_channel_data(0x4001, packet)
+
+
+def test_clients_of_both_families_meet_at_a_relay_that_listens_on_both(tmp_path: Path) -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("needs IPv6")
+
+    async def meet() -> None:
+        async with trio.open_nursery() as nursery:
+            turn = TurnConfig(secret=SECRET, address="192.0.2.9")
+            relay: RunningRelay = await nursery.start(
+                serve_relay, RelayConfig(tmp_path, None, turn=turn)
+            )
+            await trio.to_thread.run_sync(talk, relay.address.port)
+            relay.stop()
+
+    def talk(port: int) -> None:
+        four, first = udp_client((HOST, port))
+        six, second = udp_client(("::1", port), socket.AF_INET6)
+        with four, six:
+            ours, theirs = first.allocate(), second.allocate()
+            assert ours[0] == theirs[0] == "192.0.2.9"
+            for client, there, host in ((first, theirs, HOST), (second, ours, "::1")):
+                assert client.answer is not None
+                mapped = client.answer.find(XOR_MAPPED_ADDRESS) or b""
+                assert decode_xor_address(mapped, client.answer.transaction)[0] == host
+                client.bind(0x4001, *there)
+            for sender, receiver in ((four, six), (six, four)):
+                sender.send(encode_channel_data(0x4001, b"hello"))
+                assert receiver.recv(100) == encode_channel_data(0x4001, b"hello")
+            for client in (first, second):
+                client.refresh(0)
+
+    trio.run(meet)
+
+
+def test_nothing_of_whom_it_relays_for_is_written_or_printed(tmp_path: Path) -> None:
+    with relay_process(tmp_path) as relay:
+        still_serves(relay, tmp_path)
+        held = ask_holdings(tmp_path)
+        assert held["relayed_bytes"]
+        del held["address"]
+        assert all(isinstance(count, int) for count in held.values())
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["control", "relay.pem"]
+        relay.process.terminate()
+        out, err = relay.process.communicate(timeout=12)
+        assert (out, err) == ("", "")
 
 
 async def receive_or_nothing(stream: trio.abc.Stream) -> bytes:

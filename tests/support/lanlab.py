@@ -26,7 +26,7 @@ from tests.support.processes import (
 from tests.support.world import Disk, World
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.vault import open_vault
-from toheal_protocol.machines.changing import changed
+from toheal_protocol.changing import changed
 from toheal_protocol.machines.records import PutCircle, PutLog, PutOwed, PutPair, Write
 from toheal_protocol.machines.storing import decode_cold, encode_cold
 

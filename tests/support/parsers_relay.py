@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.support.turn_client import send_indication
+from tests.support.turn_hall import Hall
 from toheal_protocol.crypto import SigningSeed, token_of, verify_key
 from toheal_protocol.crypto.certificates import key_fingerprint
 from toheal_protocol.errors import MalformedFrame
@@ -48,6 +50,7 @@ from toheal_protocol.wire.stun_integrity import check_integrity, sign_stun
 from toheal_protocol.wire.turn import (
     LIFETIME,
     REQUESTED_TRANSPORT,
+    Method,
     decode_channel_data,
     decode_channel_number,
     decode_lifetime,
@@ -109,6 +112,18 @@ def parse_signed_stun(frame: bytes) -> object:
     return check_integrity(decode_stun(frame), b"key")
 
 
+TURN_GUEST = Hall().guest()
+TURN_GUEST.allocate()
+
+
+def parse_at_the_turn_server(frame: bytes) -> object:
+    hall = TURN_GUEST.hall
+    TURN_GUEST.inbox.clear()
+    hall.arrive(TURN_GUEST.relayed[1], ("5.5.5.5", 5), frame)
+    hall.turn.relay(TURN_GUEST.client.key, frame, hall.now)
+    return hall.turn.receive(TURN_GUEST.client, frame, now=hall.now)
+
+
 def parse_websocket_opening(frame: bytes) -> object:
     return WebSocketOpening().receive(frame)
 
@@ -147,6 +162,7 @@ PARSERS: tuple[tuple[str, Callable[[bytes], object]], ...] = (
     ("turn transport", decode_requested_transport),
     ("turn channel data", decode_channel_data),
     ("turn stream", split_stream),
+    ("turn server", parse_at_the_turn_server),
 )
 
 SEEDS: tuple[bytes, ...] = (
@@ -167,4 +183,6 @@ SEEDS: tuple[bytes, ...] = (
     sign_stun(ALLOCATE, b"key"),
     sign_stun(ALLOCATE, b"key", kind=MESSAGE_INTEGRITY_SHA256, fingerprint=True),
     encode_channel_data(0x4000, b"packet", is_stream=True),
+    send_indication("5.5.5.5", 5, b"packet"),
+    TURN_GUEST.turn.write(Method.REFRESH, (LIFETIME, bytes(4)), transaction=bytes(12)),
 )

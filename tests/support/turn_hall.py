@@ -54,6 +54,7 @@ class Hall:
     ports_left: int = 10_000
     turn: Turn = field(init=False)
     credentials: Credentials = field(init=False)
+    _last_port: int = field(default=49_999, init=False)
 
     def __attrs_post_init__(self) -> None:
         draw = SeededEntropy(7).draw
@@ -91,10 +92,8 @@ class Hall:
     def _open(self, even: bool) -> FakePort | None:
         if len(self.ports) >= self.ports_left:
             return None
-        number = max(self.ports, default=49_999) + 1
-        port = self.ports[number + number % 2 if even else number] = FakePort(
-            number + number % 2 if even else number
-        )
+        self._last_port += 2 if even and self._last_port % 2 == 0 else 1
+        port = self.ports[self._last_port] = FakePort(self._last_port)
         return port
 
     def _close(self, port: Port) -> None:

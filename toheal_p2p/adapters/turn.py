@@ -103,7 +103,7 @@ class _GuardedTurn(TurnClientMixin):
                 response, _ = await self.request_with_retry(request)
                 life = response.attributes["LIFETIME"]
         except Exception:  # noqa: BLE001  refused, or an answer that is none: the relay chose it
-            self.transport.close()
+            self.transport.abort()
 
 
 class UdpTurn(_GuardedTurn, TurnClientUdpProtocol):
@@ -126,10 +126,10 @@ class TcpTurn(_GuardedTurn, TurnClientTcpProtocol):
         try:
             super().data_received(data)
         except Exception:  # noqa: BLE001  a relay that sends nonsense is not worth listening to
-            self.transport.close()
+            self.transport.abort()
             return
         if len(self.buffer) > MAX_MESSAGE_SIZE:
-            self.transport.close()
+            self.transport.abort()
 
     def _send(self, data: bytes) -> None:
         if self.transport.get_write_buffer_size() < MAX_BUFFERED:
@@ -189,7 +189,7 @@ class RelayedSocket(asyncio.DatagramTransport):
 
     def abort(self) -> None:
         """Close at once."""
-        self._client.transport.close()
+        self._client.transport.abort()
 
     def _wait_for_channel(self, data: bytes, addr: _Address) -> None:
         waiting = self._waiting.get(addr)
@@ -209,7 +209,7 @@ class RelayedSocket(asyncio.DatagramTransport):
             client.channel_number += 1
         try:
             await client.channel_bind(channel, addr)
-        except (stun.TransactionError, ConnectionError, ValueError):
+        except Exception:  # noqa: BLE001  refused, or an answer that is none: the relay chose it
             client.peer_to_failed_channel[addr] = channel
             del self._waiting[addr]
             return
@@ -222,8 +222,8 @@ class RelayedSocket(asyncio.DatagramTransport):
     async def _renew(self, channel: int, addr: _Address) -> None:
         try:
             await self._client.channel_bind(channel, addr)
-        except (stun.TransactionError, ConnectionError, ValueError):
-            self._client.transport.close()  # nothing arrives any more: let the link know
+        except Exception:  # noqa: BLE001  as above
+            self._client.transport.abort()  # nothing arrives any more: let the link know
 
     async def _release(self) -> None:
         client = self._client
@@ -239,7 +239,7 @@ class RelayedSocket(asyncio.DatagramTransport):
         except (TimeoutError, stun.TransactionError, ConnectionError, ValueError):
             pass  # it runs out by itself
         finally:
-            client.transport.close()
+            client.transport.abort()
 
     def _start(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

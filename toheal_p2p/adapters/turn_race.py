@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
-from aioice import stun
 from aioice.ice import StunProtocol
 from attrs import frozen
 
@@ -118,12 +117,12 @@ async def _allocate(numeric: Numeric, receiver: StunProtocol, wait: float) -> St
     relayed = RelayedSocket(client, receiver)
     try:
         await relayed.allocate()
-    except (OSError, stun.TransactionError, ValueError, KeyError):
-        relayed.abort()
-        return None
-    except BaseException:
+    except asyncio.CancelledError:
         relayed.close()  # the relay may have lent it already
         raise
+    except Exception:  # noqa: BLE001  refused, or an answer that is none: the relay chose it
+        relayed.abort()
+        return None
     return receiver
 
 

@@ -161,13 +161,13 @@ def take_ack(
     draft.set_pair(member, changed(pair, acked_through=through, acked_beyond=frozenset(beyond)))
     draft.write(DropOwed(draft.cold.id, member, through, tuple(sorted(fresh))))
     courier = draft.courier(member)
-    is_all = through == pair.next_seq - 1
-    draft.change_courier(
-        member,
-        cursor=max(courier.cursor, through),
-        resend_wait=0.0,
-        resend_at=None if is_all else _resend_instant(draft, courier, 0.0),
-    )
+    draft.change_courier(member, cursor=max(courier.cursor, through))
+    if through == pair.next_seq - 1:
+        draft.change_courier(member, resend_wait=0.0, resend_at=None)
+    elif through > pair.acked_through or courier.resend_at is None:
+        at = _resend_instant(draft, courier, 0.0)
+        draft.change_courier(member, resend_wait=0.0, resend_at=at)
+    # else something is missing before what arrived: talk that goes on must not put it off
     pump(draft, member)
 
 
@@ -282,7 +282,10 @@ def resend_if_due(draft: Draft, member: MemberId) -> None:
     if courier.resend_at is None or courier.resend_at > draft.now:
         return
     if courier.resend_wait >= RESEND_LONGEST and not courier.has_link:
-        draft.change_courier(member, is_here=False, resend_at=None, resend_wait=0.0)
+        draft.change_courier(
+            member, is_here=False, resend_at=None, resend_wait=0.0, is_ignoring_marks=False
+        )
+        pump(draft, member)  # what the relay refused lies nowhere yet, whoever is there or not
         return
     if courier.link is not None:
         draft.ask(ProbeLink(member, courier.link.attempt))

@@ -158,7 +158,8 @@ def decode_channel_data(message: bytes) -> tuple[int, bytes]:
 def split_stream(received: bytes) -> tuple[list[bytes], bytes]:
     """Cut what came over a stream into whole messages and the beginning of the next one.
 
-    ChannelData keeps its padding. What is left over is shorter than `MAX_STUN_SIZE` and a header.
+    Padding between messages is left out. What is left over is shorter than `MAX_STUN_SIZE` and a
+    header.
 
     Raises:
         MalformedFrame: neither STUN nor ChannelData begins like this, or it would be too long.
@@ -168,10 +169,11 @@ def split_stream(received: bytes) -> tuple[list[bytes], bytes]:
     messages, at, end = [], 0, len(received)
     while end - at >= CHANNEL_HEADER:
         size = _size_of(received[at], int.from_bytes(received[at + 2 : at + 4], "big"))
-        if end - at < size:
+        padded = size + -size % 4
+        if end - at < padded:
             break
         messages.append(received[at : at + size])
-        at += size
+        at += padded
     return messages, received[at:]
 
 
@@ -179,7 +181,7 @@ def _size_of(first: int, length: int) -> int:
     if length > MAX_STUN_SIZE:
         raise MalformedFrame("a message longer than any packet")
     if first <= 0x03:
-        return HEADER_SIZE + length + -length % 4  # STUN is a multiple of four or is refused later
+        return HEADER_SIZE + length
     if FIRST_CHANNEL >> 8 <= first <= LAST_CHANNEL >> 8:
-        return CHANNEL_HEADER + length + -length % 4
+        return CHANNEL_HEADER + length
     raise MalformedFrame("neither STUN nor ChannelData")

@@ -48,6 +48,7 @@ class TurnService:
             spawn,
             queue=limits.turn_queue,
             write_deadline=limits.write_deadline,
+            patience=limits.turn_patience,
         )
         self._streams[stream] = None
         try:

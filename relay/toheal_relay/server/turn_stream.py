@@ -29,9 +29,6 @@ Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
 _READS_AT_ONCE: Final = 4
 """Reads of one client (up to 64 kB) without letting the others have their turn."""
 
-_PATIENCE: Final = 30.0
-"""Seconds without an allocation after which a client is not kept."""
-
 
 @define(eq=False)
 class Dirty:
@@ -50,7 +47,8 @@ class Dirty:
 class TurnStream:
     """One client's stream. For the machine it is how the client is reached.
 
-    `queue` is how many bytes may wait for it, `write_deadline` for how many seconds.
+    `queue` is how many bytes may wait for it, `write_deadline` for how many seconds; without an
+    allocation it is kept for `patience`.
     """
 
     stream: PlainStream
@@ -59,6 +57,7 @@ class TurnStream:
     spawn: Spawn
     queue: int
     write_deadline: float
+    patience: float
     heard_at: float = Factory(trio.current_time)
     _unsent: bytearray = field(factory=bytearray, init=False)
     _is_writing: bool = field(default=False, init=False)
@@ -82,9 +81,10 @@ class TurnStream:
             self.stream.close()
 
     def sendto(self, packet: bytes, _to: object, /) -> None:
-        """Queue a packet for the client; lose it if too much waits already."""
+        """Queue a message for the client, filled up; lose it if too much waits already."""
         if len(self._unsent) + len(packet) <= self.queue:
             self._unsent += packet
+            self._unsent += bytes(-len(packet) % 4)
             self.dirty.streams[self] = None
 
     def flush(self) -> None:
@@ -104,7 +104,7 @@ class TurnStream:
         """End it if its client has had no allocation for a while."""
         if self.turn.has_allocation(self):
             self.heard_at = now
-        elif now - self.heard_at > _PATIENCE:
+        elif now - self.heard_at > self.patience:
             self.stream.close()
 
     def _take(self, client: Client, received: bytes) -> bytes:

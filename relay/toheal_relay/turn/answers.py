@@ -33,6 +33,10 @@ from toheal_relay.turn.allocation import Allocation
 REALM_NAME: Final = b"toheal"
 """The realm of our credentials. A client takes it from our answer."""
 
+CHALLENGE_SIZE: Final = 60
+"""Bytes of the longest answer to somebody of whom we know nothing. The bare request has 28: on the
+wire, with IP and UDP, the answer is 1.57 times as long. RFC 8489 wants realm and nonce in it."""
+
 _MOST_UNKNOWN: Final = 8
 """Unknown attributes we name: more tells nobody anything."""
 

@@ -27,15 +27,13 @@ class Strangers:
             MalformedFrame: it is not STUN.
         """
         answer = answer_binding(message, client.host, client.port)
-        return None if answer is None else self.answer(client, message, answer, now=now)
-
-    def answer(
-        self, client: Client, asked: bytes, answer: bytes, *, now: Instant
-    ) -> Outgoing | None:
-        """Return an answer, or nothing if this source has had too many. Streams prove their source."""
-        if not client.is_stream:
-            source = self._admission.source_of(client.host, now=now)
-            is_short = len(answer) > len(asked)
-            if not self._admission.may_answer_stun(source, is_short=is_short, now=now):
-                return None
+        if answer is None or not self.may_answer(client, len(message), len(answer), now=now):
+            return None
         return client.send, client.to, answer
+
+    def may_answer(self, client: Client, asked: int, answer: int, *, now: Instant) -> bool:
+        """Say whether an answer of so many bytes may go out. A stream proves where it comes from."""
+        if client.is_stream:
+            return True
+        source = self._admission.source_of(client.host, now=now)
+        return self._admission.may_answer_stun(source, is_short=answer > asked, now=now)

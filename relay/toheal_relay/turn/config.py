@@ -32,6 +32,10 @@ class UnusableTurn(Exception):
     """What was said about TURN cannot be used; the message is for the operator."""
 
 
+class UnusableSecret(Exception):
+    """The file of the secret cannot be used; the message is for the operator."""
+
+
 @frozen
 class TurnConfig:
     """How TURN is offered.
@@ -59,7 +63,8 @@ def configure_turn(
     """Read what was said on the command line.
 
     Raises:
-        UnusableTurn: it contradicts itself, or is no TURN URL, or the file holds no secret.
+        UnusableTurn: it contradicts itself, or is no TURN URL, address or network.
+        UnusableSecret: the file holds no secret.
     """
     if is_off and (urls or secret_file or address):
         raise UnusableTurn("--no-turn goes with no other option about TURN")
@@ -105,18 +110,18 @@ def read_secret(path: Path) -> bytes:
     """Return what a file holds, without the line end.
 
     Raises:
-        UnusableTurn: it cannot be read, everybody can read it, or it is too short or too long.
+        UnusableSecret: it cannot be read, everybody can read it, or it is too short or too long.
     """
     try:
         with path.open("rb") as file:
             is_open_to_all = path.stat().st_mode & 0o007
             secret = file.read(_LONGEST_SECRET + 1).rstrip(b"\r\n")
     except OSError as problem:
-        raise UnusableTurn(f"{path}: {problem.strerror}") from None
+        raise UnusableSecret(f"{path}: {problem.strerror}") from None
     if is_open_to_all and sys.platform != "win32":
-        raise UnusableTurn(f"{path} can be read by everybody: chmod o= it")
+        raise UnusableSecret(f"{path} can be read by everybody: chmod o= it")
     if not SHORTEST_SECRET <= len(secret) <= _LONGEST_SECRET:
-        raise UnusableTurn(f"{path} holds no secret of {SHORTEST_SECRET} bytes or more")
+        raise UnusableSecret(f"{path} holds no secret of {SHORTEST_SECRET} bytes or more")
     return secret
 
 

@@ -26,7 +26,7 @@ from toheal_protocol.wire.turn import (
 from toheal_relay.admission import Admission
 from toheal_relay.limits import Limits
 from toheal_relay.turn.allocation import Client, Outgoing, Port
-from toheal_relay.turn.answers import challenge, refusal, success
+from toheal_relay.turn.answers import CHALLENGE_SIZE, challenge, refusal, success
 from toheal_relay.turn.binding import Strangers
 from toheal_relay.turn.credentials import Credentials
 from toheal_relay.turn.door import Asker, Door
@@ -174,12 +174,15 @@ class Turn:
         self, client: Client, method: Method, request: StunMessage, why: Refusal, now: Instant
     ) -> Outgoing | None:
         """Answer somebody of whom we know nothing: briefly, and over UDP not often."""
+        asked = len(request.datagram)
+        if not self._strangers.may_answer(client, asked, CHALLENGE_SIZE, now=now):
+            return None
         if why in _CHALLENGES:
             nonce = self._door.nonce_for(client, now=now)
             answer = challenge(method, request, why, nonce)
         else:
             answer = refusal(method, request, why)
-        return self._strangers.answer(client, request.datagram, answer, now=now)
+        return client.send, client.to, answer
 
     def _send(self, client: Client, message: StunMessage, now: Instant) -> Outgoing | None:
         """Pass on a Send indication; what is wrong with it is told nobody (RFC 8656, section 11.2)."""

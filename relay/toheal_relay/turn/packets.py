@@ -131,8 +131,6 @@ class Packets:
         client, peer = allocation.client, allocation.peers.get(sender)
         if peer is not None and peer.channel_until > now:
             message = peer.prefix + len(packet).to_bytes(2, "big") + packet
-            if client.is_stream:
-                message += bytes(-len(packet) % 4)
         elif allocation.permits(sender[0], now):
             message = _indication(sender, packet)
         else:
@@ -156,9 +154,9 @@ class Packets:
                 else None
             )
         back = neighbour.peers.get((self._host, allocation.port.number))
-        client = neighbour.client
-        if back is None or client.is_stream:  # an indication, or padding, is put together each time
+        if back is None:  # an indication is put together each time
             return None
+        client = neighbour.client
         until = min(until, neighbour.expires_at, back.channel_until)
         return until, allocation, client.send, client.to, back.prefix
 
