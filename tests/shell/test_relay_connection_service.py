@@ -16,11 +16,9 @@ from trio.testing import MockClock
 from tests.support.memory_relay import MemoryRelay
 from toheal_p2p.ports.relays import RelayLost
 from toheal_p2p.services.relay_connection import (
-    DOUBT,
     EVENTS,
     HAIL_AFTER,
     MOST_DEPOSITS,
-    PATIENCE,
     Deposited,
     DepositRefused,
     MailArrived,
@@ -32,7 +30,7 @@ from toheal_p2p.services.relay_connection import (
     RelayUp,
     WatchedMailbox,
 )
-from toheal_p2p.services.relay_line import LONGEST_PAUSE
+from toheal_p2p.services.relay_line import DOUBT, LONGEST_PAUSE, PATIENCE
 from toheal_protocol.crypto import SigningSeed, token_of
 from toheal_protocol.errors import LocalError
 from toheal_protocol.model import DepositToken
