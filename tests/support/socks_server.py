@@ -34,6 +34,7 @@ class SocksServer:
     """What one proxy does.
 
     Attributes:
+        host: where it listens.
         names: what it knows of names, in the place of DNS.
         only: the one user and password it takes, if not None.
         takes_login, takes_nobody: which ways to log in it has.
@@ -42,6 +43,7 @@ class SocksServer:
         is_mute_after: steps after which it says nothing more (0 greeting, 1 login, 2 wish).
     """
 
+    host: str = "127.0.0.1"
     names: Mapping[str, str] = field(factory=dict)
     only: tuple[str, str] | None = None
     takes_login: bool = True
@@ -55,7 +57,7 @@ class SocksServer:
     notes: Path | None = None
 
     async def serve(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        [listener] = await trio.open_tcp_listeners(self.port, host="127.0.0.1")
+        [listener] = await trio.open_tcp_listeners(self.port, host=self.host)
         self.port = listener.socket.getsockname()[1]
         await trio.serve_listeners(self._attend, [listener], task_status=task_status)
 
