@@ -38,6 +38,8 @@ FAMILIES = {
     "content_note": vocabulary.CONTENT_NOTES,
     "check": vocabulary.CHECK_CODES,
     "entry": vocabulary.ENTRY_KINDS,
+    "act_state": vocabulary.ACT_STATES,
+    "act_reason": vocabulary.ACT_REASONS,
 }
 """Keys that code puts together from a word of the application."""
 

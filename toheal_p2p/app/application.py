@@ -17,6 +17,7 @@ from attrs import define, field
 from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
 from toheal_p2p.app.doctor import examine
+from toheal_p2p.app.governance import Governance
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.names import find
 from toheal_p2p.app.profile import (
@@ -36,6 +37,7 @@ from toheal_p2p.app.running import (
     relay_view,
     require_active,
     require_facilitated,
+    require_voice,
 )
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
@@ -80,7 +82,7 @@ SEARCH_MOST: Final = 200
 
 
 @define(eq=False)
-class Application:
+class Application(Governance):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:
@@ -163,8 +165,8 @@ class Application:
     async def circle_leave(self, circle: str) -> None:
         """Leave."""
         running = self._find(circle)
-        if running.service.circle.cold.stage is Stage.LEFT:
-            raise Refused("left_circle")
+        if running.service.circle.cold.stage in (Stage.LEFT, Stage.REMOVED):
+            require_active(running)  # says which
         await self._decide(running, machine.Left())
 
     # ---- invitations and the door
@@ -279,7 +281,7 @@ class Application:
         self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
     ) -> str:
         """Say something; returns the message's id once it is durable."""
-        running = self._active(circle)
+        running = require_voice(self._find(circle))
         if not text.strip():
             raise Refused("text_empty")
         if len(text.encode(errors="replace")) > MAX_TEXT_SIZE:

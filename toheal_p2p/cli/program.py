@@ -14,7 +14,7 @@ from typing import Final, cast
 import click
 
 from toheal_p2p.app.refusals import Refused
-from toheal_p2p.cli.commands import circles, doors, profile, relays, talk
+from toheal_p2p.cli.commands import circles, doors, governance, profile, relays, talk
 from toheal_p2p.cli.parsing import Group, UsageProblem, usage_sentence
 from toheal_p2p.cli.refusing import is_interrupt, note_fault, refusal_in
 from toheal_p2p.cli.terminal import Terminal
@@ -92,6 +92,7 @@ def toheal(
 for _command in (
     *profile.FIRST_COMMANDS,
     *circles.COMMANDS,
+    *governance.COMMANDS,
     *doors.COMMANDS,
     *talk.COMMANDS,
     *relays.COMMANDS,

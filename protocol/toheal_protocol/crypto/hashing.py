@@ -24,10 +24,10 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/member",
         "th1/msgid",
         "th1/op",
+        "th1/optext",
         "th1/safety",
         "th1/source",
         "th1/token",
-        "th1/view",
         # keys derived by PRF
         "th1/commit",
         "th1/content",
@@ -53,6 +53,7 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/card",
         "th1/mbx",
         "th1/opsig",
+        "th1/voucher",
     }
 )
 """Every label in use. `tests/architecture` fails when one is used in two places or is missing here."""

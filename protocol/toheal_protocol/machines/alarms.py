@@ -32,6 +32,7 @@ def ring(draft: Draft) -> None:
             linking.close_if_over(draft, member)
         seats.expire_invitations(draft)
         door.tidy_door(draft)
+        door.tidy_gone(draft)
         cards.renew_card(draft)
         draft.set_live(repeat_at=None)
 

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import LocalError
-from toheal_protocol.machines import courier, door, linking, reset, seats
+from toheal_protocol.machines import courier, door, governing, linking, reset, seats, welcome
 from toheal_protocol.machines import events as happened
 from toheal_protocol.machines.alarms import next_alarm, ring
 from toheal_protocol.machines.arrivals import take_link_frames, take_mail
@@ -24,12 +24,7 @@ from toheal_protocol.machines.pair import acknowledge_if_due, offer_keys, seal_a
 from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
 from toheal_protocol.machines.watching import watch_all
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
-from toheal_protocol.messages.operations import (
-    OperationKind,
-    encode_operation,
-    sign_operation,
-)
-from toheal_protocol.model import Instant, WallTime
+from toheal_protocol.model import Instant, Role, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 
 
@@ -65,8 +60,12 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             door.admit(draft, member)
         case happened.Refused(member):
             door.decline(draft, member)
+        case happened.Acted(wanted, text):
+            governing.act(draft, wanted, text=text)
+        case happened.Readmitted(member):
+            welcome.readmit(draft, member)
         case happened.Left():
-            _leave(draft)
+            governing.leave(draft)
         case happened.ResetAsked(member):
             reset.ask_reset(draft, member)
         case happened.MailArrived(relay, mail):
@@ -100,22 +99,11 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
 def _submit(draft: Draft, text: str, notes: tuple[str, ...]) -> None:
     if draft.cold.stage is not Stage.ACTIVE:
         raise LocalError("writing to a circle we are not in")
+    if draft.cold.my_role is Role.LISTENER:
+        raise LocalError("writing where we listen only")
     text = text.encode(errors="replace").decode()  # half a surrogate out of a terminal has no UTF-8
     body = encode_text(TextBody(text=text, sent_at=draft.wall_now, notes=notes))
     write_message(draft, ContentKind.TEXT, body, text=text, notes=notes)
-
-
-def _leave(draft: Draft) -> None:
-    if draft.cold.stage is Stage.ACTIVE:
-        leave = sign_operation(
-            OperationKind.LEAVE,
-            circle=draft.cold.id,
-            parents=(),
-            body=b"",
-            author=draft.cold.persona,
-        )
-        write_message(draft, ContentKind.OPERATION, encode_operation(leave))
-    draft.set_cold(stage=Stage.LEFT)
 
 
 def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:

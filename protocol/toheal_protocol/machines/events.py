@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from toheal_protocol.crypto import SigningSeed
 from toheal_protocol.machines.records import PutEntry
+from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
     DepositToken,
@@ -60,6 +61,21 @@ class Admitted:
 @frozen
 class Refused:
     """The person said no to somebody at the door."""
+
+    member: MemberId
+
+
+@frozen
+class Acted:
+    """The person signs an act of governance; what it is to know is filled in."""
+
+    act: Act
+    text: str = field(default="", repr=False)
+
+
+@frozen
+class Readmitted:
+    """The person takes somebody back who was removed."""
 
     member: MemberId
 
@@ -189,6 +205,8 @@ Event = (
     | InvitationWithdrawn
     | Admitted
     | Refused
+    | Acted
+    | Readmitted
     | Left
     | ResetAsked
     | MailArrived
@@ -337,12 +355,14 @@ class Tell:
 
 TELLINGS = (
     "admitted",
+    "back",
     "declined",
     "fork_seen",
     "fork_told",
     "invitation_made",
     "joined",
     "left",
+    "removed",
     "session_reset",
     "unreadable",
     "waiting",

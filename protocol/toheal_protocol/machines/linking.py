@@ -46,9 +46,11 @@ a frame that may be lost for ever, and a peer bridges 500 of them."""
 def say_here(draft: Draft, member: MemberId, *, is_reply: bool) -> None:
     """Tell a peer that we are here. It answers once, and links may follow.
 
-    Who has left, or was not let in, says nothing any more.
+    Who is out, or was not let in, says nothing any more, and to them nothing is said.
     """
     if draft.cold.stage not in (Stage.ACTIVE, Stage.KNOCKING):
+        return
+    if draft.peer(member).standing is Standing.GONE:
         return
     pass_note(draft, member, Here(is_reply))
 
@@ -162,7 +164,8 @@ def take_closed(draft: Draft, member: MemberId, attempt_id: bytes) -> None:
 def close_if_over(draft: Draft, member: MemberId) -> None:
     """Close the link to somebody we share no circle with any more, once nothing is owed."""
     present, pair = draft.courier(member), draft.pair(member)
-    is_over = draft.cold.stage is Stage.LEFT or draft.peer(member).standing is Standing.GONE
+    is_out = draft.cold.stage in (Stage.LEFT, Stage.REMOVED)
+    is_over = is_out or draft.peer(member).standing is Standing.GONE
     if is_over and present.attempt is not None and pair.acked_through == pair.next_seq - 1:
         draft.ask(CloseLink(member, present.attempt.attempt))
         _unlink(draft, member)

@@ -30,6 +30,8 @@ from toheal_protocol.model import (
     Instant,
     MemberId,
     MessageId,
+    OperationId,
+    Role,
     WallTime,
 )
 from toheal_protocol.ratchet import Session
@@ -43,6 +45,7 @@ class Stage(StrEnum):
     ACTIVE = "active"
     DECLINED = "declined"
     LEFT = "left"
+    REMOVED = "removed"
 
 
 class Standing(StrEnum):
@@ -54,16 +57,12 @@ class Standing(StrEnum):
     """Opened our invitation; the handshake is not confirmed yet."""
     WAITING = "waiting"
     """Stands at our door, confirmed, with a name."""
+    EXPECTED = "expected"
+    """Introduced to us; the operation that adds them has not come yet."""
     MEMBER = "member"
     DECLINED = "declined"
     GONE = "gone"
-
-
-class Role(StrEnum):
-    """What a member does in the circle."""
-
-    FACILITATOR = "facilitator"
-    MEMBER = "member"
+    """Was in, and left or was removed."""
 
 
 @frozen
@@ -98,6 +97,26 @@ class Listening:
     prekey_id: int
 
 
+@frozen
+class Silenced:
+    """An act that took somebody's voice, and from where on their words count again.
+
+    Attributes:
+        act: the removal, or the role of a listener.
+        heard: their words up to this number count.
+        resumed: so do those from this number on, written knowing the act and by somebody who may;
+            0: none yet.
+    """
+
+    act: OperationId
+    heard: int
+    resumed: int = 0
+
+    def covers(self, author_seq: int) -> bool:
+        """Say whether words with this number do not count."""
+        return author_seq > self.heard and not 0 < self.resumed <= author_seq
+
+
 @frozen(slots=False)
 class Peer:
     """One peer of this circle: what changes seldom.
@@ -115,6 +134,9 @@ class Peer:
         quiet_through: mailboxes up to this number may bring frames of a session that is over.
         is_forked: two copies of a home were seen since the session began.
         reset_at: when a session with them was begun anew; 0: never.
+        said_yes: hash of the charter they knocked with, and their signature under it; 96 bytes.
+        silences: what was done about their voice.
+        gone_at: when we learned that they are not in any more; 0: they are.
     """
 
     keys: PersonaKeys
@@ -137,6 +159,9 @@ class Peer:
     quiet_through: int = 0
     is_forked: bool = False
     reset_at: WallTime = WallTime(0)
+    said_yes: bytes = field(default=b"", repr=False)
+    silences: tuple[Silenced, ...] = ()
+    gone_at: WallTime = WallTime(0)
 
 
 class Seat(StrEnum):
@@ -165,7 +190,13 @@ class Invitation:
 
 @frozen(slots=False)
 class Cold:
-    """Everything of a circle that changes seldom."""
+    """Everything of a circle that changes seldom.
+
+    Attributes:
+        operations: the membership operations in the order in which they came.
+        texts: what operations name by a hash: reasons and charters.
+        welcome: the welcome that waits for operations it names, as it came.
+    """
 
     id: CircleId
     stage: Stage
@@ -178,6 +209,8 @@ class Cold:
     relays: tuple[RelayAddress, ...]
     is_direct: bool
     operations: tuple[bytes, ...] = field(default=(), repr=False)
+    texts: Mapping[bytes, str] = field(factory=dict, repr=False)
+    welcome: bytes = field(default=b"", repr=False)
     peers: Mapping[MemberId, Peer] = field(factory=dict)
     invitations: tuple[Invitation, ...] = ()
 
@@ -348,6 +381,8 @@ class Live:
     sources: Mapping[Address, Source] = field(factory=dict)
     watched: Mapping[Address, RelayAddress] = field(factory=dict)
     repeat_at: Instant | None = None
+    asked: frozenset[OperationId] = frozenset()
+    """Operations somebody was asked for since the process began."""
 
 
 @frozen(slots=False)

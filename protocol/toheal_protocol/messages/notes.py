@@ -17,9 +17,12 @@ from typing import Final, assert_never
 
 from attrs import field, frozen
 
+from toheal_protocol.crypto import SIGNATURE_SIZE, Signature
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
-from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, MemberId, MessageId
+from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
+from toheal_protocol.messages.operations import MAX_OPERATION_SIZE
+from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, MemberId, MessageId, OperationId
 from toheal_protocol.wire.codec import Reader, prefixed16, u8, u16, u32, u64
 from toheal_protocol.wire.padding import pad_to_bucket, unpad
 
@@ -38,11 +41,11 @@ MAX_CARD_SIZE: Final = 4096
 MAX_NAME_SIZE: Final = 200
 """UTF-8 bytes of a name of 48 characters at most, before it is cleaned."""
 
-MAX_OPERATION_SIZE: Final = 4096
-"""Bytes of one membership operation."""
+MAX_CARRIED: Final = 64
+"""Membership operations in one note, or asked for by one."""
 
-MAX_OPERATIONS: Final = 64
-"""Operations in one welcome."""
+MAX_CARRIED_SIZE: Final = 80_000
+"""Bytes of the operations in one note: with what surrounds them they fit the largest bucket."""
 
 ATTEMPT_SIZE: Final = 16
 """Bytes that name one attempt to open a link."""
@@ -104,10 +107,11 @@ class Granted:
 
 @frozen
 class Knock:
-    """Standing at the door: what to call us, and which charter we said yes to."""
+    """Standing at the door: what to call us, and which charter we said yes to, signed by us."""
 
     name: str = field(repr=False)
     charter_hash: bytes
+    voucher: Signature = field(repr=False)
 
 
 @frozen
@@ -121,13 +125,29 @@ class Acquaintance:
 
 @frozen
 class Welcome:
-    """Come in: the operations so far, and from where on absence is a gap.
+    """Come in: up to which operations, by which charter, and from where on absence is a gap.
 
-    Who is here follows in one `Introduction` each: together they would not fit a frame.
+    The operations come before it in `Carried`, and who is here follows in one `Introduction` each:
+    together they would not fit a frame.
     """
 
-    operations: tuple[bytes, ...] = field(repr=False)
+    view: tuple[OperationId, ...]
+    charter: str = field(repr=False)
     heads: tuple[Head, ...]
+
+
+@frozen
+class Carried:
+    """Membership operations you may not have: each is signed, whoever brings it."""
+
+    operations: tuple[bytes, ...] = field(repr=False)
+
+
+@frozen
+class Wanted:
+    """Membership operations you know and we do not: please bring them."""
+
+    operations: tuple[OperationId, ...]
 
 
 @frozen
@@ -164,7 +184,9 @@ class YourHead:
 Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen
 """Notes worth nothing later: `seq` 0."""
 
-Lasting = Granted | Knock | Welcome | Introduction | Declined | NewCard | YourHead
+Lasting = (
+    Granted | Knock | Welcome | Introduction | Declined | NewCard | YourHead | Carried | Wanted
+)
 """Notes that are repeated until they are acknowledged."""
 
 AnyNote = Passing | Lasting
@@ -182,6 +204,8 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     Declined: 20,
     NewCard: 21,
     YourHead: 22,
+    Carried: 23,
+    Wanted: 24,
 }
 
 
@@ -239,11 +263,14 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return b""
         case Granted(grants):
             return encode_grants(grants)
-        case Knock(name, charter_hash):
-            return prefixed16(name.encode()) + charter_hash
-        case Welcome(operations, heads):
-            written = (prefixed16(operation) for operation in operations)
-            return u8(len(operations)) + b"".join(written) + _encode_heads(heads)
+        case Knock(name, charter_hash, voucher):
+            return prefixed16(name.encode()) + charter_hash + voucher
+        case Welcome(view, charter, heads):
+            return _encode_ids(view) + prefixed16(charter.encode()) + _encode_heads(heads)
+        case Carried(operations):
+            return u8(len(operations)) + b"".join(map(prefixed16, operations))
+        case Wanted(wanted):
+            return _encode_ids(wanted)
         case Introduction(known, is_yours_to_call):
             return u8(is_yours_to_call) + _encode_acquaintance(known)
         case NewCard(card):
@@ -256,6 +283,15 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
 
 def _encode_heads(heads: tuple[Head, ...]) -> bytes:
     return u8(len(heads)) + b"".join(head.author + u32(head.seq) + head.mid for head in heads)
+
+
+def _encode_ids(ids: tuple[OperationId, ...]) -> bytes:
+    return u8(len(ids)) + b"".join(ids)
+
+
+def _take_ids(reader: Reader) -> tuple[OperationId, ...]:
+    count = _counted(reader.u8(), MAX_CARRIED)
+    return tuple(OperationId(reader.take(ID_SIZE)) for _ in range(count))
 
 
 def _encode_acquaintance(member: Acquaintance) -> bytes:
@@ -301,11 +337,18 @@ def _take_answer(reader: Reader) -> LinkAnswer:
     return LinkAnswer(reader.take(ATTEMPT_SIZE), reader.take(32), reader.prefixed16(MAX_BLOB_SIZE))
 
 
+def _take_knock(reader: Reader) -> Knock:
+    name, charter_hash = take_text(reader, MAX_NAME_SIZE), reader.take(32)
+    return Knock(name, charter_hash, Signature(reader.take(SIGNATURE_SIZE)))
+
+
 def _take_welcome(reader: Reader) -> Welcome:
-    operations = tuple(
-        reader.prefixed16(MAX_OPERATION_SIZE) for _ in range(_counted(reader.u8(), MAX_OPERATIONS))
-    )
-    return Welcome(operations, _take_heads(reader))
+    return Welcome(_take_ids(reader), take_text(reader, MAX_CHARTER_SIZE), _take_heads(reader))
+
+
+def _take_carried(reader: Reader) -> Carried:
+    count = _counted(reader.u8(), MAX_CARRIED)
+    return Carried(tuple(reader.prefixed16(MAX_OPERATION_SIZE) for _ in range(count)))
 
 
 def _take_introduction(reader: Reader) -> Introduction:
@@ -332,10 +375,12 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     4: _take_answer,
     5: lambda _reader: ForkSeen(),
     16: lambda reader: Granted(take_grants(reader)),
-    17: lambda reader: Knock(take_text(reader, MAX_NAME_SIZE), reader.take(32)),
+    17: _take_knock,
     18: _take_welcome,
     19: _take_introduction,
     20: lambda _reader: Declined(),
     21: lambda reader: NewCard(reader.prefixed16(MAX_CARD_SIZE)),
     22: lambda reader: YourHead(reader.u32(), MessageId(reader.take(ID_SIZE))),
+    23: _take_carried,
+    24: lambda reader: Wanted(_take_ids(reader)),
 }

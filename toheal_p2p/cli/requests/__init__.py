@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from toheal_p2p.cli.local_wire import VERSION
-from toheal_p2p.cli.requests import circles, doors, profile, relays, talk
+from toheal_p2p.cli.requests import circles, doors, governance, profile, relays, talk
 from toheal_p2p.cli.requests.base import Give, Request
 from toheal_protocol.errors import MalformedFrame
 
@@ -33,6 +33,11 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "circle_list": circles.CircleList,
     "circle_members": circles.CircleMembers,
     "circle_leave": circles.CircleLeave,
+    "circle_acts": governance.CircleActs,
+    "circle_remove": governance.CircleRemove,
+    "circle_role": governance.CircleRole,
+    "circle_second": governance.CircleSecond,
+    "circle_readmit": governance.CircleReadmit,
     "invite": doors.Invite,
     "invitations": doors.Invitations,
     "withdraw": doors.Withdraw,
