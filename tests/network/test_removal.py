@@ -38,10 +38,10 @@ from toheal_protocol.messages.acts import (
     charter_hash,
     text_hash,
 )
+from toheal_protocol.messages.announcement import Announcement, encode_announcement
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
 from toheal_protocol.messages.frames import Envelope, Note, decode_frame
 from toheal_protocol.messages.notes import Carried, Wanted
-from toheal_protocol.messages.operations import encode_operation
 from toheal_protocol.model import Instant, MemberId, MessageId, OperationId, Role
 
 DAY = 24 * 3600
@@ -487,7 +487,7 @@ def test_who_asks_for_operations_without_end_gets_each_once_and_a_stranger_none(
     acts(gone, lambda draft: owe_note(draft, ours.id, Wanted(some)))
     world.run_for(30)
     assert len(ours.disk.owed.get(gone.id, {})) == owed
-    forged = Carried((encode_operation(Story().create),))
+    forged = Carried((encode_announcement(Announcement(Story().create)),))
     acts(theirs, lambda draft: owe_note(draft, ours.id, forged))
     world.run_for(30)
     assert len(ours.disk.entries) == len(entries)

@@ -170,7 +170,7 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     Declined(),
     NewCard(encode_card(_THEIRS.card)),
     YourHead(9, _MID),
-    Carried((encode_operation(CREATE), encode_operation(ADD))),
+    Carried((encode_announcement(Announcement(CREATE)), encode_announcement(Announcement(ADD)))),
     Wanted((OperationId(b"o" * 32),)),
 )
 """One of each kind; a test says that none is missing."""

@@ -238,9 +238,9 @@ def _act_on(draft: Draft, member: MemberId, opened: OpenedNote | OpenedEnvelope)
             raise MalformedFrame("a note we cannot read")
         _take_note(draft, member, opened.note)
         return
-    if draft.cold.stage in (Stage.LEFT, Stage.REMOVED):
-        return  # it was under way when we went; counted, and not shown any more
-    if not is_member(draft, member) or draft.cold.stage is Stage.KNOCKING:
+    if draft.cold.stage is Stage.LEFT:
+        return  # it was under way when we left; counted, and not shown any more
+    if not is_member(draft, member):
         raise ForgedMessage("a message by somebody who is not a member")
     take_message(draft, member, mid=opened.mid, key=opened.key, common=opened.common)
 

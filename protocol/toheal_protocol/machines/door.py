@@ -114,6 +114,7 @@ def found_circle(
             relays=relays,
             is_direct=is_direct,
             operations=(encode_operation(create),),
+            texts={charter_hash(charter): charter},
         )
     )
 
@@ -170,6 +171,7 @@ def knock_at(
         relays=relays,
         is_direct=foundation.is_direct,
         operations=(content.create_operation,),
+        texts={charter_hash(content.charter): content.charter},
         peers={content.inviter.keys.member_id: host},
     )
     called = calls.start_call(

@@ -89,9 +89,13 @@ def addition_of(ledger: Ledger, member: MemberId) -> Addition:
 
 
 def can_return(cold: Cold, member: MemberId) -> bool:
-    """Say whether somebody was removed, and did not leave: only these can be taken back."""
+    """Say whether somebody can be taken back: was removed, did not leave, and once asked to come in.
+
+    A founder never did: they come back by a new invitation.
+    """
     now = membership_of(cold.id, cold.operations)
-    return member in now.gone and bool(now.silences.get(member)) and member not in now.left
+    was_removed = member in now.gone and bool(now.silences.get(member))
+    return was_removed and member not in now.left and member != now.founder
 
 
 def _informed(draft: Draft, wanted: Act) -> Act:

@@ -22,6 +22,7 @@ from toheal_protocol.machines import courier
 from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import CloseLink, ConnectLink, LinkWay, PrepareLink
+from toheal_protocol.machines.membership import our_view, unknown, want
 from toheal_protocol.machines.pair import ack_soon, pass_note
 from toheal_protocol.machines.state import LinkAttempt, LinkStep, Stage, Standing
 from toheal_protocol.messages.grants import SIGNAL
@@ -52,7 +53,8 @@ def say_here(draft: Draft, member: MemberId, *, is_reply: bool) -> None:
         return
     if draft.peer(member).standing is Standing.GONE:
         return
-    pass_note(draft, member, Here(is_reply))
+    is_member = draft.peer(member).standing is Standing.MEMBER
+    pass_note(draft, member, Here(is_reply, view=our_view(draft) if is_member else ()))
 
 
 def take_here(draft: Draft, member: MemberId, note: Here) -> None:
@@ -60,6 +62,8 @@ def take_here(draft: Draft, member: MemberId, note: Here) -> None:
     if not note.is_reply:
         say_here(draft, member, is_reply=True)
     courier.hear(draft, member)
+    if draft.peer(member).standing is Standing.MEMBER:
+        want(draft, member, unknown(draft, note.view))
     open_if_wanted(draft, member)
 
 

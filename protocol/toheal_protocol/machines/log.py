@@ -32,13 +32,14 @@ from toheal_protocol.machines.events import Show, Tell
 from toheal_protocol.machines.membership import (
     members,
     our_view,
+    roll_in,
     take_announcement,
     unknown,
     want,
 )
 from toheal_protocol.machines.pair import MAX_BEYOND, owe_message
 from toheal_protocol.machines.records import DropHeld, PutEntry, PutHeld
-from toheal_protocol.machines.state import Held, Position, Standing
+from toheal_protocol.machines.state import Held, Position, Stage, Standing
 from toheal_protocol.machines.storing import encode_held
 from toheal_protocol.machines.voice import check_voice, is_far_beyond_removal, note_return
 from toheal_protocol.messages.announcement import decode_announcement
@@ -119,7 +120,8 @@ def take_message(
     if is_far_beyond_removal(draft, author, content):
         return
     want(draft, author, unknown(draft, content.view))
-    if not is_late and _misses_something(draft, author, content):
+    is_out = draft.cold.stage is not Stage.ACTIVE
+    if is_out or (not is_late and _misses_something(draft, author, content)):
         _hold(draft, mid, Held(author, key, common, draft.wall_now, content=content))
         return
     _accept(draft, author, content, mid, key, common)
@@ -127,10 +129,16 @@ def take_message(
 
 
 def release_held(draft: Draft) -> None:
-    """Accept what was held and now has its parents, or has waited long enough."""
-    while (found := _releasable(draft)) is not None:
+    """Accept what was held and now has its parents, or has waited long enough.
+
+    Who is not in, or not in any more, waits for a welcome: what came before that was for them if
+    they are in for its author.
+    """
+    while draft.cold.stage is Stage.ACTIVE and (found := _releasable(draft)) is not None:
         mid, held = found
         _drop_held(draft, mid)
+        if draft.our_id not in roll_in(draft, _content_of(held).view):
+            continue  # it was under way when we were removed
         try:
             with draft.attempt():
                 _accept(
@@ -167,6 +175,8 @@ def _content_of(held: Held) -> Content:
 
 def next_gap_instant(draft: Draft) -> Instant | None:
     """Return when the next held message is shown after a gap."""
+    if draft.cold.stage is not Stage.ACTIVE:
+        return None
     return min(
         (held.show_at for held in draft.log.held.values() if held.show_at is not None),
         default=None,
@@ -183,7 +193,7 @@ def restart_gaps(draft: Draft) -> None:
 def is_member(draft: Draft, member: MemberId) -> bool:
     """Say whether this peer may send us the circle's messages: is in, or was, or is to be."""
     peer = draft.cold.peers.get(member)
-    speakers = (Standing.MEMBER, Standing.GONE, Standing.EXPECTED)
+    speakers = (Standing.MEMBER, Standing.GONE, Standing.EXPECTED, Standing.HOST)
     return peer is not None and peer.standing in speakers
 
 

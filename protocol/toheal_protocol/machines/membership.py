@@ -22,11 +22,13 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.pair import owe_note
 from toheal_protocol.machines.records import GiveUpOwed
-from toheal_protocol.machines.state import Silenced, Stage, Standing
+from toheal_protocol.machines.state import Return, Silenced, Stage, Standing
 from toheal_protocol.membership import (
     MAX_BY_ONE,
     MAX_HELD,
     MAX_OPERATIONS,
+    Bits,
+    Entry,
     Ledger,
     Membership,
     Roll,
@@ -35,8 +37,13 @@ from toheal_protocol.membership import (
     read_ledger,
     roll_at,
 )
-from toheal_protocol.messages.acts import charter_hash, decode_act
-from toheal_protocol.messages.announcement import Announcement, named_text
+from toheal_protocol.messages.acts import Addition, charter_hash, decode_act
+from toheal_protocol.messages.announcement import (
+    Announcement,
+    decode_announcement,
+    encode_announcement,
+    named_text,
+)
 from toheal_protocol.messages.notes import (
     MAX_CARRIED,
     MAX_CARRIED_SIZE,
@@ -51,7 +58,7 @@ from toheal_protocol.messages.operations import (
 )
 from toheal_protocol.model import CircleId, MemberId, OperationId, Role, WallTime
 
-MAX_ASKED: Final = 256
+MAX_ASKED: Final = 1024
 """Operations asked for since the process began: a liar who names ever new ones gets no more answers."""
 
 MAX_HELD_BY_ONE: Final = 8
@@ -85,9 +92,10 @@ def our_view(draft: Draft) -> tuple[OperationId, ...]:
 
 
 def roll_in(draft: Draft, view: Iterable[OperationId]) -> Roll:
-    """Return who was in for somebody with this view; what of it is not here is passed over."""
+    """Return who was in for somebody with this view; where some of it is not here, who is for us."""
     ledger = ledger_of(draft)
-    return roll_at(ledger, ledger.known_to(one for one in view if one in ledger.numbers) or 0)
+    known = ledger.known_to(view)
+    return roll_at(ledger, ledger.everything if known is None else known)
 
 
 def unknown(draft: Draft, view: Iterable[OperationId]) -> tuple[OperationId, ...]:
@@ -112,20 +120,16 @@ def take_announcement(draft: Draft, announcement: Announcement, *, author: Membe
     operation = announcement.operation
     if operation.author != author or operation.kind is OperationKind.CREATE:
         raise ForgedMessage("an operation of somebody else, or a second create")
-    take_operations(draft, (operation,), source=author)
+    take_operations(draft, (announcement,), source=author)
     if not _is_taken_or_waits(draft, operation):
         raise ForgedMessage("an operation its author may not make")
-    if announcement.text:
-        named = named_text_of(operation)
-        draft.set_cold(texts={**draft.cold.texts, named: announcement.text})
-        carry_over(draft)  # it may be the charter we waited for
     return _KINDS[operation.kind]
 
 
 def take_operations(
-    draft: Draft, operations: Sequence[Operation], *, source: MemberId | None
+    draft: Draft, announcements: Sequence[Announcement], *, source: MemberId | None
 ) -> None:
-    """Take operations, whoever brought them, and act upon what follows.
+    """Take operations with their texts, whoever brought them, and act upon what follows.
 
     Args:
         source: whom to ask for what they refer to and we do not have.
@@ -133,7 +137,8 @@ def take_operations(
     Raises:
         MalformedFrame: more than a circle may have.
     """
-    before = ledger_of(draft)
+    _keep_texts(draft, announcements)
+    before, operations = ledger_of(draft), [one.operation for one in announcements]
     here = {*before.numbers, *_held(before), *before.refused}
     fresh = {one.id: one for one in operations if one.id not in here}
     fresh = {key: one for key, one in fresh.items() if not _has_too_many(before, one)}
@@ -148,8 +153,18 @@ def take_operations(
         encoded = map(encode_operation, kept)
         draft.set_cold(operations=(*draft.cold.operations, *encoded))
         carry_over(draft)
+        _pass_on(draft, [one.id for one in kept])
     if source is not None:
         want(draft, source, _membership(draft.cold.id, draft.cold.operations).missing)
+
+
+def _keep_texts(draft: Draft, announcements: Sequence[Announcement]) -> None:
+    """Keep the texts of operations that are here, or come with them."""
+    texts = {named_text_of(one.operation): one.text for one in announcements if one.text}
+    texts = {name: text for name, text in texts.items() if name not in draft.cold.texts}
+    if texts and len(draft.cold.texts) + len(texts) <= MAX_OPERATIONS:
+        draft.set_cold(texts={**draft.cold.texts, **texts})
+        carry_over(draft)  # it may be the charter we waited for
 
 
 def _that_may_wait(
@@ -204,28 +219,46 @@ _KINDS: Final = {
 
 
 def want(draft: Draft, source: MemberId, missing: Iterable[OperationId]) -> None:
-    """Ask somebody for operations they know and we do not; for each once."""
-    fresh = sorted(set(missing) - draft.live.asked)[:MAX_CARRIED]
-    if not fresh or len(draft.live.asked) >= MAX_ASKED:
+    """Ask somebody for operations they know and we do not; for each once in a run."""
+    asked = draft.live.asked
+    fresh = sorted(one for one in set(missing) if (source, one) not in asked)[:MAX_CARRIED]
+    if not fresh or len(asked) >= MAX_ASKED:
         return
-    draft.set_live(asked=draft.live.asked | set(fresh))
+    draft.set_live(asked=asked | {(source, one) for one in fresh})
     owe_note(draft, source, Wanted(tuple(fresh)))
 
 
+def want_from_all(draft: Draft) -> None:
+    """Ask every member for what is missing still: whom we asked first may be gone."""
+    if draft.cold.stage is not Stage.ACTIVE:
+        return
+    missing = _membership(draft.cold.id, draft.cold.operations).missing
+    for member in members(draft)[1:] if missing else ():
+        want(draft, member, missing)
+
+
 def take_wanted(draft: Draft, member: MemberId, wanted: Wanted) -> None:
-    """Bring a member what they ask for, if we have it."""
-    if draft.peer(member).standing is not Standing.MEMBER or draft.cold.stage is not Stage.ACTIVE:
+    """Bring a member what they ask for, if we have it; the removed, what led to their removal."""
+    if draft.cold.stage not in (Stage.ACTIVE, Stage.REMOVED):
         return
     ledger = ledger_of(draft)
-    carry(
-        draft,
-        member,
-        (
-            ledger.entries[ledger.numbers[one]].operation
-            for one in wanted.operations
-            if one in ledger.numbers
-        ),
-    )
+    allowed = _may_be_told(draft, ledger, member)
+    numbers = (ledger.numbers.get(one) for one in wanted.operations)
+    found = (ledger.entries[number] for number in numbers if number is not None)
+    carry(draft, member, (entry for entry in found if allowed >> entry.number & 1))
+
+
+def _may_be_told(draft: Draft, ledger: Ledger, member: MemberId) -> Bits:
+    peer = draft.peer(member)
+    if peer.standing is Standing.MEMBER:
+        return ledger.everything
+    if peer.standing is not Standing.GONE:
+        return 0
+    numbers = (ledger.numbers[one.act] for one in peer.silences)
+    told = 0
+    for number in (one for act in numbers for one in (act, *ledger.seconds.get(act, ()))):
+        told |= ledger.entries[number].past | 1 << number
+    return told
 
 
 def take_carried(draft: Draft, member: MemberId, carried: Carried) -> None:
@@ -236,14 +269,19 @@ def take_carried(draft: Draft, member: MemberId, carried: Carried) -> None:
     """
     allowed = (Standing.MEMBER, Standing.HOST)
     if draft.peer(member).standing in allowed and draft.cold.stage is not Stage.LEFT:
-        operations = tuple(decode_operation(encoded) for encoded in carried.operations)
-        take_operations(draft, operations, source=member)
+        take_operations(draft, tuple(map(decode_announcement, carried.operations)), source=member)
 
 
-def carry(draft: Draft, member: MemberId, operations: Iterable[Operation]) -> None:
-    """Owe operations to somebody, as many to a note as fit."""
+def carry(draft: Draft, member: MemberId, entries: Iterable[Entry]) -> None:
+    """Owe operations to somebody, as many to a note as fit.
+
+    A charter's text goes with them; a reason only to who was in when it was given.
+    """
     batch: list[bytes] = []
-    for encoded in map(encode_operation, operations):
+    for entry in entries:
+        encoded = encode_announcement(
+            Announcement(entry.operation, _text_for(draft, member, entry))
+        )
         size = sum(map(len, batch)) + len(encoded)
         if batch and (len(batch) == MAX_CARRIED or size > MAX_CARRIED_SIZE):
             owe_note(draft, member, Carried(tuple(batch)))
@@ -251,6 +289,30 @@ def carry(draft: Draft, member: MemberId, operations: Iterable[Operation]) -> No
         batch.append(encoded)
     if batch:
         owe_note(draft, member, Carried(tuple(batch)))
+
+
+def _pass_on(draft: Draft, fresh: Iterable[OperationId]) -> None:
+    """Bring operations to those of whom their authors did not know that they are in."""
+    if draft.cold.stage is not Stage.ACTIVE:
+        return
+    ledger = ledger_of(draft)
+    numbers = [ledger.numbers[one] for one in fresh if one in ledger.numbers]
+    for member in members(draft)[1:] if numbers else ():
+        entries = (ledger.entries[number] for number in numbers)
+        carry(draft, member, [one for one in entries if _is_news_to(member, one)])
+
+
+def _is_news_to(member: MemberId, entry: Entry) -> bool:
+    act = entry.act
+    is_their_add = isinstance(act, Addition) and act.keys.member_id == member
+    return member not in entry.at and not is_their_add and bool(entry.at)
+
+
+def _text_for(draft: Draft, member: MemberId, entry: Entry) -> str:
+    is_for_all = entry.operation.kind in (OperationKind.CREATE, OperationKind.CHARTER)
+    if not is_for_all and member not in entry.at:
+        return ""
+    return draft.cold.texts.get(named_text(entry.act), "")
 
 
 def carry_what_they_miss(draft: Draft, member: MemberId) -> None:
@@ -263,7 +325,7 @@ def carry_what_they_miss(draft: Draft, member: MemberId) -> None:
     for entry in ledger.among(place.adds):
         known |= entry.past
     ours = ledger.by_author.get(draft.our_id, 0) & ~known & ~place.adds
-    carry(draft, member, (entry.operation for entry in ledger.among(ours)))
+    carry(draft, member, ledger.among(ours))
 
 
 # ---- what follows
@@ -284,7 +346,7 @@ def _carry_over_peer(draft: Draft, member: MemberId, now: Membership) -> None:
     peer = draft.peer(member)
     if peer.standing not in (Standing.MEMBER, Standing.EXPECTED, Standing.GONE):
         return
-    silences = _silences(peer.silences, now, member)
+    silences = _silences(peer.returns, now, member)
     if silences != peer.silences:
         draft.change_peer(member, silences=silences)
     role = now.members.get(member)
@@ -301,9 +363,9 @@ def _carry_over_peer(draft: Draft, member: MemberId, now: Membership) -> None:
 
 
 def _silences(
-    before: tuple[Silenced, ...], now: Membership, member: MemberId
+    returns: tuple[Return, ...], now: Membership, member: MemberId
 ) -> tuple[Silenced, ...]:
-    resumed = {one.act: one.resumed for one in before}
+    resumed = {one.act: one.author_seq for one in returns}
     return tuple(
         Silenced(one.act, one.heard, resumed.get(one.act, 0))
         for one in now.silences.get(member, ())

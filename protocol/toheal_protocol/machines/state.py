@@ -98,6 +98,14 @@ class Listening:
 
 
 @frozen
+class Return:
+    """From where on somebody's words were written knowing that an act against them was over."""
+
+    act: OperationId
+    author_seq: int
+
+
+@frozen
 class Silenced:
     """An act that took somebody's voice, and from where on their words count again.
 
@@ -136,6 +144,8 @@ class Peer:
         reset_at: when a session with them was begun anew; 0: never.
         said_yes: hash of the charter they knocked with, and their signature under it; 96 bytes.
         silences: what was done about their voice.
+        returns: from where on their words know that such an act is over; kept for the case that it
+            is void now and stands again later.
         gone_at: when we learned that they are not in any more; 0: they are.
     """
 
@@ -161,6 +171,7 @@ class Peer:
     reset_at: WallTime = WallTime(0)
     said_yes: bytes = field(default=b"", repr=False)
     silences: tuple[Silenced, ...] = ()
+    returns: tuple[Return, ...] = ()
     gone_at: WallTime = WallTime(0)
 
 
@@ -381,8 +392,8 @@ class Live:
     sources: Mapping[Address, Source] = field(factory=dict)
     watched: Mapping[Address, RelayAddress] = field(factory=dict)
     repeat_at: Instant | None = None
-    asked: frozenset[OperationId] = frozenset()
-    """Operations somebody was asked for since the process began."""
+    asked: frozenset[tuple[MemberId, OperationId]] = frozenset()
+    """Who was asked for which operations since the process began."""
 
 
 @frozen(slots=False)

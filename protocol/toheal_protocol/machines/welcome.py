@@ -91,7 +91,7 @@ def bring_in(draft: Draft, member: MemberId, addition: Addition) -> bool:
 
 def _welcome(draft: Draft, member: MemberId, secrets: Mapping[MemberId, bytes]) -> None:
     ledger = ledger_of(draft)
-    carry(draft, member, (entry.operation for entry in ledger.entries))
+    carry(draft, member, ledger.entries)
     heads = tuple(
         Head(author, position.seq, position.mid) for author, position in draft.log.heads.items()
     )
@@ -128,8 +128,10 @@ def come_in(draft: Draft, host: MemberId) -> None:
     is_led = roll_in(draft, welcome.view).get(host)
     if draft.our_id not in now.members or is_led is None or is_led.role is not Role.FACILITATOR:
         raise MalformedFrame("a welcome without us or without its author as facilitator")
-    if charter_hash(welcome.charter) == now.charter_hash:
-        draft.set_cold(charter=welcome.charter)
+    named = charter_hash(welcome.charter)
+    if named == now.charter_hash:
+        texts = {**draft.cold.texts, named: welcome.charter}
+        draft.set_cold(charter=welcome.charter, texts=texts)
     is_new = draft.cold.stage is Stage.KNOCKING
     draft.set_cold(stage=Stage.ACTIVE, my_role=now.members[draft.our_id])
     draft.log = evolve(draft.log, **_read_from(draft, welcome))

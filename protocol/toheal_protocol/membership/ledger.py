@@ -89,7 +89,7 @@ class Ledger:
     Attributes:
         numbers: the number of each operation, by id.
         torn: authors who signed two operations of which neither knows the other.
-        adds, roles: the operations about somebody; seconds: those that support an operation.
+        adds, removals, roles: the operations about somebody; seconds: those that support an operation.
         held: operations some parent of which is not here.
         refused: operations that no device takes in, by id.
         rolls: who was in at a point, once it was worked out.
@@ -102,6 +102,7 @@ class Ledger:
         self.by_author: dict[MemberId, Bits] = {}
         self.torn: set[MemberId] = set()
         self.adds: dict[MemberId, tuple[int, ...]] = {}
+        self.removals: dict[MemberId, tuple[int, ...]] = {}
         self.roles: dict[MemberId, tuple[int, ...]] = {}
         self.seconds: dict[int, tuple[int, ...]] = {}
         self.leaves: dict[MemberId, Bits] = {}
@@ -169,6 +170,8 @@ class Ledger:
             case Foundation(_, keys) | Addition(keys):
                 self.adds[keys.member_id] = (*self.adds.get(keys.member_id, ()), number)
                 self.keys[keys.member_id] = keys
+            case Removal(target):
+                self.removals[target] = (*self.removals.get(target, ()), number)
             case RoleChange(target):
                 self.roles[target] = (*self.roles.get(target, ()), number)
             case Second(subject):

@@ -76,6 +76,7 @@ class Membership:
 
     Attributes:
         members: who is in, with their roles.
+        founder: who began it all.
         agreed_to_be_direct: who signed that it be so, where it was decided later.
         silences: what stands against somebody's writing, by member.
         accepted: who said yes to the charter that holds.
@@ -86,6 +87,7 @@ class Membership:
     """
 
     members: Mapping[MemberId, Role]
+    founder: MemberId
     is_direct: bool
     agreed_to_be_direct: frozenset[MemberId]
     charter_hash: bytes
@@ -122,6 +124,7 @@ def conclude(ledger: Ledger) -> Membership:
     here = {operation.id for operation in ledger.held} | set(ledger.numbers) | ledger.refused
     return Membership(
         members=members,
+        founder=ledger.entries[0].author,
         is_direct=_is_direct(ledger, settled),
         agreed_to_be_direct=_agreed_to_be_direct(ledger, settled),
         charter_hash=charter,

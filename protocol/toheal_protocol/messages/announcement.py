@@ -19,6 +19,7 @@ from toheal_protocol.messages.acts import (
     NO_TEXT,
     Act,
     CharterChange,
+    Foundation,
     Removal,
     RoleChange,
     charter_hash,
@@ -38,6 +39,10 @@ MAX_REASON_SIZE: Final = 2000
 
 MAX_WORDS_SIZE: Final = 4096
 """UTF-8 bytes of what an operation can name: a charter is the longest."""
+
+
+MAX_ANNOUNCEMENT_SIZE: Final = 2 + MAX_OPERATION_SIZE + MAX_WORDS_SIZE
+"""Bytes of an announcement."""
 
 
 @frozen
@@ -77,7 +82,7 @@ def named_text(act: Act) -> bytes:
     match act:
         case Removal(_, _, reason) | RoleChange(_, _, _, reason):
             return reason.text_hash
-        case CharterChange(named):
+        case CharterChange(named) | Foundation(_, _, _, named):
             return named
         case _:
             return NO_TEXT
@@ -85,4 +90,5 @@ def named_text(act: Act) -> bytes:
 
 def hash_of_text(act: Act, text: str) -> bytes:
     """Return what an act of this kind names a text by."""
-    return charter_hash(text) if isinstance(act, CharterChange) else text_hash(text)
+    is_charter = isinstance(act, CharterChange | Foundation)
+    return charter_hash(text) if is_charter else text_hash(text)

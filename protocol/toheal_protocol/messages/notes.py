@@ -19,9 +19,9 @@ from attrs import field, frozen
 
 from toheal_protocol.crypto import SIGNATURE_SIZE, Signature
 from toheal_protocol.errors import MalformedFrame, RemoteError
+from toheal_protocol.messages.announcement import MAX_ANNOUNCEMENT_SIZE
 from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
 from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
-from toheal_protocol.messages.operations import MAX_OPERATION_SIZE
 from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, MemberId, MessageId, OperationId
 from toheal_protocol.wire.codec import Reader, prefixed16, u8, u16, u32, u64
 from toheal_protocol.wire.padding import pad_to_bucket, unpad
@@ -69,10 +69,15 @@ class Head:
 
 @frozen
 class Here:
-    """We are here now, and this is what we have. Answered once by the other side."""
+    """We are here now, and this is what we have. Answered once by the other side.
+
+    Attributes:
+        view: the newest membership operations we know; what of them is unknown is asked for.
+    """
 
     is_reply: bool
     heads: tuple[Head, ...] = ()
+    view: tuple[OperationId, ...] = ()
 
 
 @frozen
@@ -138,7 +143,7 @@ class Welcome:
 
 @frozen
 class Carried:
-    """Membership operations you may not have: each is signed, whoever brings it."""
+    """Announcements of operations you may not have: each is signed, whoever brings it."""
 
     operations: tuple[bytes, ...] = field(repr=False)
 
@@ -255,8 +260,8 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
     match note:
         case Ack(beyond):
             return u16(len(beyond)) + b"".join(u64(first) + u64(last) for first, last in beyond)
-        case Here(is_reply, heads):
-            return u8(is_reply) + _encode_heads(heads)
+        case Here(is_reply, heads, view):
+            return u8(is_reply) + _encode_heads(heads) + _encode_ids(view)
         case LinkOffer(attempt, secret, blob) | LinkAnswer(attempt, secret, blob):
             return attempt + secret + prefixed16(blob)
         case ForkSeen() | Declined():
@@ -326,7 +331,7 @@ def _take_ack(reader: Reader) -> Ack:
 
 
 def _take_here(reader: Reader) -> Here:
-    return Here(_flag(reader.u8()), _take_heads(reader))
+    return Here(_flag(reader.u8()), _take_heads(reader), _take_ids(reader))
 
 
 def _take_offer(reader: Reader) -> LinkOffer:
@@ -348,7 +353,7 @@ def _take_welcome(reader: Reader) -> Welcome:
 
 def _take_carried(reader: Reader) -> Carried:
     count = _counted(reader.u8(), MAX_CARRIED)
-    return Carried(tuple(reader.prefixed16(MAX_OPERATION_SIZE) for _ in range(count)))
+    return Carried(tuple(reader.prefixed16(MAX_ANNOUNCEMENT_SIZE) for _ in range(count)))
 
 
 def _take_introduction(reader: Reader) -> Introduction:
