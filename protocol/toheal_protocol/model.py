@@ -9,6 +9,7 @@ Spec: docs/protocol/conventions.md, section 2.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final, NewType
 
 Instant = NewType("Instant", float)
@@ -26,6 +27,9 @@ CircleId = NewType("CircleId", bytes)
 MessageId = NewType("MessageId", bytes)
 """32 bytes: the hash of a message's sealed common part (`mid` in the specification)."""
 
+OperationId = NewType("OperationId", bytes)
+"""32 bytes: the hash of a membership operation."""
+
 Frame = NewType("Frame", bytes)
 """One sealed, padded unit on the wire."""
 
@@ -35,8 +39,17 @@ Address = NewType("Address", bytes)
 DepositToken = NewType("DepositToken", bytes)
 """16 bytes: what a sender shows to put a frame into a mailbox."""
 
+
+class Role(StrEnum):
+    """What a member does in the circle."""
+
+    FACILITATOR = "facilitator"
+    MEMBER = "member"
+    LISTENER = "listener"
+
+
 ID_SIZE: Final = 32
-"""Bytes of a member, circle or message id."""
+"""Bytes of a member, circle, message or operation id."""
 
 ADDRESS_SIZE: Final = 16
 """Bytes of a mailbox address."""

@@ -30,15 +30,17 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import RemoteError
-from toheal_protocol.identity import encode_card, make_card
+from toheal_protocol.identity import PersonaSecrets, encode_card, make_card
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.addressing import DEPOSIT_BUCKETS, open_deposit, seal_deposit
 from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.door import MAX_AT_DOOR
 from toheal_protocol.machines.draft import Decision, Draft
-from toheal_protocol.machines.log import LAMPORT_STEP, MAX_HELD, write_message
+from toheal_protocol.machines.log import LAMPORT_STEP, MAX_HELD
 from toheal_protocol.machines.pair import MAX_BEYOND, owe_message, owe_note
 from toheal_protocol.machines.state import Role, Stage, Standing
+from toheal_protocol.messages.acts import Addition, encode_act, sign_voucher
+from toheal_protocol.messages.announcement import Announcement, encode_announcement
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
 from toheal_protocol.messages.frames import (
     Answer,
@@ -63,13 +65,8 @@ from toheal_protocol.messages.notes import (
     YourHead,
     encode_note,
 )
-from toheal_protocol.messages.operations import (
-    OperationKind,
-    encode_keys,
-    encode_operation,
-    sign_operation,
-)
-from toheal_protocol.model import Address, Frame, Instant, MemberId, MessageId
+from toheal_protocol.messages.operations import Operation, OperationKind, sign_operation
+from toheal_protocol.model import Address, CircleId, Frame, Instant, MemberId, MessageId
 from toheal_protocol.ratchet import Session, open_message, seal_message
 
 Lying = tuple[Person, Address, bytes, AnyFrame]
@@ -368,7 +365,7 @@ def a_content(person: Person, **changes: Any) -> bytes:
         author_seq=head.seq + 1 if head else 1,
         prev_own=head.mid if head else None,
         parents=(),
-        member_view=bytes(32),
+        view=person.view,
         lamport=1,
         ttl=0,
         type=ContentKind.TEXT,
@@ -457,28 +454,37 @@ def test_two_stories_under_one_number_are_both_shown_and_the_author_is_marked() 
 # ---- membership
 
 
-def third() -> tuple[MemberId, bytes, bytes]:
+def third() -> tuple[MemberId, Addition, bytes]:
     made = a_persona(33)
-    return made.member_id, encode_keys(made.card.keys), encode_card(made.card)
+    keys, charter = made.card.keys, bytes(32)
+    voucher = sign_voucher(made.persona, circle=CircleId(bytes(32)), charter=charter)
+    return made.member_id, Addition(keys, charter, voucher), encode_card(made.card)
+
+
+def an_addition(person: Person, *, signer: PersonaSecrets) -> Operation:
+    """An add of a third one who did ask to come in, signed by whoever."""
+    assert person.circle is not None
+    made, charter = a_persona(33), bytes(32)
+    circle = person.circle.cold.id
+    voucher = sign_voucher(made.persona, circle=circle, charter=charter)
+    body = encode_act(Addition(made.card.keys, charter, voucher))
+    parents = person.view
+    return sign_operation(
+        OperationKind.ADD, circle=circle, parents=parents, body=body, author=signer
+    )
+
+
+def announces(person: Person, to: Person, operation: Operation) -> None:
+    body = encode_announcement(Announcement(operation))
+    speaks(person, to, a_content(person, type=ContentKind.OPERATION, body=body))
 
 
 def test_a_member_who_may_not_cannot_add_anybody() -> None:
     _, ours, theirs = together()
-    assert ours.circle is not None
+    assert ours.circle is not None and theirs.circle is not None
     before = ours.circle.cold.operations
-    member, keys, _ = third()
-
-    def add(draft: Draft) -> None:
-        made = sign_operation(
-            OperationKind.ADD,
-            circle=draft.cold.id,
-            parents=(),
-            body=keys,
-            author=draft.cold.persona,
-        )
-        write_message(draft, ContentKind.OPERATION, encode_operation(made))
-
-    acts(theirs, add, steals=True)
+    member, _, _ = third()
+    announces(theirs, ours, an_addition(theirs, signer=theirs.circle.cold.persona))
     ours.world.run_for(10)
     assert ours.circle.cold.operations == before
     assert member not in ours.circle.cold.peers
@@ -488,24 +494,35 @@ def test_a_member_who_may_not_cannot_add_anybody() -> None:
 @pytest.mark.parametrize("author", ["nobody's signature", "a stranger's signature"])
 def test_an_operation_that_its_author_did_not_sign_is_refused(author: str) -> None:
     _, ours, theirs = together()
-    assert theirs.circle is not None
+    assert ours.circle is not None and theirs.circle is not None
     before = theirs.circle.cold.operations
-    _, keys, _ = third()
-
-    def add(draft: Draft) -> None:
-        signer = a_persona(44).persona if author.startswith("a") else draft.cold.persona
-        made = sign_operation(
-            OperationKind.ADD, circle=draft.cold.id, parents=(), body=keys, author=signer
-        )
-        forged = evolve(made, author=draft.our_id)
-        if author.startswith("nobody"):
-            forged = evolve(forged, signature=Signature(bytes(64)))
-        write_message(draft, ContentKind.OPERATION, encode_operation(forged))
-
-    acts(ours, add)
+    made = an_addition(ours, signer=a_persona(44).persona)
+    forged = evolve(made, author=ours.id)
+    if author.startswith("nobody"):
+        forged = evolve(forged, signature=Signature(bytes(64)))
+    announces(ours, theirs, forged)
     ours.world.run_for(10)
     assert theirs.circle.cold.operations == before
     assert "unreadable" in told(theirs)
+
+
+@pytest.mark.parametrize("what", ["a voucher for another circle", "an add of another circle"])
+def test_nobody_is_added_to_a_circle_they_did_not_ask_to_come_into(what: str) -> None:
+    _, ours, theirs = together()
+    assert ours.circle is not None and theirs.circle is not None
+    before = theirs.circle.cold.operations
+    _, elsewhere, _ = third()
+    circle = ours.circle.cold.id if what.startswith("a voucher") else CircleId(bytes(32))
+    made = sign_operation(
+        OperationKind.ADD,
+        circle=circle,
+        parents=ours.view,
+        body=encode_act(elsewhere),
+        author=ours.circle.cold.persona,
+    )
+    announces(ours, theirs, made)
+    ours.world.run_for(10)
+    assert theirs.circle.cold.operations == before
 
 
 def test_a_member_who_may_not_cannot_introduce_anybody() -> None:

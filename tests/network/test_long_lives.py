@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from tests.support.entropy import SeededEntropy
 from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines import pair
 from toheal_protocol.machines.courier import CALL_REPEAT_LONGEST
-from toheal_protocol.machines.door import MAX_AT_DOOR, has_room
+from toheal_protocol.machines.door import MAX_AT_DOOR
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.pair import owe_note
 from toheal_protocol.machines.state import Circle, Stage, Standing
-from toheal_protocol.messages.notes import MAX_OPERATIONS, AnyNote, Declined, encode_note
+from toheal_protocol.machines.welcome import ROOM_TO_GOVERN, has_room
+from toheal_protocol.membership import MAX_OPERATIONS
+from toheal_protocol.messages.notes import AnyNote, Declined, encode_note
 from toheal_protocol.model import MAX_MEMBERS, Instant
 
 DAY = 24 * 3600
@@ -187,15 +190,31 @@ def test_a_circle_fills_up_and_then_nobody_else_comes_in() -> None:
     assert late.id in world.waiting(people[0])
 
 
-@pytest.mark.slow
-def test_a_welcome_holds_everybody_who_ever_came() -> None:
+def test_a_circle_that_many_came_to_and_left_lets_people_in() -> None:
+    """A welcome is several notes: it holds more operations than fit one."""
     world, (host,) = gather(12, 1)
-    while has_room(state(host).cold):
+    for _ in range(35):
         guest = world.person("guest")
         world.join(host, guest)
         guest.feed(m.Left())
         world.run_for(5)
-    assert len(state(host).cold.operations) >= MAX_OPERATIONS - 1
+        world.people.remove(guest)
+    assert len(state(host).cold.operations) == 71
+    newcomer = world.person("newcomer")
+    world.join(host, newcomer)
+    world.run_for(30)
+    assert set(state(newcomer).cold.operations) == set(state(host).cold.operations)
+    newcomer.say("here I am")
+    world.run_for(30)
+    assert texts_of(host, newcomer) == ["here I am"]
+
+
+def test_room_is_kept_for_those_who_leave_and_remove() -> None:
+    _, (host,) = gather(12, 1)
+    cold = state(host).cold
+    nearly_full = evolve(cold, operations=cold.operations * (MAX_OPERATIONS - ROOM_TO_GOVERN))
+    assert has_room(cold)
+    assert not has_room(nearly_full)
 
 
 def test_introductions_that_overtake_the_welcome_are_not_lost() -> None:

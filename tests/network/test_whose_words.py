@@ -99,7 +99,7 @@ def a_content_as(author: Person) -> Content:
         author_seq=head.seq + 1,
         prev_own=head.mid,
         parents=(),
-        member_view=bytes(32),
+        view=author.view,
         lamport=1,
         ttl=0,
         type=ContentKind.TEXT,

@@ -13,6 +13,7 @@ from toheal_protocol.envelope import (
     MARK_SIZE,
     MAX_CONTENT_SIZE,
     MAX_PARENTS,
+    MAX_VIEW,
     PARENT_SIZE,
     Content,
     ContentKey,
@@ -24,7 +25,7 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import LocalError, MalformedFrame
-from toheal_protocol.model import MAX_TEXT_SIZE, CircleId, MemberId, MessageId
+from toheal_protocol.model import MAX_TEXT_SIZE, CircleId, MemberId, MessageId, OperationId
 
 ids = st.binary(min_size=32, max_size=32).filter(any).map(MessageId)
 u32s = st.integers(0, 2**32 - 1)
@@ -42,7 +43,7 @@ contents = st.builds(
     author_seq=u32s,
     prev_own=st.none() | ids,
     parents=st.lists(parents, max_size=MAX_PARENTS, unique_by=lambda one: one.mid).map(tuple),
-    member_view=ids,
+    view=st.sets(ids, max_size=4).map(sorted).map(tuple),
     lamport=u32s,
     ttl=u32s,
     type=st.integers(0, 255),
@@ -55,7 +56,7 @@ PLAIN = Content(
     author_seq=7,
     prev_own=None,
     parents=(),
-    member_view=b"v" * 32,
+    view=(OperationId(b"v" * 32),),
     lamport=9,
     ttl=0,
     type=1,
@@ -134,6 +135,16 @@ def test_a_parent_named_twice_is_refused_on_both_sides() -> None:
         decode_content(doubled)
 
 
+def test_a_view_that_does_not_rise_or_names_more_than_32_is_malformed() -> None:
+    encoded = encode_content(evolve(PLAIN, view=(OperationId(b"v" * 32), OperationId(b"w" * 32))))
+    assert encoded[69] == 2  # the count, after no parents
+    falling = encoded.replace(b"v" * 32, b"x" * 32)
+    with pytest.raises(MalformedFrame):
+        decode_content(falling)
+    with pytest.raises(MalformedFrame):
+        decode_content(encoded[:69] + b"\x21" + bytes(range(256)) * 5)
+
+
 def test_a_reply_is_there_or_not_and_nothing_between() -> None:
     encoded = bytearray(encode_content(PLAIN))
     assert encoded[-1] == 0
@@ -157,7 +168,10 @@ def test_a_first_message_has_32_zero_bytes_where_the_one_before_would_be() -> No
         {"parents": (Parent(b"q" * 8, 0, MessageId(b"q" * 16)),)},
         {"parents": (Parent(b"q" * 7, 0, MessageId(b"q" * 32)),)},
         {"parents": (Parent(b"q" * 8, 2**32, MessageId(b"q" * 32)),)},
-        {"member_view": b""},
+        {"view": (b"v" * 31,)},
+        {"view": (b"w" * 32, b"v" * 32)},
+        {"view": (b"v" * 32, b"v" * 32)},
+        {"view": tuple(bytes([i]) * 32 for i in range(33))},
         {"reply": b"r"},
         {"author_seq": 2**32},
         {"author_seq": -1},
@@ -175,7 +189,7 @@ def test_a_field_of_the_wrong_size_is_our_bug(wrong: dict[str, Any]) -> None:
 @pytest.mark.parametrize("parents", [0, 1, MAX_PARENTS])
 @pytest.mark.parametrize("is_reply", [False, True])
 def test_the_largest_body_fits_and_one_byte_more_does_not(parents: int, *, is_reply: bool) -> None:
-    size = max_body_size(parents=parents, is_reply=is_reply)
+    size = max_body_size(parents=parents, view=1, is_reply=is_reply)
     content = evolve(
         PLAIN,
         parents=some_parents(parents),
@@ -190,7 +204,7 @@ def test_the_largest_body_fits_and_one_byte_more_does_not(parents: int, *, is_re
 
 
 def test_the_longest_text_fits_beside_all_references() -> None:
-    assert max_body_size(parents=MAX_PARENTS, is_reply=True) > MAX_TEXT_SIZE
+    assert max_body_size(parents=MAX_PARENTS, view=MAX_VIEW, is_reply=True) > MAX_TEXT_SIZE
 
 
 def test_a_repr_shows_no_body() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.parsers_circle import EVERY_NOTE, GRANTS
+from toheal_protocol.crypto import Signature
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.messages.grants import MAX_GRANTS
 from toheal_protocol.messages.notes import (
@@ -120,7 +121,7 @@ def test_a_flag_that_is_neither_yes_nor_no_is_refused() -> None:
 
 
 def test_a_name_that_is_not_utf8_is_refused() -> None:
-    item = encode_item(Knock("ab", bytes(32))).replace(b"ab", b"\xff\xfe")
+    item = encode_item(Knock("ab", bytes(32), Signature(bytes(64)))).replace(b"ab", b"\xff\xfe")
     with pytest.raises(MalformedFrame):
         decode_item(item)
 

@@ -42,6 +42,8 @@ FAMILIES = {
     "entry": vocabulary.ENTRY_KINDS,
     "setting": vocabulary.SETTING_NAMES,
     "progress": vocabulary.PROGRESS_CODES,
+    "act_state": vocabulary.ACT_STATES,
+    "act_reason": vocabulary.ACT_REASONS,
 }
 """Keys that code puts together from a word of the application."""
 

@@ -18,7 +18,9 @@ from typing import Literal, cast
 import trio
 from attrs import define, evolve, field
 
+from tests.support.fake_governance import WAITING, FakeGovernance
 from toheal_p2p.app.interface import (
+    ActView,
     AppInterface,
     CheckView,
     CircleView,
@@ -157,7 +159,7 @@ class FakeSettings:
 
 
 @define(eq=False)
-class FakeApp:
+class FakeApp(FakeGovernance):
     """See the module."""
 
     end: Callable[[], None] = lambda: None
@@ -350,6 +352,7 @@ class FakeApp:
         notes: tuple[str, ...] = (),
         passed_on_by: str | None = None,
         author_name: str = "نورس",
+        act: ActView | None = None,
     ) -> None:
         """Have something said."""
         position = len(self.entries) + 1
@@ -367,6 +370,7 @@ class FakeApp:
                 received_at=NOW + 1,
                 notes=notes,
                 passed_on_by=passed_on_by,
+                act=act,
             )
         )
         self.news.set()
@@ -415,6 +419,9 @@ async def run_door(home: Path) -> None:
         app.add(evening.id, "\x1b[31mred\x1b[0m \u202egnp.exe\u202c", author_name="Ev\x1b]il")
         app.add(evening.id, "Guest", kind="joined")
         app.add(evening.id, "", kind="poll")
+        app.add(evening.id, "", kind="act", act=WAITING)
+        app.add(evening.id, "", kind="second", act=WAITING, author_name="Guest")
+        app.add(evening.id, "", kind="crossed", author_name="Guest")
         door: AppInterface = app
         await nursery.start(serve, door, home)
         print("ready", flush=True)

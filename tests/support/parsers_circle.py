@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import evolve
+
 from tests.support.entropy import SeededEntropy
 from tests.support.personas import person
 from tests.support.world import World
-from toheal_protocol.crypto import SealKey
+from toheal_protocol.crypto import SealKey, Signature
 from toheal_protocol.identity import encode_card
 from toheal_protocol.machines.addressing import open_deposit, seal_deposit
 from toheal_protocol.machines.state import Held
@@ -17,6 +19,30 @@ from toheal_protocol.machines.storing import (
     decode_log,
     decode_pair,
     encode_held,
+)
+from toheal_protocol.messages.acts import (
+    Acceptance,
+    Act,
+    Addition,
+    CharterChange,
+    Foundation,
+    Leaving,
+    PolicyChange,
+    Reason,
+    ReasonCategory,
+    Removal,
+    RoleChange,
+    Second,
+    decode_act,
+    encode_act,
+    kind_of,
+    sign_voucher,
+    take_keys,
+)
+from toheal_protocol.messages.announcement import (
+    Announcement,
+    decode_announcement,
+    encode_announcement,
 )
 from toheal_protocol.messages.bodies import TextBody, decode_text, encode_text
 from toheal_protocol.messages.frames import (
@@ -39,6 +65,7 @@ from toheal_protocol.messages.notes import (
     Acquaintance,
     AnyNote,
     AskLink,
+    Carried,
     Declined,
     DirectChoice,
     ForkSeen,
@@ -51,6 +78,7 @@ from toheal_protocol.messages.notes import (
     LinkAnswer,
     LinkOffer,
     NewCard,
+    Wanted,
     Welcome,
     YourHead,
     decode_item,
@@ -59,16 +87,12 @@ from toheal_protocol.messages.notes import (
     encode_note,
 )
 from toheal_protocol.messages.operations import (
-    Foundation,
+    NO_CIRCLE,
+    Operation,
     OperationKind,
-    decode_foundation,
-    decode_keys,
     decode_operation,
-    encode_foundation,
-    encode_keys,
     encode_operation,
     sign_operation,
-    take_keys,
 )
 from toheal_protocol.model import (
     Address,
@@ -78,6 +102,8 @@ from toheal_protocol.model import (
     Instant,
     MemberId,
     MessageId,
+    OperationId,
+    Role,
     WallTime,
 )
 from toheal_protocol.wire.codec import Reader
@@ -101,19 +127,35 @@ GRANTS = (_grant(1, MAIL), _grant(1, SIGNAL))
 
 _ACQUAINTANCE = Acquaintance(encode_card(_THEIRS.card), "سلمى", b"s" * 32)
 
-CREATE = sign_operation(
-    OperationKind.CREATE,
-    circle=CircleId(bytes(32)),
-    parents=(),
-    body=encode_foundation(Foundation(b"n" * 32, _KEYS, True, b"h" * 32)),
-    author=_OURS.persona,
+_WHY = Reason(ReasonCategory.HARM, b"t" * 32)
+_PARENTS = (OperationId(b"p" * 32), OperationId(b"q" * 32))
+
+
+def _signed(act: Act, *, circle: CircleId = _CIRCLE) -> Operation:
+    parents = () if isinstance(act, Foundation) else _PARENTS
+    return sign_operation(
+        kind_of(act), circle=circle, parents=parents, body=encode_act(act), author=_OURS.persona
+    )
+
+
+CREATE = _signed(Foundation(b"n" * 32, _KEYS, True, b"h" * 32), circle=NO_CIRCLE)
+ADD = _signed(
+    Addition(
+        _THEIRS.card.keys,
+        b"h" * 32,
+        sign_voucher(_THEIRS.persona, circle=_CIRCLE, charter=b"h" * 32),
+    )
 )
-ADD = sign_operation(
-    OperationKind.ADD,
-    circle=_CIRCLE,
-    parents=(b"p" * 32, b"q" * 32),
-    body=encode_keys(_THEIRS.card.keys),
-    author=_OURS.persona,
+EVERY_OPERATION = (
+    CREATE,
+    ADD,
+    _signed(Leaving()),
+    _signed(Removal(_ID, 7, _WHY)),
+    _signed(RoleChange(_ID, Role.LISTENER, 7, _WHY)),
+    _signed(PolicyChange(True)),
+    _signed(CharterChange(b"h" * 32)),
+    _signed(Second(OperationId(b"o" * 32), 7)),
+    _signed(Acceptance(b"h" * 32)),
 )
 
 EVERY_NOTE: tuple[AnyNote, ...] = (
@@ -123,8 +165,8 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     LinkAnswer(b"a" * 16, b"s" * 32, b"blob"),
     ForkSeen(),
     Granted(GRANTS),
-    Knock("نورس", b"h" * 32),
-    Welcome((encode_operation(CREATE),), (Head(_ID, 7, _MID),)),
+    Knock("نورس", b"h" * 32, Signature(b"v" * 64)),
+    Welcome((OperationId(b"o" * 32),), "ميثاق", (Head(_ID, 7, _MID),)),
     Introduction(_ACQUAINTANCE),
     Introduction(_ACQUAINTANCE, is_yours_to_call=True),
     Declined(),
@@ -132,6 +174,8 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     YourHead(9, _MID),
     AskLink(),
     DirectChoice(True, 3),
+    Carried((encode_announcement(Announcement(CREATE)), encode_announcement(Announcement(ADD)))),
+    Wanted((OperationId(b"o" * 32),)),
 )
 """One of each kind; a test says that none is missing."""
 
@@ -159,6 +203,13 @@ def _take_keys(frame: bytes) -> object:
     return take_keys(Reader(frame))
 
 
+def _decode_act(frame: bytes) -> object:
+    """The first byte chooses the kind, the rest is the body."""
+    kinds = tuple(OperationKind)
+    kind = kinds[frame[0] % len(kinds)] if frame else OperationKind.LEAVE
+    return decode_act(evolve(CREATE, kind=kind, body=frame[1:]))
+
+
 def _open_invitation_end(frame: bytes) -> object:
     return open_invitation_end(frame, secret=bytes(32))
 
@@ -172,8 +223,8 @@ PARSERS: tuple[tuple[str, Callable[[bytes], object]], ...] = (
     ("decode_note", decode_note),
     ("decode_item", decode_item),
     ("decode_operation", decode_operation),
-    ("decode_foundation", decode_foundation),
-    ("decode_keys", decode_keys),
+    ("decode_act", _decode_act),
+    ("decode_announcement", decode_announcement),
     ("take_keys", _take_keys),
     ("decode_text", decode_text),
     ("take_grants", _take_grants),
@@ -189,10 +240,9 @@ SEEDS: tuple[bytes, ...] = (
     *(encode_frame(frame) for frame in EVERY_FRAME),
     *(encode_note(note, seq=isinstance(note, Lasting), through=2) for note in EVERY_NOTE),
     *(encode_item(note) for note in EVERY_NOTE),
-    encode_operation(CREATE),
-    encode_operation(ADD),
-    CREATE.body,
-    ADD.body,
+    *(encode_operation(operation) for operation in EVERY_OPERATION),
+    *(bytes([operation.kind - 1]) + operation.body for operation in EVERY_OPERATION),
+    encode_announcement(Announcement(EVERY_OPERATION[2])),
     encode_text(TextBody("نص", 1_800_000_000, ("loss",))),
     encode_grants(GRANTS),
     seal_deposit(_SEAL_KEY, Frame(b"frame"), SeededEntropy(5)),

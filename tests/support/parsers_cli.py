@@ -16,6 +16,12 @@ SEEDS: tuple[bytes, ...] = tuple(
     for command, args in (
         ("circle_list", {}),
         ("read", {"circle": "evening", "after": 0, "follow": True}),
+        ("circle_remove", {"circle": "c", "who": "w", "reason": "harm", "text": "t"}),
+        (
+            "circle_role",
+            {"circle": "c", "who": "w", "role": "listener", "reason": "term", "text": ""},
+        ),
+        ("circle_second", {"circle": "c", "act": "ab"}),
         ("say", {"circle": "c", "text": "مرحبا", "notes": ["loss"], "to_facilitators": False}),
     )
 )

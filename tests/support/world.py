@@ -21,6 +21,7 @@ from toheal_protocol.machines import door
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.draft import Decision
+from toheal_protocol.machines.membership import membership_of
 from toheal_protocol.machines.records import (
     DropCircle,
     DropHeld,
@@ -46,7 +47,7 @@ from toheal_protocol.machines.storing import (
 )
 from toheal_protocol.messages.grants import MAIL
 from toheal_protocol.messages.invitation import open_invitation
-from toheal_protocol.model import Address, Instant, MemberId, MessageId, WallTime
+from toheal_protocol.model import Address, Instant, MemberId, MessageId, OperationId, WallTime
 from toheal_protocol.wire.invitation_link import InvitationLink, parse_invitation_link
 from toheal_protocol.wire.relay_address import RelayAddress
 
@@ -166,6 +167,12 @@ class Person:
     def id(self) -> MemberId:
         assert self.circle is not None
         return self.circle.cold.persona.keys.member_id
+
+    @property
+    def view(self) -> tuple[OperationId, ...]:
+        """The newest membership operations this person knows."""
+        assert self.circle is not None
+        return membership_of(self.circle.cold.id, self.circle.cold.operations).heads
 
     def feed(self, event: m.Event) -> Decision | None:
         """Decide, commit, act; dies where `crash_at` says."""

@@ -35,7 +35,7 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import RemoteError
-from toheal_protocol.model import CircleId, MemberId, MessageId, WallTime
+from toheal_protocol.model import CircleId, MemberId, MessageId, OperationId, WallTime
 from toheal_protocol.ratchet import (
     Session,
     begin_as_initiator,
@@ -274,7 +274,7 @@ def some_content(**changes: Any) -> Content:
         "author_seq": 0,
         "prev_own": None,
         "parents": (),
-        "member_view": fill("member view"),
+        "view": (OperationId(fill("member view")),),
         "lamport": 0,
         "ttl": 0,
         "type": 0,
@@ -312,7 +312,7 @@ def content_vectors() -> list[dict[str, Any]]:
             "parents": [
                 [one.author_mark.hex(), one.author_seq, one.mid.hex()] for one in content.parents
             ],
-            "member_view": content.member_view.hex(),
+            "view": [operation.hex() for operation in content.view],
             "lamport": content.lamport,
             "ttl": content.ttl,
             "type": content.type,
@@ -331,6 +331,8 @@ def refused_content() -> list[dict[str, Any]]:
         "nothing": b"",
         "cut": whole[:-1],
         "33 parents": whole[:68] + b"\x21" + fill("parents", 33 * 44) + whole[157:],
+        "a view of 33": whole[:157] + b"\x21" + fill("view", 33 * 32) + whole[190:],
+        "a view that does not rise": whole[:157] + b"\x02" + bytes(64) + whole[190:],
         "one parent twice": whole.replace(second, first),
         "neither a reply nor none": whole[:-1] + b"\x02" + bytes(32),
         "larger than the largest bucket": whole.ljust(65536, b"x"),

@@ -23,7 +23,7 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import RemoteError
-from toheal_protocol.model import CircleId, MemberId, MessageId, WallTime
+from toheal_protocol.model import CircleId, MemberId, MessageId, OperationId, WallTime
 from toheal_protocol.ratchet import (
     ForkedSession,
     Session,
@@ -149,7 +149,7 @@ def test_content_is_written_and_read_as_written(case: Case) -> None:
             Parent(bytes.fromhex(mark), author_seq, MessageId(bytes.fromhex(mid)))
             for mark, author_seq, mid in case["parents"]
         ),
-        member_view=bytes.fromhex(case["member_view"]),
+        view=tuple(OperationId(bytes.fromhex(one)) for one in case["view"]),
         lamport=case["lamport"],
         ttl=case["ttl"],
         type=case["type"],

@@ -18,6 +18,7 @@ from toheal_p2p.adapters.interfaces import interface_kinds
 from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
 from toheal_p2p.app.doctor import Patient, examine
+from toheal_p2p.app.governance import Governance
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.names import find, find_message
@@ -45,6 +46,7 @@ from toheal_p2p.app.running import (
     require_facilitated,
     require_relay,
     require_room,
+    require_voice,
 )
 from toheal_p2p.app.settings import Settings
 from toheal_p2p.app.spoken import SpokenCodes
@@ -86,7 +88,7 @@ SEARCH_MOST: Final = 200
 
 
 @define(eq=False)
-class Application(Paths):
+class Application(Paths, Governance):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:
@@ -186,8 +188,8 @@ class Application(Paths):
     async def circle_leave(self, circle: str) -> None:
         """Leave."""
         running = self._find(circle)
-        if running.service.circle.cold.stage is Stage.LEFT:
-            raise Refused("left_circle")
+        if running.service.circle.cold.stage in (Stage.LEFT, Stage.REMOVED):
+            require_active(running)  # says which
         await self._decide(running, machine.Left())
 
     async def circle_seen(self, circle: str) -> None:
@@ -294,7 +296,7 @@ class Application(Paths):
         self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
     ) -> str:
         """Say something; returns the message's id once it is durable."""
-        running = require_active(self._find(circle))
+        running = require_voice(self._find(circle))
         require_text(text)
         known = tuple(dict.fromkeys(note for note in notes if note in CONTENT_NOTES))
         decision = await self._decide(running, machine.Submitted(text, known))

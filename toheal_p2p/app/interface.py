@@ -19,15 +19,18 @@ from typing import Literal, Protocol
 import trio
 from attrs import field, frozen
 
+from toheal_p2p.app.act_view import ActView as ActView
+from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterface
+from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
 from toheal_p2p.app.refusals import Fact, RefusalCode
 from toheal_p2p.app.settings_interface import SettingsInterface
 from toheal_p2p.app.spoken_interface import SpokenInterface
 from toheal_p2p.app.vocabulary import (
+    ActReason,
     CheckCode,
     CircleState,
     DeliveryState,
     LinkKind,
-    MeetingState,
     ProgressCode,
     RelayState,
     Role,
@@ -116,6 +119,7 @@ class EntryView:
         text: what was said. For `joined` and `left`: the name of the member it is about.
             For `gap`: how many messages of the author are missing before the next one, in digits.
         passed_on_by: the name of who passed it on, where its author has not confirmed it yet.
+        act: for `act` and `second`, what was done or is supported.
     """
 
     position: int
@@ -130,6 +134,7 @@ class EntryView:
     received_at: int
     notes: tuple[str, ...] = field(repr=False)
     passed_on_by: str | None = field(repr=False)
+    act: ActView | None = field(default=None, repr=False)
 
 
 @frozen
@@ -187,51 +192,6 @@ class CheckView:
     facts: Mapping[str, Fact] = field(factory=dict, repr=False)
 
 
-@frozen
-class MeetingView:
-    """How meeting members of one circle on the local network goes.
-
-    Attributes:
-        until: when it closes by itself; 0 where it is closed.
-        networks: interface and address, for each network we are to be found on.
-        met: the names of the members who are in the room.
-    """
-
-    circle: str
-    circle_name: str = field(repr=False)
-    state: MeetingState
-    until: int
-    networks: tuple[str, ...] = field(repr=False)
-    met: tuple[str, ...] = field(repr=False)
-
-
-class MeetingInterface(Protocol):
-    """Meeting in one room: open only while the person has it open."""
-
-    async def open(
-        self, circle: str | None, *, seconds: int, interfaces: Sequence[str]
-    ) -> Sequence[MeetingView]:
-        """Open it for a circle, or (None) for every active one; opening again begins anew.
-
-        Args:
-            seconds: after which it closes by itself.
-            interfaces: the names of those to be found on; none: all that could be a room.
-
-        Raises:
-            Refused: no_such_circle, ambiguous_name, not_admitted_yet, left_circle,
-                declined_at_door, no_such_interface, lan_off, not_supported_here.
-        """
-        ...
-
-    async def close(self, circle: str | None) -> None:
-        """Close it for a circle, or (None) altogether; what is on its way gets two seconds."""
-        ...
-
-    async def views(self) -> Sequence[MeetingView]:
-        """Return how it goes, for every active circle."""
-        ...
-
-
 class AppInterface(Protocol):
     """One opened profile."""
 
@@ -283,6 +243,42 @@ class AppInterface(Protocol):
 
     async def circle_seen(self, circle: str) -> None:
         """Confirm that the person has seen the warnings about copies and sessions begun anew."""
+        ...
+
+    async def circle_acts(self, circle: str) -> Sequence[ActView]:
+        """Return what was done in the circle, by whom and why, and what became of it; oldest first."""
+        ...
+
+    async def circle_remove(
+        self, circle: str, who: str, *, reason: ActReason, text: str
+    ) -> ActView:
+        """Sign that somebody is to be out; whether that is enough is in what comes back.
+
+        Raises:
+            Refused: no_such_member, act_on_oneself, act_not_ours, text_too_long.
+        """
+        ...
+
+    async def circle_role(
+        self, circle: str, who: str, role: Role, *, reason: ActReason, text: str
+    ) -> ActView:
+        """Sign that somebody is to have a role.
+
+        Raises:
+            Refused: no_such_member, role_already, act_not_ours, text_too_long.
+        """
+        ...
+
+    async def circle_second(self, circle: str, act: str) -> ActView:
+        """Sign that we support an act that waits; give what became of it.
+
+        Raises:
+            Refused: no_such_act, act_not_ours.
+        """
+        ...
+
+    async def circle_readmit(self, circle: str, who: str) -> None:
+        """Take somebody back who was removed: no_such_member, not_a_facilitator, circle_full."""
         ...
 
     async def invite(self, circle: str, *, expires_in: int) -> InvitationView:

@@ -20,14 +20,15 @@ from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.records import PutSetting
-from toheal_protocol.machines.state import Cold, Invitation, Role, Seat, Stage, Standing
-from toheal_protocol.model import MAX_MEMBERS, CircleId, MemberId, WallTime
+from toheal_protocol.machines.state import Cold, Invitation, Seat, Stage, Standing
+from toheal_protocol.model import MAX_MEMBERS, CircleId, MemberId, Role, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 
 _STAGE_REFUSALS: Final[dict[Stage, RefusalCode]] = {
     Stage.KNOCKING: "not_admitted_yet",
     Stage.LEFT: "left_circle",
     Stage.DECLINED: "declined_at_door",
+    Stage.REMOVED: "removed_from_circle",
 }
 
 _PROBLEMS: Final[dict[str, RefusalCode]] = {
@@ -115,6 +116,13 @@ def require_active(running: RunningCircle) -> RunningCircle:
     stage = running.service.circle.cold.stage
     if stage is not Stage.ACTIVE:
         raise Refused(_STAGE_REFUSALS[stage])
+    return running
+
+
+def require_voice(running: RunningCircle) -> RunningCircle:
+    """Return a circle we are in and may write to."""
+    if require_active(running).service.circle.cold.my_role is Role.LISTENER:
+        raise Refused("listens_only")
     return running
 
 

@@ -6,12 +6,35 @@ from collections.abc import Set
 
 from toheal_p2p.app import interface as views
 from toheal_p2p.app.names import short
-from toheal_p2p.app.vocabulary import CircleState
+from toheal_p2p.app.vocabulary import (
+    ActKind,
+    ActReason,
+    ActState,
+    CircleState,
+    Role,
+)
 from toheal_p2p.ports.vault import DeliveryRow, EntryRow
 from toheal_protocol.machines.door import is_direct
+from toheal_protocol.machines.membership import membership_of
 from toheal_protocol.machines.state import Cold, Invitation, Stage, Standing
+from toheal_protocol.machines.voice import is_silenced
+from toheal_protocol.membership import Outcome
+from toheal_protocol.membership import Standing as Outcomes
+from toheal_protocol.messages.acts import (
+    Addition,
+    CharterChange,
+    Foundation,
+    Leaving,
+    PolicyChange,
+    Reason,
+    ReasonCategory,
+    Removal,
+    RoleChange,
+    Second,
+)
 from toheal_protocol.messages.invitation import InvitationContent
-from toheal_protocol.model import MemberId
+from toheal_protocol.model import MemberId, OperationId
+from toheal_protocol.model import Role as MemberRole
 from toheal_protocol.wire.invitation_link import InvitationLink
 
 _STATES: dict[Stage, CircleState] = {
@@ -19,7 +42,35 @@ _STATES: dict[Stage, CircleState] = {
     Stage.ACTIVE: "active",
     Stage.DECLINED: "declined",
     Stage.LEFT: "left",
+    Stage.REMOVED: "removed",
 }
+
+_ROLES: dict[MemberRole, Role] = {
+    MemberRole.FACILITATOR: "facilitator",
+    MemberRole.MEMBER: "member",
+    MemberRole.LISTENER: "listener",
+}
+
+_REASONS: dict[ReasonCategory, ActReason] = {
+    ReasonCategory.OTHER: "other",
+    ReasonCategory.CONFIDENCE: "confidence",
+    ReasonCategory.HARM: "harm",
+    ReasonCategory.PRESSURE: "pressure",
+    ReasonCategory.IMPOSTOR: "impostor",
+    ReasonCategory.ABSENT: "absent",
+    ReasonCategory.REQUEST: "request",
+    ReasonCategory.TERM: "term",
+}
+
+_ACT_STATES: dict[Outcomes, ActState] = {
+    Outcomes.STANDS: "stands",
+    Outcomes.WAITS: "waits",
+    Outcomes.VOID: "void",
+    Outcomes.MOOT: "moot",
+}
+
+OPERATION_KINDS = frozenset({"joined", "left", "remove", "role", "policy", "charter", "second"})
+"""Kinds of entries whose text is the id of an operation."""
 
 
 def circle_view(cold: Cold) -> views.CircleView:
@@ -48,14 +99,14 @@ def member_views(cold: Cold, *, forked: Set[MemberId]) -> tuple[views.MemberView
         forked: of whom two copies were seen, ourselves perhaps among them.
     """
     our_id = cold.persona.keys.member_id
-    me = views.MemberView(our_id.hex(), cold.my_name, cold.my_role.value, True, our_id in forked)
+    me = views.MemberView(our_id.hex(), cold.my_name, _ROLES[cold.my_role], True, our_id in forked)
     return (
         me,
         *(
             views.MemberView(
                 member.hex(),
                 cold.peers[member].name,
-                cold.peers[member].role.value,
+                _ROLES[cold.peers[member].role],
                 False,
                 member in forked,
             )
@@ -97,9 +148,11 @@ def invitation_view(invitation: Invitation) -> views.InvitationView:
 
 def entry_view(cold: Cold, row: EntryRow) -> views.EntryView:
     """Show one entry of the log."""
-    text = row.text
-    if row.kind in ("joined", "left"):
-        text = name_of(cold, MemberId(bytes.fromhex(row.text)))
+    kind, text, act = row.kind, row.text, None
+    if kind in OPERATION_KINDS or kind == "accept":
+        kind, text, act = _shown_operation(cold, row)
+    elif not row.is_mine and is_silenced(cold.peers.get(row.author), row.author_seq):
+        kind, text = "crossed", ""
     passed_on_by = None if row.passed_on_by is None else name_of(cold, row.passed_on_by)
     return views.EntryView(
         position=row.position,
@@ -108,18 +161,83 @@ def entry_view(cold: Cold, row: EntryRow) -> views.EntryView:
         author=row.author.hex(),
         author_name=name_of(cold, row.author),
         mine=row.is_mine,
-        kind=row.kind,
+        kind=kind,
         text=text,
         sent_at=row.sent_at,
         received_at=row.received_at,
-        notes=row.notes,
+        notes=() if kind == "crossed" else row.notes,
         passed_on_by=passed_on_by,
+        act=act,
+    )
+
+
+def _shown_operation(cold: Cold, row: EntryRow) -> tuple[str, str, views.ActView | None]:
+    """Return an operation's kind of entry, its text, and what was done."""
+    now = membership_of(cold.id, cold.operations)
+    outcome = now.outcome(OperationId(bytes.fromhex(row.text)))
+    match outcome.act if outcome is not None else None:
+        case Addition(keys):
+            return "joined", name_of(cold, keys.member_id), None
+        case Leaving():
+            return "left", name_of(cold, row.author), None
+        case Second(subject):
+            supported = now.outcome(subject)
+            shown = None if supported is None else act_view(cold, supported)
+            return "second", "", shown
+        case Removal() | RoleChange() | PolicyChange() | CharterChange() if outcome is not None:
+            return "act", "", act_view(cold, outcome)
+        case _:
+            return "unknown", "", None
+
+
+def act_view(cold: Cold, outcome: Outcome) -> views.ActView:
+    """Show one act."""
+    kind, member, role, direct, reason = _said(outcome)
+    supporters = (outcome.author, *(m for m in outcome.supporters if m != outcome.author))
+    waits = outcome.standing is Outcomes.WAITS
+    return views.ActView(
+        id=outcome.id.hex(),
+        kind=kind,
+        author=outcome.author.hex(),
+        author_name=name_of(cold, outcome.author),
+        member=None if member is None else member.hex(),
+        member_name=None if member is None else name_of(cold, member),
+        role=role,
+        direct=direct,
+        reason=None if reason is None else _REASONS[reason.category],
+        text="" if reason is None else cold.texts.get(reason.text_hash, ""),
+        state=_ACT_STATES[outcome.standing],
+        supporters=tuple(name_of(cold, member) for member in supporters),
+        waiting_for=tuple(name_of(cold, m) for m in outcome.may_support) if waits else (),
+        facilitators=outcome.facilitators,
+        members=outcome.members,
     )
 
 
 def delivery_view(cold: Cold, row: DeliveryRow) -> views.DeliveryView:
     """Show where one message of ours is, for one member."""
     return views.DeliveryView(row.mid.hex(), row.member.hex(), name_of(cold, row.member), row.state)
+
+
+_Said = tuple[ActKind, MemberId | None, Role | None, bool | None, Reason | None]
+
+
+def _said(outcome: Outcome) -> _Said:
+    match outcome.act:
+        case Removal(target, _, reason):
+            return "remove", target, None, None, reason
+        case RoleChange(target, role, _, reason):
+            return "role", target, _ROLES[role], None, reason
+        case Addition(keys):
+            return "add", keys.member_id, None, None, None
+        case PolicyChange(is_direct):
+            return "policy", None, None, is_direct, None
+        case CharterChange():
+            return "charter", None, None, None, None
+        case Foundation(_, _, is_direct):
+            return "create", None, None, is_direct, None
+        case _:
+            return "leave", None, None, None, None
 
 
 def name_of(cold: Cold, member: MemberId) -> str:

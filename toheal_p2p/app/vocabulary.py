@@ -7,10 +7,23 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-CircleState = Literal["waiting_at_door", "active", "left", "declined"]
+CircleState = Literal["waiting_at_door", "active", "left", "declined", "removed"]
 """How we stand to a circle. `declined`: the door was not opened to us."""
 
-Role = Literal["facilitator", "member"]
+Role = Literal["facilitator", "member", "listener"]
+"""What somebody does in a circle. A listener reads and does not write."""
+
+ActKind = Literal["create", "add", "leave", "remove", "role", "policy", "charter"]
+"""What was done in a circle."""
+
+ActState = Literal["stands", "waits", "void", "moot"]
+"""What became of it. `waits`: too few are for it yet; `void`: its author had no say, as others
+decided meanwhile; `moot`: it waited, and what it was about is over."""
+
+ActReason = Literal[
+    "other", "confidence", "harm", "pressure", "impostor", "absent", "request", "term"
+]
+"""Why somebody is removed or has another role."""
 
 DeliveryState = Literal["sealed", "at_relay", "delivered", "undelivered"]
 """Where a message of ours is, for one member: on this device only, at a relay, on their device,
@@ -24,8 +37,9 @@ MeetingState = Literal["closed", "searching", "met", "silent", "no_network"]
 
 RelayState = Literal["connected", "trying", "unreachable"]
 
-EntryKind = Literal["text", "joined", "left", "gap", "unknown"]
-"""What an entry is. `unknown`: made by a later version."""
+EntryKind = Literal["text", "joined", "left", "act", "second", "crossed", "gap", "unknown"]
+"""What an entry is. `act`: something done in the circle; `second`: support for it; `crossed`: words
+that do not count, written beside their author's removal; `unknown`: made by a later version."""
 
 ContentNote = Literal["loss", "self-harm", "suicide", "violence", "abuse", "eating", "other"]
 """The same tags as `toheal_protocol.messages.bodies.CONTENT_NOTES` (a test compares them)."""
@@ -99,6 +113,9 @@ DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = get_args(DeliveryState)
 LINK_KINDS: Final[tuple[LinkKind, ...]] = get_args(LinkKind)
 MEETING_STATES: Final[tuple[MeetingState, ...]] = get_args(MeetingState)
 RELAY_STATES: Final[tuple[RelayState, ...]] = get_args(RelayState)
+ACT_KINDS: Final[tuple[ActKind, ...]] = get_args(ActKind)
+ACT_STATES: Final[tuple[ActState, ...]] = get_args(ActState)
+ACT_REASONS: Final[tuple[ActReason, ...]] = get_args(ActReason)
 ENTRY_KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
 CONTENT_NOTES: Final[tuple[ContentNote, ...]] = get_args(ContentNote)
 PROGRESS_CODES: Final[tuple[ProgressCode, ...]] = get_args(ProgressCode)

@@ -18,6 +18,7 @@ from toheal_p2p.app.refusals import Refused
 from toheal_p2p.cli.commands import (
     circles,
     doors,
+    governance,
     meeting,
     paths,
     profile,
@@ -105,6 +106,7 @@ def toheal(
 for _command in (
     *profile.FIRST_COMMANDS,
     *circles.COMMANDS,
+    *governance.COMMANDS,
     *doors.COMMANDS,
     *talk.COMMANDS,
     *paths.COMMANDS,

@@ -7,20 +7,12 @@ indented, so that no message can pass for two.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from toheal_p2p.cli.local_client import Item
+from toheal_p2p.cli.showing_acts import entry_act_lines, short
 from toheal_p2p.cli.terminal import clock_time
 from toheal_p2p.locale import Words
 from toheal_p2p.locale.shown import FIRST_STRONG_ISOLATE, POP_ISOLATE, Own, plain_lines
-
-SHORT_ID: Final = 12
-"""Hex digits of an id in lines for people: enough to be the only one, short enough to type."""
-
-
-def short(id_: str) -> Own:
-    """Return the beginning of an id, as other commands take it."""
-    return Own("".join(char for char in id_[:SHORT_ID] if char.isalnum()))
 
 
 def circle_line(words: Words, circle: Item) -> str:
@@ -85,6 +77,12 @@ def entry_lines(words: Words, entry: Item) -> Iterator[str]:
     at, author = clock_time(entry["sent_at"], words), entry["author_name"]
     if entry["kind"] in ("joined", "left"):
         yield words.text(f"entry.{entry['kind']}", at=at, name=entry["text"])
+        return
+    if entry["kind"] in ("act", "second") and entry["act"] is not None:
+        yield from entry_act_lines(words, entry, at=at)
+        return
+    if entry["kind"] == "crossed":
+        yield words.text("entry.crossed", at=at, name=author)
         return
     if entry["kind"] == "gap":
         yield words.text("entry.gap", at=at, name=author, number=entry["text"])

@@ -24,12 +24,12 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/member",
         "th1/msgid",
         "th1/op",
+        "th1/optext",
         "th1/plate-read",
         "th1/plate-token",
         "th1/safety",
         "th1/source",
         "th1/token",
-        "th1/view",
         # keys derived by PRF
         "th1/commit",
         "th1/content",
@@ -63,6 +63,7 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/card",
         "th1/mbx",
         "th1/opsig",
+        "th1/voucher",
     }
 )
 """Every label in use. `tests/architecture` fails when one is used in two places or is missing here."""

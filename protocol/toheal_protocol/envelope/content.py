@@ -1,8 +1,8 @@
 """What a message says inside its seal, and where it stands in the circle's log.
 
 ```
-circle_id[32] || author_seq[4] || prev_own[32] || count[1] || parents[44 each] || member_view[32]
-|| lamport[4] || ttl[4] || type[1] || has_reply[1] || reply[32]? || body
+circle_id[32] || author_seq[4] || prev_own[32] || count[1] || parents[44 each]
+|| count[1] || view[32 each] || lamport[4] || ttl[4] || type[1] || has_reply[1] || reply[32]? || body
 parent = author_mark[8] || author_seq[4] || message id[32]
 ```
 
@@ -14,13 +14,14 @@ Spec: docs/protocol/envelope.md, section 4. Vectors: tests/vectors/envelope.json
 
 from __future__ import annotations
 
+from itertools import pairwise
 from struct import Struct
 from typing import Final
 
 from attrs import field, frozen
 
 from toheal_protocol.errors import LocalError, MalformedFrame
-from toheal_protocol.model import ID_SIZE, CircleId, MessageId
+from toheal_protocol.model import ID_SIZE, CircleId, MessageId, OperationId
 from toheal_protocol.wire.codec import Reader, u8, u32
 from toheal_protocol.wire.padding import BUCKETS
 
@@ -35,15 +36,18 @@ MARK_SIZE: Final = 8
 finds a second id with the same mark by chance; who makes one on purpose (2^64 keys) only confuses
 the order in which its own messages are shown."""
 
+MAX_VIEW: Final = 32
+"""Operations one message can name: as many as an operation has parents at most."""
+
 PARENT_SIZE: Final = MARK_SIZE + 4 + ID_SIZE
 """Bytes of one reference to a parent."""
 
 _FRONT: Final = Struct(">32sI32sB")
 _PARENT: Final = Struct(">8sI32s")
-_MIDDLE: Final = Struct(">32sIIBB")
+_MIDDLE: Final = Struct(">IIBB")
 
 _NO_MESSAGE: Final = bytes(ID_SIZE)
-_FIXED: Final = ID_SIZE + 4 + ID_SIZE + 1 + ID_SIZE + 4 + 4 + 1 + 1
+_FIXED: Final = ID_SIZE + 4 + ID_SIZE + 1 + 1 + 4 + 4 + 1 + 1
 
 
 @frozen
@@ -68,7 +72,7 @@ class Content:
         author_seq: the author's own count of messages to this audience.
         prev_own: the author's message before this one; None for the first.
         parents: the newest messages the author knew, at most `MAX_PARENTS`, none twice.
-        member_view: 32 bytes that name the membership the author saw.
+        view: the newest membership operations the author knew, rising: who was in for the author.
         lamport: one more than the highest number the author had seen.
         ttl: seconds until each reader's device forgets it after opening; 0 for never.
         type: what kind of message; 0 to 255.
@@ -80,7 +84,7 @@ class Content:
     author_seq: int
     prev_own: MessageId | None
     parents: tuple[Parent, ...]
-    member_view: bytes
+    view: tuple[OperationId, ...]
     lamport: int
     ttl: int
     type: int
@@ -88,9 +92,9 @@ class Content:
     body: bytes = field(repr=False)
 
 
-def max_body_size(*, parents: int, is_reply: bool) -> int:
+def max_body_size(*, parents: int, view: int, is_reply: bool) -> int:
     """Return how many bytes a body can have beside so many references."""
-    return MAX_CONTENT_SIZE - _FIXED - PARENT_SIZE * parents - ID_SIZE * is_reply
+    return MAX_CONTENT_SIZE - _FIXED - PARENT_SIZE * parents - ID_SIZE * (view + is_reply)
 
 
 def encode_content(content: Content) -> bytes:
@@ -104,6 +108,8 @@ def encode_content(content: Content) -> bytes:
     """
     if not _are_parents(content.parents):
         raise LocalError("more parents than allowed, or one twice")
+    if not _is_view(content.view):
+        raise LocalError("a view with more than allowed, or that does not rise")
     if content.prev_own == _NO_MESSAGE:
         raise LocalError("32 zero bytes name no message")
     reply = b"\x00" if content.reply is None else b"\x01" + _id(content.reply)
@@ -114,7 +120,8 @@ def encode_content(content: Content) -> bytes:
             _id(content.prev_own or _NO_MESSAGE),
             u8(len(content.parents)),
             *[_encode_parent(parent) for parent in content.parents],
-            _id(content.member_view),
+            u8(len(content.view)),
+            *[_id(one) for one in content.view],
             u32(content.lamport),
             u32(content.ttl),
             u8(content.type),
@@ -140,13 +147,14 @@ def decode_content(plain: bytes) -> Content:
     reader = Reader(plain)
     circle_id, author_seq, prev_own, count = _FRONT.unpack(reader.take(_FRONT.size))
     parents = _read_parents(reader, count)
-    view, lamport, ttl, kind, has_reply = _MIDDLE.unpack(reader.take(_MIDDLE.size))
+    view = _read_view(reader)
+    lamport, ttl, kind, has_reply = _MIDDLE.unpack(reader.take(_MIDDLE.size))
     return Content(
         circle_id=circle_id,
         author_seq=author_seq,
         prev_own=None if prev_own == _NO_MESSAGE else MessageId(prev_own),
         parents=parents,
-        member_view=view,
+        view=view,
         lamport=lamport,
         ttl=ttl,
         type=kind,
@@ -169,6 +177,20 @@ def _read_parents(reader: Reader, count: int) -> tuple[Parent, ...]:
     if not _are_parents(parents):
         raise MalformedFrame("a parent named twice")
     return parents
+
+
+def _read_view(reader: Reader) -> tuple[OperationId, ...]:
+    count = reader.u8()
+    if count > MAX_VIEW:
+        raise MalformedFrame("a view of more operations than allowed")
+    view = tuple([OperationId(reader.take(ID_SIZE)) for _ in range(count)])
+    if not _is_view(view):
+        raise MalformedFrame("a view that does not rise")
+    return view
+
+
+def _is_view(view: tuple[OperationId, ...]) -> bool:
+    return len(view) <= MAX_VIEW and all(one < other for one, other in pairwise(view))
 
 
 def _read_reply(reader: Reader, has_reply: int) -> MessageId | None:

@@ -9,6 +9,7 @@ from toheal_protocol.machines.addressing import move_on
 from toheal_protocol.machines.calls import repeat_call
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.log import next_gap_instant, release_held
+from toheal_protocol.machines.membership import want_from_all
 from toheal_protocol.machines.pair import forget_expired
 from toheal_protocol.machines.state import Courier
 from toheal_protocol.model import Instant, MemberId
@@ -34,6 +35,8 @@ def ring(draft: Draft) -> None:
             lan.close_if_over(draft, member)
         seats.expire_invitations(draft)
         door.tidy_door(draft)
+        door.tidy_gone(draft)
+        want_from_all(draft)
         cards.renew_card(draft)
         draft.set_live(repeat_at=None)
 

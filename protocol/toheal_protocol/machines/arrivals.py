@@ -16,7 +16,17 @@ from toheal_protocol.errors import (
     UnknownSession,
 )
 from toheal_protocol.identity import clean_name
-from toheal_protocol.machines import calls, cards, consent, door, linking, renewals, reset, seats
+from toheal_protocol.machines import (
+    calls,
+    cards,
+    consent,
+    door,
+    linking,
+    renewals,
+    reset,
+    seats,
+    welcome,
+)
 from toheal_protocol.machines.addressing import (
     NUMBERS_AHEAD,
     add_grants,
@@ -28,6 +38,7 @@ from toheal_protocol.machines.courier import hear, pump
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import DeleteMail, Mail, Tell
 from toheal_protocol.machines.log import is_member, release_held, take_message
+from toheal_protocol.machines.membership import take_carried, take_wanted
 from toheal_protocol.machines.pair import (
     OpenedEnvelope,
     OpenedNote,
@@ -51,6 +62,7 @@ from toheal_protocol.messages.notes import (
     Ack,
     AnyNote,
     AskLink,
+    Carried,
     Declined,
     DirectChoice,
     ForkSeen,
@@ -61,6 +73,7 @@ from toheal_protocol.messages.notes import (
     LinkAnswer,
     LinkOffer,
     NewCard,
+    Wanted,
     Welcome,
     YourHead,
 )
@@ -213,8 +226,7 @@ def _take_answer(draft: Draft, member: MemberId, flight: bytes) -> None:
         return
     calls.take_answer(draft, member, flight)
     if draft.peer(member).standing is Standing.HOST:
-        charter = door.charter_hash(draft.cold.charter)
-        owe_note(draft, member, Knock(draft.cold.my_name, charter))
+        owe_note(draft, member, door.knock_of(draft.cold))
     owe_note(draft, member, Granted(calls.confirm_mailboxes(draft, member)))
 
 
@@ -257,7 +269,7 @@ def _act_on(draft: Draft, member: MemberId, opened: OpenedNote | OpenedEnvelope)
         return
     if draft.cold.stage is Stage.LEFT:
         return  # it was under way when we left; counted, and not shown any more
-    if not is_member(draft, member) or draft.cold.stage is Stage.KNOCKING:
+    if not is_member(draft, member):
         raise ForgedMessage("a message by somebody who is not a member")
     take_message(draft, member, mid=opened.mid, key=opened.key, common=opened.common)
 
@@ -282,10 +294,16 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
         case Knock(name):
             door.take_knock(draft, member, note, name=clean_name(name))
         case Welcome():
-            door.take_welcome(draft, member, note)
+            welcome.take_welcome(draft, member, note)
             release_held(draft)
+        case Carried():
+            take_carried(draft, member, note)
+            welcome.come_in(draft, member)
+            release_held(draft)
+        case Wanted():
+            take_wanted(draft, member, note)
         case Introduction():
-            door.take_introduction(draft, member, note)
+            welcome.take_introduction(draft, member, note)
         case Declined():
             door.take_declined(draft, member)
         case NewCard(card):

@@ -13,7 +13,18 @@ from typing import assert_never
 
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import LocalError
-from toheal_protocol.machines import consent, courier, door, lan, linking, reset, routes, seats
+from toheal_protocol.machines import (
+    consent,
+    courier,
+    door,
+    governing,
+    lan,
+    linking,
+    reset,
+    routes,
+    seats,
+    welcome,
+)
 from toheal_protocol.machines import events as happened
 from toheal_protocol.machines.alarms import next_alarm, ring
 from toheal_protocol.machines.arrivals import take_link_frames, take_mail
@@ -24,12 +35,7 @@ from toheal_protocol.machines.pair import ack_if_untold, acknowledge_if_due, off
 from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
 from toheal_protocol.machines.watching import watch_all
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
-from toheal_protocol.messages.operations import (
-    OperationKind,
-    encode_operation,
-    sign_operation,
-)
-from toheal_protocol.model import Instant, WallTime
+from toheal_protocol.model import Instant, Role, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 
 
@@ -44,6 +50,8 @@ def step(
     """Take one event and return the next state, what to write, and what to do after that."""
     draft = Draft(circle, now=now, wall_now=wall_now, entropy=entropy)
     _take(draft, event)
+    if draft.cold.is_direct is not circle.cold.is_direct:
+        consent.follow_circle(draft)
     for member in draft.live.couriers:
         acknowledge_if_due(draft, member)
     if draft.cold is not circle.cold or isinstance(event, happened.Started):
@@ -65,8 +73,12 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             door.admit(draft, member)
         case happened.Refused(member):
             door.decline(draft, member)
+        case happened.Acted(wanted, text):
+            governing.act(draft, wanted, text=text)
+        case happened.Readmitted(member):
+            welcome.readmit(draft, member)
         case happened.Left():
-            _leave(draft)
+            governing.leave(draft)
         case happened.ResetAsked(member):
             reset.ask_reset(draft, member)
         case happened.DirectChosen(member, is_allowed):
@@ -115,22 +127,11 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
 def _submit(draft: Draft, text: str, notes: tuple[str, ...]) -> None:
     if draft.cold.stage is not Stage.ACTIVE:
         raise LocalError("writing to a circle we are not in")
+    if draft.cold.my_role is Role.LISTENER:
+        raise LocalError("writing where we listen only")
     text = text.encode(errors="replace").decode()  # half a surrogate out of a terminal has no UTF-8
     body = encode_text(TextBody(text=text, sent_at=draft.wall_now, notes=notes))
     write_message(draft, ContentKind.TEXT, body, text=text, notes=notes)
-
-
-def _leave(draft: Draft) -> None:
-    if draft.cold.stage is Stage.ACTIVE:
-        leave = sign_operation(
-            OperationKind.LEAVE,
-            circle=draft.cold.id,
-            parents=(),
-            body=b"",
-            author=draft.cold.persona,
-        )
-        write_message(draft, ContentKind.OPERATION, encode_operation(leave))
-    draft.set_cold(stage=Stage.LEFT)
 
 
 def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:

@@ -20,62 +20,56 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import evolve
-
-from toheal_protocol.crypto import Entropy, hash_parts
-from toheal_protocol.envelope import MARK_SIZE, MAX_PARENTS, Parent
+from toheal_protocol.crypto import Entropy, Signature
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.identity import (
     PREKEY_LIFE,
     PersonaKeys,
-    clean_name,
-    decode_card,
     draw_persona,
     encode_card,
 )
 from toheal_protocol.machines import calls, seats
 from toheal_protocol.machines.addressing import draw_mailboxes
-from toheal_protocol.machines.cards import fresh_prekey, turn_prekeys
+from toheal_protocol.machines.cards import fresh_prekey
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
-from toheal_protocol.machines.log import write_message
-from toheal_protocol.machines.membership import check_foundation, check_operations, members
 from toheal_protocol.machines.pair import owe_note
 from toheal_protocol.machines.state import (
     Circle,
     Cold,
     Invitation,
-    Listening,
     Peer,
-    Position,
-    Role,
     Seat,
     Stage,
     Standing,
 )
-from toheal_protocol.messages.bodies import ContentKind
+from toheal_protocol.machines.welcome import bring_in, has_room
+from toheal_protocol.membership import check_foundation
+from toheal_protocol.messages.acts import (
+    HASH_SIZE,
+    Addition,
+    Foundation,
+    charter_hash,
+    encode_act,
+    sign_voucher,
+    verify_voucher,
+)
 from toheal_protocol.messages.invitation import (
     InvitationContent,
 )
 from toheal_protocol.messages.notes import (
-    MAX_OPERATIONS,
-    Acquaintance,
     Declined,
-    Head,
-    Introduction,
     Knock,
-    Welcome,
 )
 from toheal_protocol.messages.operations import (
-    Foundation,
+    NO_CIRCLE,
     OperationKind,
     circle_id_of,
-    encode_foundation,
-    encode_keys,
+    decode_operation,
     encode_operation,
     sign_operation,
 )
-from toheal_protocol.model import MAX_MEMBERS, CircleId, MemberId, WallTime
+from toheal_protocol.model import MemberId, Role, WallTime
 from toheal_protocol.wire.invitation_link import InvitationLink
 from toheal_protocol.wire.relay_address import RelayAddress
 
@@ -85,11 +79,6 @@ MAX_AT_DOOR: Final = 4
 MAX_KNOCKS: Final = 16
 """People who may have come by one invitation at all. Who was declined leaves their place to others, or
 four strangers with a stolen link could keep out the one it was meant for."""
-
-
-def charter_hash(charter: str) -> bytes:
-    """Return 32 bytes that name a charter's text."""
-    return hash_parts("th1/charter", charter.encode())
 
 
 def found_circle(
@@ -107,9 +96,9 @@ def found_circle(
     foundation = Foundation(entropy.draw(32), persona.keys, is_direct, charter_hash(charter))
     create = sign_operation(
         OperationKind.CREATE,
-        circle=CircleId(bytes(32)),
+        circle=NO_CIRCLE,
         parents=(),
-        body=encode_foundation(foundation),
+        body=encode_act(foundation),
         author=persona,
     )
     return Circle(
@@ -125,6 +114,7 @@ def found_circle(
             relays=relays,
             is_direct=is_direct,
             operations=(encode_operation(create),),
+            texts={charter_hash(charter): charter},
         )
     )
 
@@ -135,9 +125,14 @@ def is_direct(content: InvitationContent) -> bool:
     A foundation that does not fit counts as direct: the careful answer; `knock_at` refuses it.
     """
     try:
-        return check_foundation(content.create_operation, circle=content.circle_id)[1].is_direct
+        return _foundation(content).is_direct
     except RemoteError:
         return True
+
+
+def _foundation(content: InvitationContent) -> Foundation:
+    create = decode_operation(content.create_operation)
+    return check_foundation(create, circle=content.circle_id)
 
 
 def knock_at(
@@ -153,9 +148,7 @@ def knock_at(
     Raises:
         ForgedMessage, MalformedFrame: the circle's foundation does not fit the invitation.
     """
-    _, foundation = check_foundation(content.create_operation, circle=content.circle_id)
-    if foundation.charter_hash != charter_hash(content.charter):
-        raise MalformedFrame("another charter than the one the circle was founded on")
+    foundation = _foundation(content)
     persona = draw_persona(entropy)
     host = Peer(
         keys=content.inviter.keys,
@@ -178,6 +171,7 @@ def knock_at(
         relays=relays,
         is_direct=foundation.is_direct,
         operations=(content.create_operation,),
+        texts={charter_hash(content.charter): content.charter},
         peers={content.inviter.keys.member_id: host},
     )
     called = calls.start_call(
@@ -199,14 +193,22 @@ def take_knock(draft: Draft, member: MemberId, knock: Knock, *, name: str) -> No
         return
     if knock.charter_hash != charter_hash(draft.cold.charter):
         raise MalformedFrame("a knock with another charter")
-    draft.change_peer(member, standing=Standing.WAITING, name=name)
+    said_yes = Addition(peer.keys, knock.charter_hash, knock.voucher)
+    verify_voucher(said_yes, circle=draft.cold.id)
+    draft.change_peer(
+        member,
+        standing=Standing.WAITING,
+        name=name,
+        said_yes=knock.charter_hash + knock.voucher,
+    )
     draft.ask(Tell("waiting", member))
 
 
-def has_room(cold: Cold) -> bool:
-    """Say whether somebody more can be let in, and a welcome would still hold everybody."""
-    present = sum(peer.standing is Standing.MEMBER for peer in cold.peers.values()) + 1
-    return present < MAX_MEMBERS and len(cold.operations) < MAX_OPERATIONS
+def knock_of(cold: Cold) -> Knock:
+    """Say who we are at the door, and sign that we said yes to the charter we were shown."""
+    charter = charter_hash(cold.charter)
+    voucher = sign_voucher(cold.persona, circle=cold.id, charter=charter)
+    return Knock(cold.my_name, charter, voucher)
 
 
 def admit(draft: Draft, member: MemberId) -> None:
@@ -218,35 +220,10 @@ def admit(draft: Draft, member: MemberId) -> None:
     may_admit = draft.cold.my_role is Role.FACILITATOR and has_room(draft.cold)
     if newcomer.standing is not Standing.WAITING or not may_admit:
         return
-    seats.close_invitation(draft, newcomer.invitation, Seat.USED)
-    others = tuple(other for other in members(draft) if other != draft.our_id)
-    add = sign_operation(
-        OperationKind.ADD,
-        circle=draft.cold.id,
-        parents=(),
-        body=encode_keys(newcomer.keys),
-        author=draft.cold.persona,
-    )
-    secrets = {other: draft.entropy.draw(32) for other in others}
-    for other in others:
-        known = Acquaintance(newcomer.card, newcomer.name, secrets[other])
-        owe_note(draft, other, Introduction(known, is_yours_to_call=False))
-    write_message(
-        draft,
-        ContentKind.OPERATION,
-        encode_operation(add),
-        leave_out=member,
-    )
-    draft.change_peer(member, standing=Standing.MEMBER)
-    _turn_away_others(draft, newcomer.invitation)
-    heads = tuple(
-        Head(author, position.seq, position.mid) for author, position in draft.log.heads.items()
-    )
-    owe_note(draft, member, Welcome(draft.cold.operations, heads))
-    for other in others:
-        peer = draft.peer(other)
-        known = Acquaintance(peer.card, peer.name, secrets[other])
-        owe_note(draft, member, Introduction(known, is_yours_to_call=True))
+    charter, voucher = newcomer.said_yes[:HASH_SIZE], Signature(newcomer.said_yes[HASH_SIZE:])
+    if bring_in(draft, member, Addition(newcomer.keys, charter, voucher)):
+        seats.close_invitation(draft, newcomer.invitation, Seat.USED)
+        _turn_away_others(draft, newcomer.invitation)
 
 
 def decline(draft: Draft, member: MemberId) -> None:
@@ -279,49 +256,17 @@ def tidy_door(draft: Draft) -> None:
             draft.change_peer(member, mailboxes=(), grants=(), listening=None, opened=None)
 
 
-def take_welcome(draft: Draft, host: MemberId, welcome: Welcome) -> None:
-    """Come in: check the membership, and read on from where the host has read.
+def tidy_gone(draft: Draft) -> None:
+    """Close the mailboxes between us and who is out, once nothing of before can come any more.
 
-    Raises:
-        MalformedFrame, ForgedMessage: the welcome's operations do not add up.
+    Until then a taking that turns out void, or an appeal, finds the way as it was.
     """
-    if draft.cold.stage is not Stage.KNOCKING or draft.peer(host).standing is not Standing.HOST:
-        return
-    roles = check_operations(welcome.operations, circle=draft.cold.id)
-    if draft.our_id not in roles or roles.get(host) is not Role.FACILITATOR:
-        raise MalformedFrame("a welcome without us or without its author as facilitator")
-    heads = {head.author: Position(head.seq, head.mid) for head in welcome.heads}
-    draft.set_cold(stage=Stage.ACTIVE, operations=welcome.operations, my_role=roles[draft.our_id])
-    draft.log = evolve(
-        draft.log,
-        heads={**heads, **draft.log.heads},
-        frontier=tuple(
-            Parent(head.author[:MARK_SIZE], head.seq, head.mid) for head in welcome.heads
-        )[-MAX_PARENTS:],
-    )
-    draft.change_peer(host, standing=Standing.MEMBER, role=Role.FACILITATOR)
-    draft.ask(Tell("admitted", host))
-
-
-def take_introduction(draft: Draft, host: MemberId, introduction: Introduction) -> None:
-    """Get to know somebody: call them, or expect their call.
-
-    Raises:
-        MalformedFrame: whoever introduces is no facilitator, or the card is none.
-    """
-    if draft.peer(host).role is not Role.FACILITATOR:
-        raise MalformedFrame("an introduction by somebody who may not")
-    roles = check_operations(draft.cold.operations, circle=draft.cold.id)
-    member, secret = _meet(draft, introduction.known, roles=roles), introduction.known.secret
-    peer = draft.peer(member)
-    if peer.calling or peer.listening or peer.continuity:
-        return  # we know each other, or are about to
-    if introduction.is_yours_to_call:
-        calls.call(draft, member, purpose=calls.MEET, secret=secret)
-    else:
-        turn_prekeys(draft)
-        listening = Listening(calls.MEET, secret, draft.cold.prekeys[-1].id)
-        draft.change_peer(member, listening=listening)
+    for member, peer in draft.cold.peers.items():
+        is_long_gone = peer.gone_at and draft.wall_now - peer.gone_at > PREKEY_LIFE
+        if peer.standing is Standing.GONE and is_long_gone and (peer.mailboxes or peer.grants):
+            draft.change_peer(
+                member, mailboxes=(), grants=(), calling=None, listening=None, opened=None
+            )
 
 
 def take_declined(draft: Draft, host: MemberId) -> None:
@@ -357,24 +302,4 @@ def welcome_at_door(
             ),
         ),
     )
-    return member
-
-
-def _meet(draft: Draft, known: Acquaintance, *, roles: dict[MemberId, Role]) -> MemberId:
-    card = decode_card(known.card)
-    member = card.keys.member_id
-    if member == draft.our_id:
-        raise MalformedFrame("an introduction to ourselves")
-    if member not in draft.cold.peers:
-        draft.set_peer(
-            member,
-            Peer(
-                keys=card.keys,
-                card=known.card,
-                name=clean_name(known.name),
-                standing=Standing.MEMBER,
-                role=roles.get(member, Role.MEMBER),
-                since=draft.wall_now,
-            ),
-        )
     return member

@@ -41,6 +41,7 @@ from toheal_protocol.machines.route_effects import (
 from toheal_protocol.machines.route_effects import (
     WatchedMailbox as WatchedMailbox,
 )
+from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
     Instant,
@@ -90,6 +91,21 @@ class Admitted:
 @frozen
 class Refused:
     """The person said no to somebody at the door."""
+
+    member: MemberId
+
+
+@frozen
+class Acted:
+    """The person signs an act of governance; what it is to know is filled in."""
+
+    act: Act
+    text: str = field(default="", repr=False)
+
+
+@frozen
+class Readmitted:
+    """The person takes somebody back who was removed."""
 
     member: MemberId
 
@@ -278,6 +294,8 @@ Event = (
     | InvitationWithdrawn
     | Admitted
     | Refused
+    | Acted
+    | Readmitted
     | Left
     | ResetAsked
     | DirectChosen
@@ -340,12 +358,14 @@ class Tell:
 
 TELLINGS = (
     "admitted",
+    "back",
     "declined",
     "fork_seen",
     "fork_told",
     "invitation_made",
     "joined",
     "left",
+    "removed",
     "session_reset",
     "unreadable",
     "waiting",

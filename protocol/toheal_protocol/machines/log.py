@@ -29,13 +29,21 @@ from toheal_protocol.envelope import (
 from toheal_protocol.errors import MalformedFrame, RemoteError, TooFarAhead
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Show, Tell
-from toheal_protocol.machines.membership import member_view, members, take_operation
+from toheal_protocol.machines.membership import (
+    members,
+    our_view,
+    roll_in,
+    take_announcement,
+    unknown,
+    want,
+)
 from toheal_protocol.machines.pair import MAX_BEYOND, owe_message
 from toheal_protocol.machines.records import DropHeld, PutEntry, PutHeld
-from toheal_protocol.machines.state import Held, Position, Standing
+from toheal_protocol.machines.state import Held, Position, Stage, Standing
 from toheal_protocol.machines.storing import encode_held
+from toheal_protocol.machines.voice import check_voice, is_far_beyond_removal, note_return
+from toheal_protocol.messages.announcement import decode_announcement
 from toheal_protocol.messages.bodies import ContentKind, decode_text
-from toheal_protocol.messages.operations import decode_operation
 from toheal_protocol.model import Instant, MemberId, MessageId, WallTime
 from toheal_protocol.wire.codec import u32
 
@@ -75,7 +83,7 @@ def write_message(
         author_seq=head.seq + 1 if head else 1,
         prev_own=head.mid if head else None,
         parents=log.frontier[-MAX_PARENTS:],
-        member_view=member_view(draft),
+        view=our_view(draft),
         lamport=lamport,
         ttl=DEFAULT_TTL,
         type=kind,
@@ -109,7 +117,11 @@ def take_message(
     if mid in draft.log.held or (head is not None and head.mid == mid):
         return
     is_late = content.author_seq <= (head.seq if head else 0)
-    if not is_late and _misses_something(draft, author, content):
+    if is_far_beyond_removal(draft, author, content):
+        return
+    want(draft, author, unknown(draft, content.view))
+    is_out = draft.cold.stage is not Stage.ACTIVE
+    if is_out or (not is_late and _misses_something(draft, author, content)):
         _hold(draft, mid, Held(author, key, common, draft.wall_now, content=content))
         return
     _accept(draft, author, content, mid, key, common)
@@ -117,10 +129,16 @@ def take_message(
 
 
 def release_held(draft: Draft) -> None:
-    """Accept what was held and now has its parents, or has waited long enough."""
-    while (found := _releasable(draft)) is not None:
+    """Accept what was held and now has its parents, or has waited long enough.
+
+    Who is not in, or not in any more, waits for a welcome: what came before that was for them if
+    they are in for its author.
+    """
+    while draft.cold.stage is Stage.ACTIVE and (found := _releasable(draft)) is not None:
         mid, held = found
         _drop_held(draft, mid)
+        if draft.our_id not in roll_in(draft, _content_of(held).view):
+            continue  # it was under way when we were removed
         try:
             with draft.attempt():
                 _accept(
@@ -157,6 +175,8 @@ def _content_of(held: Held) -> Content:
 
 def next_gap_instant(draft: Draft) -> Instant | None:
     """Return when the next held message is shown after a gap."""
+    if draft.cold.stage is not Stage.ACTIVE:
+        return None
     return min(
         (held.show_at for held in draft.log.held.values() if held.show_at is not None),
         default=None,
@@ -171,9 +191,10 @@ def restart_gaps(draft: Draft) -> None:
 
 
 def is_member(draft: Draft, member: MemberId) -> bool:
-    """Say whether this peer may speak in the circle."""
+    """Say whether this peer may send us the circle's messages: is in, or was, or is to be."""
     peer = draft.cold.peers.get(member)
-    return peer is not None and peer.standing in (Standing.MEMBER, Standing.GONE)
+    speakers = (Standing.MEMBER, Standing.GONE, Standing.EXPECTED, Standing.HOST)
+    return peer is not None and peer.standing in speakers
 
 
 def _accept(
@@ -188,6 +209,7 @@ def _accept(
 
     Two messages with one number are both shown: that is an author with two copies or two stories.
     """
+    check_voice(draft, author, content)
     head = draft.log.heads.get(author) or Position(0, MessageId(b""))
     is_second = content.author_seq == head.seq and mid != head.mid
     is_beside = content.author_seq == head.seq + 1 and head.seq and content.prev_own != head.mid
@@ -271,9 +293,9 @@ def _enter(
             body = decode_text(content.body)
             text, notes, sent_at = body.text, body.notes, WallTime(body.sent_at)
     elif content.type == ContentKind.OPERATION:
-        operation = decode_operation(content.body)
-        kind, about = take_operation(draft, operation, author=author)
-        text = about.hex()
+        announcement = decode_announcement(content.body)
+        kind = take_announcement(draft, announcement, author=author)
+        text = announcement.operation.id.hex()
     entry = PutEntry(
         circle=draft.cold.id,
         mid=mid,
@@ -293,6 +315,7 @@ def _enter(
     )
     if not is_late:
         _move_heads(draft, author, content, mid)
+    note_return(draft, author, content)
     draft.write(entry)
     draft.ask(Show(entry))
 
@@ -317,6 +340,8 @@ def _misses_something(draft: Draft, author: MemberId, content: Content) -> bool:
     head = draft.log.heads.get(author)
     follows = content.author_seq == (head.seq if head else 0) + 1
     if not follows and not _starts_here(draft, author):
+        return True
+    if unknown(draft, content.view):
         return True
     return any(not _is_here(draft, parent) for parent in content.parents)
 

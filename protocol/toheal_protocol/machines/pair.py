@@ -27,7 +27,7 @@ from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import OwedFrame, SendFrames
 from toheal_protocol.machines.records import DropOwed, PutOwed
-from toheal_protocol.machines.state import Pair
+from toheal_protocol.machines.state import Pair, Standing
 from toheal_protocol.messages.frames import Envelope, Note, decode_frame, encode_frame
 from toheal_protocol.messages.grants import MAIL, SIGNAL
 from toheal_protocol.messages.notes import (
@@ -396,7 +396,10 @@ def ack_if_untold(draft: Draft, member: MemberId) -> None:
     """Acknowledge through the relay what was only acknowledged where it may be lost.
 
     The peer cannot know that we have it, and says nothing more of it once it lies at the relay.
+    Who is out is not told that we are here.
     """
+    if draft.peer(member).standing is Standing.GONE:
+        return
     pair, present = draft.pair(member), draft.courier(member)
     if present.has_link or not (pair.received_through or pair.received_beyond):
         return

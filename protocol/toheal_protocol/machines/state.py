@@ -23,6 +23,7 @@ from toheal_protocol.crypto import SealKey, SigningSeed
 from toheal_protocol.envelope import Content, Parent
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
 from toheal_protocol.machines.events import LinkWay
+from toheal_protocol.machines.silences import Return, Silenced
 from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import DirectChoice
 from toheal_protocol.model import (
@@ -32,6 +33,8 @@ from toheal_protocol.model import (
     Instant,
     MemberId,
     MessageId,
+    OperationId,
+    Role,
     WallTime,
 )
 from toheal_protocol.ratchet import Session
@@ -45,6 +48,7 @@ class Stage(StrEnum):
     ACTIVE = "active"
     DECLINED = "declined"
     LEFT = "left"
+    REMOVED = "removed"
 
 
 class Standing(StrEnum):
@@ -56,16 +60,12 @@ class Standing(StrEnum):
     """Opened our invitation; the handshake is not confirmed yet."""
     WAITING = "waiting"
     """Stands at our door, confirmed, with a name."""
+    EXPECTED = "expected"
+    """Introduced to us; the operation that adds them has not come yet."""
     MEMBER = "member"
     DECLINED = "declined"
     GONE = "gone"
-
-
-class Role(StrEnum):
-    """What a member does in the circle."""
-
-    FACILITATOR = "facilitator"
-    MEMBER = "member"
+    """Was in, and left or was removed."""
 
 
 @frozen
@@ -118,6 +118,11 @@ class Peer:
         is_forked: two copies of a home were seen since the session began.
         reset_at: when a session with them was begun anew; 0: never.
         our_direct, their_direct: what each of us said about connecting directly; None: nothing yet.
+        said_yes: hash of the charter they knocked with, and their signature under it; 96 bytes.
+        silences: what was done about their voice.
+        returns: from where on their words know that such an act is over; kept for the case that it
+            is void now and stands again later.
+        gone_at: when we learned that they are not in any more; 0: they are.
     """
 
     keys: PersonaKeys
@@ -142,6 +147,10 @@ class Peer:
     reset_at: WallTime = WallTime(0)
     our_direct: DirectChoice | None = None
     their_direct: DirectChoice | None = None
+    said_yes: bytes = field(default=b"", repr=False)
+    silences: tuple[Silenced, ...] = ()
+    returns: tuple[Return, ...] = ()
+    gone_at: WallTime = WallTime(0)
 
 
 class Seat(StrEnum):
@@ -170,7 +179,13 @@ class Invitation:
 
 @frozen(slots=False)
 class Cold:
-    """Everything of a circle that changes seldom."""
+    """Everything of a circle that changes seldom.
+
+    Attributes:
+        operations: the membership operations in the order in which they came.
+        texts: what operations name by a hash: reasons and charters.
+        welcome: the welcome that waits for operations it names, as it came.
+    """
 
     id: CircleId
     stage: Stage
@@ -183,6 +198,8 @@ class Cold:
     relays: tuple[RelayAddress, ...]
     is_direct: bool
     operations: tuple[bytes, ...] = field(default=(), repr=False)
+    texts: Mapping[bytes, str] = field(factory=dict, repr=False)
+    welcome: bytes = field(default=b"", repr=False)
     peers: Mapping[MemberId, Peer] = field(factory=dict)
     invitations: tuple[Invitation, ...] = ()
 
@@ -402,6 +419,8 @@ class Live:
     sources: Mapping[Address, Source] = field(factory=dict)
     watched: Mapping[Address, RelayAddress] = field(factory=dict)
     repeat_at: Instant | None = None
+    asked: frozenset[tuple[MemberId, OperationId]] = frozenset()
+    """Who was asked for which operations since the process began."""
 
 
 @frozen(slots=False)

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from toheal_protocol.envelope import MARK_SIZE, Parent
-from toheal_protocol.errors import MalformedFrame
+from toheal_protocol.errors import LocalError, MalformedFrame
 from toheal_protocol.machines.state import Cold, Held, Log, Pair, Position
 from toheal_protocol.model import ID_SIZE, MemberId, MessageId, WallTime
 from toheal_protocol.ratchet import decode_session, encode_session
@@ -37,8 +37,8 @@ def decode_cold(blob: bytes) -> Cold:
         raise MalformedFrame("a circle of another version")
     try:
         return _cold_decoder.decode(blob[1:])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise MalformedFrame("not a circle") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, LocalError):
+        raise MalformedFrame("not a circle") from None  # LocalError: a value its class refuses
 
 
 def encode_log(log: Log) -> bytes:

@@ -17,9 +17,12 @@ from typing import Final, assert_never
 
 from attrs import field, frozen
 
+from toheal_protocol.crypto import SIGNATURE_SIZE, Signature
 from toheal_protocol.errors import MalformedFrame, RemoteError
+from toheal_protocol.messages.announcement import MAX_ANNOUNCEMENT_SIZE
 from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
-from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, MemberId, MessageId
+from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
+from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, MemberId, MessageId, OperationId
 from toheal_protocol.wire.codec import Reader, prefixed16, u8, u16, u32, u64
 from toheal_protocol.wire.padding import pad_to_bucket, unpad
 
@@ -38,11 +41,11 @@ MAX_CARD_SIZE: Final = 4096
 MAX_NAME_SIZE: Final = 200
 """UTF-8 bytes of a name of 48 characters at most, before it is cleaned."""
 
-MAX_OPERATION_SIZE: Final = 4096
-"""Bytes of one membership operation."""
+MAX_CARRIED: Final = 64
+"""Membership operations in one note, or asked for by one."""
 
-MAX_OPERATIONS: Final = 64
-"""Operations in one welcome."""
+MAX_CARRIED_SIZE: Final = 80_000
+"""Bytes of the operations in one note: with what surrounds them they fit the largest bucket."""
 
 ATTEMPT_SIZE: Final = 16
 """Bytes that name one attempt to open a link."""
@@ -66,10 +69,15 @@ class Head:
 
 @frozen
 class Here:
-    """We are here now, and this is what we have. Answered once by the other side."""
+    """We are here now, and this is what we have. Answered once by the other side.
+
+    Attributes:
+        view: the newest membership operations we know; what of them is unknown is asked for.
+    """
 
     is_reply: bool
     heads: tuple[Head, ...] = ()
+    view: tuple[OperationId, ...] = ()
 
 
 @frozen
@@ -109,10 +117,11 @@ class Granted:
 
 @frozen
 class Knock:
-    """Standing at the door: what to call us, and which charter we said yes to."""
+    """Standing at the door: what to call us, and which charter we said yes to, signed by us."""
 
     name: str = field(repr=False)
     charter_hash: bytes
+    voucher: Signature = field(repr=False)
 
 
 @frozen
@@ -126,13 +135,29 @@ class Acquaintance:
 
 @frozen
 class Welcome:
-    """Come in: the operations so far, and from where on absence is a gap.
+    """Come in: up to which operations, by which charter, and from where on absence is a gap.
 
-    Who is here follows in one `Introduction` each: together they would not fit a frame.
+    The operations come before it in `Carried`, and who is here follows in one `Introduction` each:
+    together they would not fit a frame.
     """
 
-    operations: tuple[bytes, ...] = field(repr=False)
+    view: tuple[OperationId, ...]
+    charter: str = field(repr=False)
     heads: tuple[Head, ...]
+
+
+@frozen
+class Carried:
+    """Announcements of operations you may not have: each is signed, whoever brings it."""
+
+    operations: tuple[bytes, ...] = field(repr=False)
+
+
+@frozen
+class Wanted:
+    """Membership operations you know and we do not: please bring them."""
+
+    operations: tuple[OperationId, ...]
 
 
 @frozen
@@ -177,7 +202,18 @@ class DirectChoice:
 Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink
 """Notes worth nothing later: `seq` 0."""
 
-Lasting = Granted | Knock | Welcome | Introduction | Declined | NewCard | YourHead | DirectChoice
+Lasting = (
+    Granted
+    | Knock
+    | Welcome
+    | Introduction
+    | Declined
+    | NewCard
+    | YourHead
+    | DirectChoice
+    | Carried
+    | Wanted
+)
 """Notes that are repeated until they are acknowledged."""
 
 AnyNote = Passing | Lasting
@@ -197,6 +233,8 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     NewCard: 21,
     YourHead: 22,
     DirectChoice: 23,
+    Carried: 24,
+    Wanted: 25,
 }
 
 
@@ -246,19 +284,22 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
     match note:
         case Ack(beyond):
             return u16(len(beyond)) + b"".join(u64(first) + u64(last) for first, last in beyond)
-        case Here(is_reply, heads):
-            return u8(is_reply) + _encode_heads(heads)
+        case Here(is_reply, heads, view):
+            return u8(is_reply) + _encode_heads(heads) + _encode_ids(view)
         case LinkOffer(attempt, secret, blob) | LinkAnswer(attempt, secret, blob):
             return attempt + secret + prefixed16(blob)
         case ForkSeen() | Declined() | AskLink():
             return b""
         case Granted(grants):
             return encode_grants(grants)
-        case Knock(name, charter_hash):
-            return prefixed16(name.encode()) + charter_hash
-        case Welcome(operations, heads):
-            written = (prefixed16(operation) for operation in operations)
-            return u8(len(operations)) + b"".join(written) + _encode_heads(heads)
+        case Knock(name, charter_hash, voucher):
+            return prefixed16(name.encode()) + charter_hash + voucher
+        case Welcome(view, charter, heads):
+            return _encode_ids(view) + prefixed16(charter.encode()) + _encode_heads(heads)
+        case Carried(operations):
+            return u8(len(operations)) + b"".join(map(prefixed16, operations))
+        case Wanted(wanted):
+            return _encode_ids(wanted)
         case Introduction(known, is_yours_to_call):
             return u8(is_yours_to_call) + _encode_acquaintance(known)
         case NewCard(card):
@@ -273,6 +314,15 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
 
 def _encode_heads(heads: tuple[Head, ...]) -> bytes:
     return u8(len(heads)) + b"".join(head.author + u32(head.seq) + head.mid for head in heads)
+
+
+def _encode_ids(ids: tuple[OperationId, ...]) -> bytes:
+    return u8(len(ids)) + b"".join(ids)
+
+
+def _take_ids(reader: Reader) -> tuple[OperationId, ...]:
+    count = _counted(reader.u8(), MAX_CARRIED)
+    return tuple(OperationId(reader.take(ID_SIZE)) for _ in range(count))
 
 
 def _encode_acquaintance(member: Acquaintance) -> bytes:
@@ -307,7 +357,7 @@ def _take_ack(reader: Reader) -> Ack:
 
 
 def _take_here(reader: Reader) -> Here:
-    return Here(_flag(reader.u8()), _take_heads(reader))
+    return Here(_flag(reader.u8()), _take_heads(reader), _take_ids(reader))
 
 
 def _take_offer(reader: Reader) -> LinkOffer:
@@ -318,11 +368,18 @@ def _take_answer(reader: Reader) -> LinkAnswer:
     return LinkAnswer(reader.take(ATTEMPT_SIZE), reader.take(32), reader.prefixed16(MAX_BLOB_SIZE))
 
 
+def _take_knock(reader: Reader) -> Knock:
+    name, charter_hash = take_text(reader, MAX_NAME_SIZE), reader.take(32)
+    return Knock(name, charter_hash, Signature(reader.take(SIGNATURE_SIZE)))
+
+
 def _take_welcome(reader: Reader) -> Welcome:
-    operations = tuple(
-        reader.prefixed16(MAX_OPERATION_SIZE) for _ in range(_counted(reader.u8(), MAX_OPERATIONS))
-    )
-    return Welcome(operations, _take_heads(reader))
+    return Welcome(_take_ids(reader), take_text(reader, MAX_CHARTER_SIZE), _take_heads(reader))
+
+
+def _take_carried(reader: Reader) -> Carried:
+    count = _counted(reader.u8(), MAX_CARRIED)
+    return Carried(tuple(reader.prefixed16(MAX_ANNOUNCEMENT_SIZE) for _ in range(count)))
 
 
 def _take_introduction(reader: Reader) -> Introduction:
@@ -350,11 +407,13 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     5: lambda _reader: ForkSeen(),
     6: lambda _reader: AskLink(),
     16: lambda reader: Granted(take_grants(reader)),
-    17: lambda reader: Knock(take_text(reader, MAX_NAME_SIZE), reader.take(32)),
+    17: _take_knock,
     18: _take_welcome,
     19: _take_introduction,
     20: lambda _reader: Declined(),
     21: lambda reader: NewCard(reader.prefixed16(MAX_CARD_SIZE)),
     22: lambda reader: YourHead(reader.u32(), MessageId(reader.take(ID_SIZE))),
     23: lambda reader: DirectChoice(_flag(reader.u8()), reader.u32()),
+    24: _take_carried,
+    25: lambda reader: Wanted(_take_ids(reader)),
 }

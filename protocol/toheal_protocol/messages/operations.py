@@ -3,29 +3,24 @@
 ```
 operation = 01 || kind[1] || circle id[32] || author id[32] || count[1] || parent[32]... ||
             length[2] || body || signature[64]
-create    = nonce[32] || keys[1248] || flags[1] || charter hash[32]      (circle id is zero)
-add       = keys[1248]
-leave     = (nothing)
 ```
-The circle's id is the hash of its `create` operation.
+What the bodies say is in `acts`; what follows from operations together is in `membership`. The
+circle's id is the hash of its `create` operation.
 
-Spec: docs/protocol/circle.md, section 6.
+Spec: docs/protocol/membership.md, section 2.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cached_property
+from itertools import pairwise
 from typing import Final
 
 from attrs import field, frozen
 
 from toheal_protocol.crypto import (
-    DH_SIZE,
-    ED_SIZE,
-    KEM_PUBLIC_SIZE,
     SIGNATURE_SIZE,
-    DhPublicKey,
-    KemPublicKey,
     Signature,
     VerifyKey,
     hash_parts,
@@ -34,23 +29,24 @@ from toheal_protocol.crypto import (
     verify,
 )
 from toheal_protocol.errors import MalformedFrame
-from toheal_protocol.identity import PersonaKeys, PersonaSecrets
-from toheal_protocol.model import ID_SIZE, CircleId, MemberId
+from toheal_protocol.identity import PersonaSecrets
+from toheal_protocol.model import ID_SIZE, CircleId, MemberId, OperationId
 from toheal_protocol.wire.codec import Reader, prefixed16, u8
 
 VERSION: Final = 1
 """First byte of an operation."""
 
 MAX_PARENTS: Final = 32
-"""Parents one operation can name."""
+"""Parents one operation can name: one per member (24) leaves room."""
 
 MAX_BODY_SIZE: Final = 2048
 """Bytes of an operation's body: a persona's keys and some room."""
 
-_KEYS_SIZE: Final = ED_SIZE + DH_SIZE + KEM_PUBLIC_SIZE
+MAX_OPERATION_SIZE: Final = 4096
+"""Bytes of an operation: all parents and the longest body fit."""
 
-DIRECT_ALLOWED: Final = 1
-"""Flag of `create`: members may connect to each other directly, showing their addresses."""
+NO_CIRCLE: Final = CircleId(bytes(ID_SIZE))
+"""What `create` names: the circle's id is only made by it."""
 
 
 class OperationKind(IntEnum):
@@ -59,6 +55,12 @@ class OperationKind(IntEnum):
     CREATE = 1
     ADD = 2
     LEAVE = 3
+    REMOVE = 4
+    ROLE = 5
+    POLICY = 6
+    CHARTER = 7
+    SECOND = 8
+    ACCEPT = 9
 
 
 @frozen
@@ -68,38 +70,28 @@ class Operation:
     kind: OperationKind
     circle: CircleId
     author: MemberId
-    parents: tuple[bytes, ...]
+    parents: tuple[OperationId, ...]
     body: bytes = field(repr=False)
     signature: Signature = field(repr=False)
 
-    @property
-    def id(self) -> bytes:
+    @cached_property
+    def id(self) -> OperationId:
         """32 bytes that name this operation."""
-        return hash_parts("th1/op", encode_operation(self))
-
-
-@frozen
-class Foundation:
-    """What a `create` operation says."""
-
-    nonce: bytes
-    founder: PersonaKeys
-    is_direct: bool
-    charter_hash: bytes
+        return OperationId(hash_parts("th1/op", encode_operation(self)))
 
 
 def sign_operation(
     kind: OperationKind,
     *,
     circle: CircleId,
-    parents: tuple[bytes, ...],
+    parents: tuple[OperationId, ...],
     body: bytes,
     author: PersonaSecrets,
 ) -> Operation:
-    """Make an operation of ours."""
-    author_id = author.keys.member_id
-    signature = sign(author.signing, _signed_part(kind, circle, author_id, parents, body))
-    return Operation(kind, circle, author_id, parents, body, signature)
+    """Make an operation of ours. The parents may come in any order."""
+    author_id, rising = author.keys.member_id, tuple(sorted(set(parents)))
+    signature = sign(author.signing, _signed_part(kind, circle, author_id, rising, body))
+    return Operation(kind, circle, author_id, rising, body, signature)
 
 
 def verify_operation(operation: Operation, key: VerifyKey) -> None:
@@ -145,7 +137,11 @@ def decode_operation(encoded: bytes) -> Operation:
     count = reader.u8()
     if count > MAX_PARENTS:
         raise MalformedFrame("too many parents")
-    parents = tuple(reader.take(32) for _ in range(count))
+    parents = tuple(OperationId(reader.take(ID_SIZE)) for _ in range(count))
+    if not all(before < after for before, after in pairwise(parents)):
+        raise MalformedFrame("parents that do not rise")
+    if (kind is OperationKind.CREATE) != (not parents):
+        raise MalformedFrame("a create with parents, or another act without")
     body = reader.prefixed16(MAX_BODY_SIZE)
     signature = Signature(reader.take(SIGNATURE_SIZE))
     reader.end()
@@ -157,50 +153,11 @@ def circle_id_of(create: Operation) -> CircleId:
     return CircleId(hash_parts("th1/create", encode_operation(create)))
 
 
-def encode_foundation(foundation: Foundation) -> bytes:
-    """Write the body of `create`."""
-    flags = DIRECT_ALLOWED if foundation.is_direct else 0
-    return foundation.nonce + encode_keys(foundation.founder) + u8(flags) + foundation.charter_hash
-
-
-def decode_foundation(body: bytes) -> Foundation:
-    """Read the body of `create`."""
-    reader = Reader(body)
-    nonce, founder, flags = reader.take(32), take_keys(reader), reader.u8()
-    charter_hash = reader.take(32)
-    reader.end()
-    if flags & ~DIRECT_ALLOWED:
-        raise MalformedFrame("a policy we do not know")
-    return Foundation(nonce, founder, bool(flags & DIRECT_ALLOWED), charter_hash)
-
-
-def encode_keys(keys: PersonaKeys) -> bytes:
-    """Write a persona's public keys: `Ed25519[32] || X25519[32] || ML-KEM-768[1184]`."""
-    return keys.verify + keys.dh + keys.kem
-
-
-def decode_keys(encoded: bytes) -> PersonaKeys:
-    """Read a persona's public keys."""
-    reader = Reader(encoded)
-    keys = take_keys(reader)
-    reader.end()
-    return keys
-
-
-def take_keys(reader: Reader) -> PersonaKeys:
-    """Take a persona's public keys out of a larger layout."""
-    return PersonaKeys(
-        VerifyKey(reader.take(ED_SIZE)),
-        DhPublicKey(reader.take(DH_SIZE)),
-        KemPublicKey(reader.take(KEM_PUBLIC_SIZE)),
-    )
-
-
 def _signed_part(
     kind: OperationKind,
     circle: CircleId,
     author: MemberId,
-    parents: tuple[bytes, ...],
+    parents: tuple[OperationId, ...],
     body: bytes,
 ) -> bytes:
     return length_prefixed(

@@ -1,0 +1,95 @@
+"""Voice: whose words count.
+
+Words count if their author was in, and no listener, in the membership they name; and if no removal
+or listener's role stands against them that the author did not know, except for what was heard
+before it was signed. What does not count is kept a little, unseen: the act may turn out void.
+
+Spec: docs/protocol/circle.md, section 7.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import evolve
+
+from toheal_protocol.envelope import Content
+from toheal_protocol.errors import ForgedMessage
+from toheal_protocol.machines.draft import Draft
+from toheal_protocol.machines.membership import ledger_of, roll_in, unknown
+from toheal_protocol.machines.silences import Return
+from toheal_protocol.machines.state import Peer, Standing
+from toheal_protocol.membership import Ledger, Place, roll_at
+from toheal_protocol.messages.bodies import ContentKind
+from toheal_protocol.model import MemberId, OperationId, Role
+
+MAX_CROSSED: Final = 64
+"""Words beyond where somebody was last heard that are kept all the same, unseen: the act that took
+their voice may turn out void."""
+
+
+def is_far_beyond_removal(draft: Draft, author: MemberId, content: Content) -> bool:
+    """Say whether this comes from somebody removed, and so late that it is not even kept."""
+    peer = draft.cold.peers.get(author)
+    if peer is None or peer.standing is not Standing.GONE or not peer.silences:
+        return False
+    return content.author_seq > max(one.heard for one in peer.silences) + MAX_CROSSED
+
+
+def check_voice(draft: Draft, author: MemberId, content: Content) -> None:
+    """Refuse words of who was not in, or only listened, as far as the author itself knew.
+
+    Raises:
+        ForgedMessage: they are.
+    """
+    if content.type == ContentKind.OPERATION or unknown(draft, content.view):
+        return  # an operation is judged by the merge; and what is silenced is so by its number
+    place = roll_in(draft, content.view).get(author)
+    if place is None:
+        raise ForgedMessage("a message by somebody who was not in")
+    if place.role is Role.LISTENER:
+        raise ForgedMessage("words of a listener")
+
+
+def note_return(draft: Draft, author: MemberId, content: Content) -> None:
+    """Note from where on somebody's words count again: they know that what took their voice is over.
+
+    That they know of a removal is not enough: it may have waited for support when they wrote.
+    """
+    peer, ledger = draft.cold.peers.get(author), ledger_of(draft)
+    against = (*ledger.removals.get(author, ()), *ledger.roles.get(author, ()))
+    known = ledger.known_to(content.view)
+    if peer is None or not against or known is None:
+        return
+    place = roll_at(ledger, known).get(author)
+    if place is None or place.role is Role.LISTENER:
+        return
+    later = (*ledger.roles.get(author, ()), *ledger.adds.get(author, ()))
+    over = {
+        ledger.entries[number].operation.id
+        for number in against
+        if any(known >> one & 1 and ledger.entries[one].knows(number) for one in later)
+        and (number in ledger.roles.get(author, ()) or _is_back(ledger, place, number))
+    }
+    _keep_returns(draft, author, over, content.author_seq)
+
+
+def _is_back(ledger: Ledger, place: Place, removal: int) -> bool:
+    """Say whether somebody is in by adds alone that know their removal."""
+    return all(entry.knows(removal) for entry in ledger.among(place.adds))
+
+
+def _keep_returns(draft: Draft, author: MemberId, over: set[OperationId], author_seq: int) -> None:
+    peer = draft.peer(author)
+    before = {one.act: one.author_seq for one in peer.returns}
+    after = {**before, **{act: min(author_seq, before.get(act, author_seq)) for act in over}}
+    if after == before:
+        return
+    silences = tuple(evolve(one, resumed=after.get(one.act, 0)) for one in peer.silences)
+    returns = tuple(Return(act, seq) for act, seq in after.items())
+    draft.change_peer(author, returns=returns, silences=silences)
+
+
+def is_silenced(peer: Peer | None, author_seq: int) -> bool:
+    """Say whether words do not count: written beside what took their author's voice."""
+    return peer is not None and any(one.covers(author_seq) for one in peer.silences)

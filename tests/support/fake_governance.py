@@ -1,0 +1,92 @@
+"""What the fake application answers about members: one act that waits, and one that stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import evolve
+
+from toheal_p2p.app.interface import ActView
+from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.vocabulary import ActReason, Role
+
+WAITING = ActView(
+    id="ab" * 32,
+    kind="remove",
+    author="11" * 32,
+    author_name="Sam",
+    member="22" * 32,
+    member_name="Ev\x1b]il",
+    role=None,
+    direct=None,
+    reason="harm",
+    text="one line\nanother \x1b[31mline",
+    state="waits",
+    supporters=("Sam", "نورس"),
+    waiting_for=("Guest",),
+    facilitators=2,
+    members=3,
+)
+
+DONE = ActView(
+    id="cd" * 32,
+    kind="create",
+    author="11" * 32,
+    author_name="Sam",
+    member=None,
+    member_name=None,
+    role=None,
+    direct=False,
+    reason=None,
+    text="",
+    state="stands",
+    supporters=("Sam",),
+    waiting_for=(),
+    facilitators=0,
+    members=1,
+)
+
+EVERY_ACT: tuple[ActView, ...] = (
+    DONE,
+    evolve(DONE, kind="add", member="22" * 32, member_name="Guest"),
+    evolve(DONE, kind="leave"),
+    evolve(DONE, kind="charter", state="void"),
+    evolve(DONE, kind="policy", direct=True, state="waits", members=4),
+    evolve(DONE, kind="policy", state="moot"),
+    evolve(WAITING, kind="role", role="listener", text=""),
+    WAITING,
+)
+
+
+class FakeGovernance:
+    """The part of the fake that is about members."""
+
+    async def _find(self, circle: str) -> object:
+        raise NotImplementedError
+
+    async def circle_acts(self, circle: str) -> Sequence[ActView]:
+        await self._find(circle)
+        return EVERY_ACT
+
+    async def circle_remove(
+        self, circle: str, who: str, *, reason: ActReason, text: str
+    ) -> ActView:
+        await self._find(circle)
+        if who == "nobody":
+            raise Refused("no_such_member", name=who)
+        return evolve(WAITING, member_name=who, reason=reason, text=text)
+
+    async def circle_role(
+        self, circle: str, who: str, role: Role, *, reason: ActReason, text: str
+    ) -> ActView:
+        await self._find(circle)
+        return evolve(DONE, kind="role", member_name=who, role=role, reason=reason, text=text)
+
+    async def circle_second(self, circle: str, act: str) -> ActView:
+        await self._find(circle)
+        if not WAITING.id.startswith(act):
+            raise Refused("no_such_act", name=act)
+        return evolve(WAITING, state="stands")
+
+    async def circle_readmit(self, circle: str, who: str) -> None:
+        await self._find(circle)

@@ -1,0 +1,150 @@
+"""Who is in a circle and what was decided there, for the doors: acts signed, acts shown.
+
+Docs: docs/command-line.md, section 3; docs/protocol/membership.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from toheal_p2p.app import interface as views
+from toheal_p2p.app.names import find
+from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.running import RunningCircle, require_active, require_facilitated
+from toheal_p2p.app.showing import act_view, name_of, others
+from toheal_p2p.app.vocabulary import ActReason, Role
+from toheal_protocol.machines import events as machine
+from toheal_protocol.machines.governing import can_return
+from toheal_protocol.machines.membership import membership_of
+from toheal_protocol.machines.state import Cold
+from toheal_protocol.membership import Membership, Outcome
+from toheal_protocol.messages.acts import (
+    Acceptance,
+    Act,
+    Reason,
+    ReasonCategory,
+    Removal,
+    RoleChange,
+    Second,
+    text_hash,
+)
+from toheal_protocol.messages.announcement import MAX_REASON_SIZE
+from toheal_protocol.model import MAX_MEMBERS, MemberId, OperationId
+from toheal_protocol.model import Role as MemberRole
+
+
+class Governance:
+    """What an application offers of this. It is part of `Application`, which has the circles."""
+
+    def _find(self, circle: str) -> RunningCircle:
+        raise NotImplementedError
+
+    async def _decide(
+        self, running: RunningCircle, event: machine.Event
+    ) -> tuple[machine.Effect, ...]:
+        raise NotImplementedError
+
+    async def circle_acts(self, circle: str) -> Sequence[views.ActView]:
+        """Return what was done in the circle, oldest first."""
+        cold = self._find(circle).service.circle.cold
+        return [act_view(cold, outcome) for outcome in _of_members(cold)]
+
+    async def circle_remove(
+        self, circle: str, who: str, *, reason: ActReason, text: str
+    ) -> views.ActView:
+        """Sign that somebody is to be out."""
+        running = require_active(self._find(circle))
+        member = _member(running.service.circle.cold, who)
+        if member == _our_id(running):
+            raise Refused("act_on_oneself")
+        return await self._sign(running, Removal(member, 0, _why(reason, text)), text)
+
+    async def circle_role(
+        self, circle: str, who: str, role: Role, *, reason: ActReason, text: str
+    ) -> views.ActView:
+        """Sign that somebody is to have a role."""
+        running = require_active(self._find(circle))
+        member = _member(running.service.circle.cold, who)
+        if _now(running).members.get(member) == role:
+            raise Refused("role_already")
+        change = RoleChange(member, MemberRole(role), 0, _why(reason, text))
+        return await self._sign(running, change, text)
+
+    async def circle_second(self, circle: str, act: str) -> views.ActView:
+        """Sign that we support what somebody proposed."""
+        running = require_active(self._find(circle))
+        acts = _of_members(running.service.circle.cold)
+        known = [(one.id, one.id.hex(), one) for one in acts]
+        found = find(act[:64], known, missing="no_such_act")
+        if _our_id(running) not in found.may_support:
+            raise Refused("act_not_ours")
+        await self._sign(running, Second(OperationId(found.id)), "")
+        return self._shown(running, OperationId(found.id))
+
+    async def circle_readmit(self, circle: str, who: str) -> None:
+        """Take somebody back who was removed."""
+        running = require_facilitated(self._find(circle))
+        cold = running.service.circle.cold
+        gone = [
+            (member, peer.name, member)
+            for member, peer in cold.peers.items()
+            if can_return(cold, member)
+        ]
+        member = find(who, gone, missing="no_such_member")
+        if len(others(cold)) + 1 >= MAX_MEMBERS:
+            raise Refused("circle_full", limit=MAX_MEMBERS)
+        await self._decide(running, machine.Readmitted(member))
+
+    async def _sign(self, running: RunningCircle, act: Act, text: str) -> views.ActView:
+        if len(text.encode(errors="replace")) > MAX_REASON_SIZE:
+            raise Refused("text_too_long", limit=MAX_REASON_SIZE)
+        before = {one.id for one in _now(running).outcomes}
+        await self._decide(running, machine.Acted(act, text))
+        made = [one for one in _now(running).outcomes if one.id not in before]
+        ours = [one for one in made if one.author == _our_id(running)]
+        if not ours:
+            raise Refused("act_not_ours")
+        return self._shown(running, ours[-1].id)
+
+    def _shown(self, running: RunningCircle, operation: OperationId) -> views.ActView:
+        outcome = _now(running).outcome(operation)
+        assert outcome is not None  # it was just found, and nothing takes an operation away
+        return act_view(running.service.circle.cold, outcome)
+
+
+_CATEGORIES: Final[dict[ActReason, ReasonCategory]] = {
+    "other": ReasonCategory.OTHER,
+    "confidence": ReasonCategory.CONFIDENCE,
+    "harm": ReasonCategory.HARM,
+    "pressure": ReasonCategory.PRESSURE,
+    "impostor": ReasonCategory.IMPOSTOR,
+    "absent": ReasonCategory.ABSENT,
+    "request": ReasonCategory.REQUEST,
+    "term": ReasonCategory.TERM,
+}
+
+
+def _why(reason: ActReason, text: str) -> Reason:
+    return Reason(_CATEGORIES[reason], text_hash(text))
+
+
+def _now(running: RunningCircle) -> Membership:
+    cold = running.service.circle.cold
+    return membership_of(cold.id, cold.operations)
+
+
+def _our_id(running: RunningCircle) -> MemberId:
+    return running.service.circle.cold.persona.keys.member_id
+
+
+def _of_members(cold: Cold) -> list[Outcome]:
+    """Return the acts that stand for themselves: seconds are shown with what they support."""
+    outcomes = membership_of(cold.id, cold.operations).outcomes
+    return [one for one in outcomes if not isinstance(one.act, Second | Acceptance)]
+
+
+def _member(cold: Cold, who: str) -> MemberId:
+    ours = cold.persona.keys.member_id
+    known = [(member, name_of(cold, member), member) for member in (ours, *others(cold))]
+    return find(who, known, missing="no_such_member")

@@ -1,0 +1,119 @@
+"""`toheal circle remove|role|second|readmit|acts`: what a circle decides about its members."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from toheal_p2p.app.vocabulary import ACT_REASONS, ROLES
+from toheal_p2p.cli.commands.circles import circle
+from toheal_p2p.cli.local_client import Item
+from toheal_p2p.cli.parsing import argument, json_option, word
+from toheal_p2p.cli.showing_acts import act_lines
+from toheal_p2p.cli.terminal import Terminal
+
+reason_option = click.option(
+    "--reason", type=click.Choice(ACT_REASONS), default="other", help="option.reason"
+)
+text_option = click.option("--text", metavar="TEXT", default="", type=word, help="option.why")
+
+
+@circle.command("remove", help="help.circle_remove")
+@argument("circle")
+@argument("who")
+@reason_option
+@text_option
+@json_option
+@click.pass_obj
+def remove(
+    terminal: Terminal, circle: str, who: str, reason: str, text: str, as_json: bool
+) -> None:
+    """Sign that somebody is to be out."""
+    act = terminal.ask_one(
+        "circle_remove",
+        stage="progress.waiting",
+        circle=circle,
+        who=who,
+        reason=reason,
+        text=text,
+    )
+    _show_act(terminal, act, as_json=as_json)
+
+
+@circle.command("role", help="help.circle_role")
+@argument("circle")
+@argument("who")
+@click.argument("role", type=click.Choice(ROLES))
+@reason_option
+@text_option
+@json_option
+@click.pass_obj
+def role(
+    terminal: Terminal,
+    circle: str,
+    who: str,
+    role: str,
+    reason: str,
+    text: str,
+    as_json: bool,
+) -> None:
+    """Sign that somebody is to have a role."""
+    act = terminal.ask_one(
+        "circle_role",
+        stage="progress.waiting",
+        circle=circle,
+        who=who,
+        role=role,
+        reason=reason,
+        text=text,
+    )
+    _show_act(terminal, act, as_json=as_json)
+
+
+@circle.command("second", help="help.circle_second")
+@argument("circle")
+@argument("act")
+@json_option
+@click.pass_obj
+def second(terminal: Terminal, circle: str, act: str, as_json: bool) -> None:
+    """Sign that we support what somebody proposed."""
+    found = terminal.ask_one("circle_second", stage="progress.waiting", circle=circle, act=act)
+    _show_act(terminal, found, as_json=as_json)
+
+
+@circle.command("readmit", help="help.circle_readmit")
+@argument("circle")
+@argument("who")
+@click.pass_obj
+def readmit(terminal: Terminal, circle: str, who: str) -> None:
+    """Take somebody back who was removed."""
+    terminal.order("circle_readmit", stage="progress.waiting", circle=circle, who=who)
+    terminal.tell("done.readmitted", name=who)
+
+
+@circle.command("acts", help="help.circle_acts")
+@argument("circle")
+@json_option
+@click.pass_obj
+def acts(terminal: Terminal, circle: str, as_json: bool) -> None:
+    """Print what was done in the circle, by whom, and what became of it."""
+    found = terminal.ask_app("circle_acts", stage="progress.waiting", circle=circle)
+    terminal.show_all(
+        found,
+        lambda words, act: "\n".join(act_lines(words, act)),
+        as_json=as_json,
+        empty="empty.other",
+    )
+
+
+def _show_act(terminal: Terminal, act: Item, *, as_json: bool) -> None:
+    if as_json:
+        terminal.show_json(act)
+        return
+    for line in act_lines(terminal.words, act):
+        terminal.show(line)
+
+
+COMMANDS: Final = ()
+"""They belong to the group `circle`."""
