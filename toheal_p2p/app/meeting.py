@@ -25,7 +25,7 @@ from toheal_protocol.machines.state import Stage
 from toheal_protocol.model import CircleId
 
 SILENT_AFTER: Final = 20.0
-"""Seconds without a packet of any other machine after which a network is called silent."""
+"""Seconds without an announcement of any other machine after which a network is called silent."""
 
 CLOSING_LONGEST: Final = 2.0
 """Seconds for what is on its way when it closes. What is left is owed and comes later."""
@@ -172,5 +172,5 @@ def _state(opened: _Open | None, *, is_met: bool) -> MeetingState:
     age = trio.current_time() - opened.since
     if not opened.meeting.segments and age > 1:
         return "no_network"
-    is_silent = age > SILENT_AFTER and not opened.meeting.others_heard
+    is_silent = age > SILENT_AFTER and not opened.meeting.has_heard_others
     return "silent" if is_silent else "searching"
