@@ -231,7 +231,7 @@ def test_the_day_turns_while_it_is_open(room: RealRoom) -> None:
     assert {len(day) for day in days} == {1}, "no packet says anything of two days"
     assert len(set.union(*days)) == 2
     assert len({value for kind, value in facts_in(packets) if kind == "port"}) == 4
-    assert len(ports_at_the_end - ports) <= 2, "at most one try that found it needless"
+    assert len(ports_at_the_end - ports) <= 8, "some tries that found it needless, and no storm"
     room.people[0].say(circle, "over the wire of yesterday")
     await_true(lambda: not room.people[0].undelivered(circle), within=5)
 

@@ -19,10 +19,13 @@ from trio.testing import MockClock
 from tests.support.applications import Village, a_village, circle_of_two, eventually
 from tests.support.memory_relay import MemoryRelay
 from toheal_p2p.app.application import Application
+from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.relay_connection import HAIL_AFTER, HAIL_LIVELY
 from toheal_p2p.services.relay_line import PATIENCE
+from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.courier import RELAY_RESEND
 from toheal_protocol.machines.pair import MAX_BEYOND
+from toheal_protocol.messages.grants import SIGNAL
 from toheal_protocol.wire.mailbox import Deposit, decode_command
 from toheal_relay.limits import Limits
 
@@ -47,6 +50,11 @@ def has(app: Application, circle: str, *said: str) -> Callable[[], Awaitable[boo
         return set(said) <= set(await texts(app, circle))
 
     return is_there
+
+
+def service_of(app: Application) -> CircleService:
+    [running] = app._running.values()
+    return running.service
 
 
 def is_linked(app: Application, circle: str) -> Callable[[], Awaitable[bool]]:
@@ -127,6 +135,69 @@ async def test_a_conversation_over_a_link_goes_on_when_the_relay_that_carries_it
         await trio.sleep(60)
         for app in (ours, theirs):
             assert sorted(await texts(app, circle)) == ["one", "three", "two"]
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("failed", [machine.RelayDown, machine.RelaySilent])
+async def test_a_link_that_a_failing_relay_may_carry_is_looked_after_and_used_meanwhile(
+    autojump_clock: MockClock, failed: type[machine.RelayDown | machine.RelaySilent]
+) -> None:
+    async with a_village(relays=2) as village:
+        ours, _, circle = await circle_of_two(village, direct=False)
+        await eventually(is_linked(ours, circle))
+        freeze_links(village)
+        await say(ours, circle, "under way")
+        decision = service_of(ours).take(failed(village.relay.address))
+        assert any(isinstance(effect, machine.ProbeLink) for effect in decision.effects)
+        assert not any(isinstance(effect, machine.Deposit) for effect in decision.effects)
+        [courier], [pair] = decision.circle.live.couriers.values(), decision.circle.pairs.values()
+        assert courier.cursor == pair.next_seq - 1 > pair.acked_through
+
+
+@pytest.mark.trio
+async def test_what_a_silent_relay_was_told_is_told_to_the_other(autojump_clock: MockClock) -> None:
+    async with a_village(relays=2, has_turn=False) as village:
+        ours, theirs, circle = await circle_of_two(village, direct=False)
+        await say(theirs, circle, "one")
+        await trio.sleep(60)
+        [before] = service_of(ours).circle.live.couriers.values()
+        assert before.relay is not None
+        assert before.told_through > 0
+        assert before.ack_at is None
+        after = service_of(ours).take(machine.RelaySilent(before.relay)).circle.live
+        [courier] = after.couriers.values()
+        acks = [ticket for ticket in after.tickets.values() if ticket.through]
+        assert acks or courier.ack_at is not None
+
+
+@pytest.mark.trio
+async def test_an_offer_at_a_relay_that_fails_is_said_over_the_other_at_once(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_village(relays=2) as village:
+        ours, theirs, circle = await circle_of_two(village, direct=False)
+        await eventually(is_linked(ours, circle))
+        village.channels.is_down = True  # so that the attempt takes its time
+        for end in village.channels.open:
+            end.lose()
+        offering = []
+
+        async def somebody_offers() -> bool:
+            for app in (ours, theirs):
+                [courier] = service_of(app).circle.live.couriers.values()
+                if courier.attempt is not None and courier.attempt.our_blob and courier.relay:
+                    offering.append((service_of(app), courier.relay))
+            return bool(offering)
+
+        await eventually(somebody_offers)
+        await trio.sleep(1)  # the relay has answered
+        service, relay = offering[0]
+        decision = service.take(machine.RelayDown(relay))
+        kinds = {ticket.kind for ticket in decision.circle.live.tickets.values()}
+        assert SIGNAL in kinds
+        said = [effect for effect in decision.effects if isinstance(effect, machine.Deposit)]
+        assert said
+        assert {effect.relay for effect in said}.isdisjoint({relay})
 
 
 @pytest.mark.trio

@@ -8,12 +8,19 @@ import trio
 from tests.support.applications import Village, a_village, circle_of_two, eventually
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.refusals import Refused
+from toheal_protocol.machines.linking import ATTEMPT_LIFE, RETRY_LONGEST
+from toheal_protocol.wire.mailbox import Deposit, decode_command
 
 pytestmark = pytest.mark.trio
 
 PROXY = "socks5://127.0.0.1:9050"
 
 ASK_TURN = 0x07
+
+
+def deposits_at(village: Village) -> int:
+    heard = village.relay.heard
+    return sum(isinstance(decode_command(message), Deposit) for message in heard)
 
 
 def times_asked(village: Village) -> int:
@@ -23,6 +30,11 @@ def times_asked(village: Village) -> int:
 def said_in_room(village: Village, name: str) -> int:
     host = village.hosts[name].address
     return sum(one.host == host for one in village.room.sent)
+
+
+def our_id(app: Application) -> bytes:
+    [running] = app._running.values()
+    return running.service.circle.cold.persona.keys.member_id
 
 
 async def kind(app: Application, circle: str) -> str:
@@ -39,7 +51,11 @@ async def test_with_a_proxy_no_relay_is_asked_for_turn_and_no_channel_is_prepare
             village.stop(name)
         ours, theirs, circle = await circle_of_two(village, direct=False)
         await trio.sleep(100)
-        await ours.network_changed()
+        deposits = deposits_at(village)
+        for app in (ours, theirs):
+            await app.network_changed()
+        await trio.sleep(1)
+        assert deposits_at(village) == deposits  # nobody is asked for a link that may not be
         await theirs.say(circle, "by relay", notes=(), to_facilitators=False)
         await trio.sleep(100)
         assert (await ours.read(circle, limit=10))[-1].text == "by relay"
@@ -52,22 +68,27 @@ async def test_links_over_lent_addresses_close_with_a_proxy_and_come_back_withou
     autojump_clock: object,
 ) -> None:
     async with a_village() as village:
-        ours, _, circle = await circle_of_two(village, direct=False)
+        *people, circle = await circle_of_two(village, direct=False)
+        opens, answers = sorted(people, key=our_id)  # who has the lower id begins links
+        for app, within in ((opens, ATTEMPT_LIFE), (answers, RETRY_LONGEST + ATTEMPT_LIFE)):
 
-        async def is_linked() -> bool:
-            return await kind(ours, circle) == "turn"
+            async def is_linked(app: Application = app) -> bool:
+                return await kind(app, circle) == "turn"
 
-        await eventually(is_linked)
-        asked = times_asked(village), len(village.channels.asked)
-        assert asked > (0, 0)
-        await ours.settings.set("proxy", PROXY)
-        assert await kind(ours, circle) != "turn"
-        await trio.sleep(2)
-        assert all(end.is_closed or end.is_lost for end in village.channels.open)
-        await trio.sleep(1000)
-        assert await kind(ours, circle) == "relay"
-        await ours.settings.set("proxy", "none")
-        await eventually(is_linked, within=20)
+            await eventually(is_linked)
+            assert times_asked(village)
+            for quiet in (60, 240, 960):
+                await app.settings.set("proxy", PROXY)
+                assert await kind(app, circle) != "turn"
+                await trio.sleep(2)
+                assert all(end.is_closed or end.is_lost for end in village.channels.open)
+                await trio.sleep(quiet)
+                assert await kind(app, circle) == "relay"
+                await app.settings.set("proxy", "none")
+                if app is answers:  # an attempt of theirs is over, and then they hear a word
+                    await trio.sleep(ATTEMPT_LIFE + 1)
+                    await app.say(circle, "back", notes=(), to_facilitators=False)
+                await eventually(is_linked, within=within)
 
 
 async def test_setting_a_proxy_ends_a_meeting_at_once_and_none_begins(

@@ -39,9 +39,9 @@ class Pace:
             await trio.sleep_until(calls[0] + WITHIN)
 
     def _forget(self) -> None:
-        before = trio.current_time() - WITHIN
+        now = trio.current_time()
         for host, calls in list(self._calls.items()):
-            while calls and calls[0] <= before:
+            while calls and calls[0] + WITHIN <= now:
                 calls.popleft()
             if not calls:
                 del self._calls[host]

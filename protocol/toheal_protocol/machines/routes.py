@@ -88,11 +88,14 @@ def _go_on_elsewhere(draft: Draft, member: MemberId, boot: bytes) -> None:
     grant = choose_grant(draft, member, MAIL)
     if grant is None or fails_now(draft, member, grant.relay):
         return
-    repeat_call(draft, member)
+    if not draft.courier(member).has_link:
+        _hand_over_again(draft, member, boot)
+    repeat_call(draft, member)  # after that: what starts over forgets its deposits
     repeat_unconfirmed(draft, member)
     linking.relay_is_up(draft, member)
-    if draft.courier(member).has_link:
-        return
+
+
+def _hand_over_again(draft: Draft, member: MemberId, boot: bytes) -> None:
     lost = {
         ticket.kind
         for ticket in draft.live.tickets.values()
