@@ -143,12 +143,12 @@ def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
         draft.set_courier(member, draft.live.couriers.get(member) or Courier())
         if not routes.is_used(draft, member, relay):
             continue  # what another relay carries does not have to go out once more
+        repeat_call(draft, member)  # first: whoever begins anew must not be heard as before
+        repeat_unconfirmed(draft, member)
         if not draft.courier(member).has_link:
             courier.start_over(draft, member)
             linking.say_here(draft, member, is_reply=False)
             ack_if_untold(draft, member)
-        repeat_call(draft, member)  # after that: what starts over forgets its deposits
-        repeat_unconfirmed(draft, member)
         linking.relay_is_up(draft, member)
 
 

@@ -88,11 +88,11 @@ def _go_on_elsewhere(draft: Draft, member: MemberId, boot: bytes) -> None:
     grant = choose_grant(draft, member, MAIL)
     if grant is None or fails_now(draft, member, grant.relay):
         return
+    repeat_call(draft, member)
+    repeat_unconfirmed(draft, member)
     if not draft.courier(member).has_link:
         _hand_over_again(draft, member, boot)
-    repeat_call(draft, member)  # after that: what starts over forgets its deposits
-    repeat_unconfirmed(draft, member)
-    linking.relay_is_up(draft, member)
+    linking.relay_is_up(draft, member)  # last: what starts over forgets its deposits
 
 
 def _hand_over_again(draft: Draft, member: MemberId, boot: bytes) -> None:
