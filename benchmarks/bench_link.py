@@ -32,6 +32,7 @@ from toheal_p2p.adapters.ice import GuardedIce
 from toheal_p2p.adapters.webrtc import WebRtcChannels
 from toheal_p2p.services.link import Link
 from toheal_protocol.machines import link as machine
+from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.machines.link_parts import WINDOW
 from toheal_protocol.model import Frame, Instant
 from toheal_protocol.wire.link_record import FRAME_OVERHEAD, derive_link_keys
@@ -49,7 +50,7 @@ class Bare:
     def __init__(self, *, controlling: bool) -> None:
         self.gatherer = RTCIceGatherer(iceServers=[])
         self.gatherer._connection = GuardedIce(
-            controlling=controlling, stun_servers=(), include_loopback=True
+            controlling=controlling, way=LinkWay.LAN, servers=(), include_loopback=True
         )
         self.ice = RTCIceTransport(self.gatherer)
         self.dtls = RTCDtlsTransport(self.ice, [RTCCertificate.generateCertificate()])

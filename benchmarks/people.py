@@ -96,9 +96,16 @@ class Line:
 
 
 @contextmanager
-def a_relay(folder: Path) -> Iterator[tuple[str, int]]:
-    """Run a relay; give its address and process id."""
-    options = ("--host=127.0.0.1", "--port=0", f"--state={folder / 'relay'}", "--allow-loopback")
+def a_relay(folder: Path, *, port: int = 0, public: str = "") -> Iterator[tuple[str, int]]:
+    """Run a relay; give its address and process id.
+
+    Args:
+        port: a free one if 0.
+        public: HOST:PORT at which its clients reach it, if that is not its own.
+    """
+    options = [f"--port={port}", f"--state={folder / 'relay'}", "--allow-loopback"]
+    options += [f"--public={public}"] if public else []
+    options += ["--host=127.0.0.1"]
     process = subprocess.Popen(
         [sys.executable, "-m", "toheal_relay", "run", *options], stdout=subprocess.PIPE
     )
@@ -169,9 +176,9 @@ class Driver:
 
     app: Application
 
-    async def create(self, name: str, relay: str) -> Answer:
+    async def create(self, name: str, relay: str, direct: bool = True) -> Answer:
         made = await self.app.circle_create(
-            name, relays=[relay], direct=True, charter="We listen.", nickname=None
+            name, relays=[relay], direct=direct, charter="We listen.", nickname=None
         )
         return {"circle": made.id}
 
@@ -195,13 +202,42 @@ class Driver:
         return {"seen": seen, "at": time.monotonic()}
 
     async def await_direct(self, circle: str) -> Answer:
+        return await self.await_link(circle, "direct")
+
+    async def await_link(self, circle: str, kind: str) -> Answer:
+        """Answer when the link to the other is of this kind: direct, turn, ..."""
         service = self.app._find(circle).service
-        await until(lambda: showing.link_views(service)[0].link == "direct")
+        await until(lambda: showing.link_views(service)[0].link == kind)
         return {"at": time.monotonic()}
 
     async def say(self, circle: str, text: str) -> Answer:
         await self._say(circle, text)
         return {"at": time.monotonic()}
+
+    async def converse(
+        self, circle: str, size: int, count: int, every: float, after: int
+    ) -> Answer:
+        """Say `count` texts, one every so many seconds, and read as many of others meanwhile.
+
+        Answer when each was begun, and when each of the others' could be read.
+        """
+        began: list[float] = []
+        at: list[float] = []
+
+        async def speak() -> None:
+            start = trio.current_time()
+            for number in range(count):
+                await trio.sleep_until(start + number * every)
+                began.append(time.monotonic())
+                await self._say(circle, "w" * size)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(speak)
+            async for _text in self._texts_of_others(circle, after=after):
+                at.append(time.monotonic())
+                if len(at) == count:
+                    break
+        return {"began": began, "at": at}
 
     async def say_many(self, circle: str, size: int, count: int, at_once: int) -> Answer:
         """Say `count` texts, `at_once` at a time; answer when they are durable, and acknowledged."""

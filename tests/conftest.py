@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.support import parts
+from tests.support.shown import Show, show_for, shown
 
 settings.register_profile(
     "ci",
@@ -46,6 +47,20 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         f"parts missing here: {', '.join(missing) or 'none'}",
         f"parts required: {', '.join(sorted(parts.required())) or 'none'}",
     ]
+
+
+@pytest.fixture
+def show(request: pytest.FixtureRequest) -> Show:
+    """Have a text printed after the run: `show(title, text)`."""
+    return show_for(request)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests had to show, in a quiet run too."""
+    reports = [one for some in terminalreporter.stats.values() for one in some]
+    for title, text in shown(reports):
+        terminalreporter.section(title)
+        terminalreporter.write_line(text)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -34,10 +34,18 @@ class _Known:
     bytes: Pace
     stun: Pace
     short_stun: Pace
+    grants: Pace
     connections: int = 0
 
     def is_idle(self, now: Instant) -> bool:
-        paces = (self.arrivals, self.commands, self.bytes, self.stun, self.short_stun)
+        paces = (
+            self.arrivals,
+            self.commands,
+            self.bytes,
+            self.stun,
+            self.short_stun,
+            self.grants,
+        )
         return self.connections == 0 and all(pace.is_idle(now) for pace in paces)
 
 
@@ -90,6 +98,10 @@ class Admission:
         known = self._look_up(source, now)
         return known.commands.take(cost, now=now) or known.bytes.take(size, now=now)
 
+    def ask_turn(self, source: Source, *, now: Instant) -> float:
+        """Take a wish for TURN credentials; return 0, or after how many seconds to come again."""
+        return self._look_up(source, now).grants.take(1, now=now)
+
     def may_answer_stun(self, source: Source, *, is_short: bool, now: Instant) -> bool:
         """Say whether a Binding request may be answered. `is_short`: it is shorter than its answer."""
         known = self._look_up(source, now)
@@ -126,6 +138,7 @@ class Admission:
             bytes=Pace(limits.bytes_per_second * factor, limits.bytes_burst * factor),
             stun=Pace(limits.stun_per_second, limits.stun_burst),
             short_stun=Pace(limits.short_stun_per_second, limits.short_stun_burst),
+            grants=Pace(limits.grants_per_second, limits.grants_burst),
         )
 
 

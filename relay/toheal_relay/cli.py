@@ -26,6 +26,7 @@ from toheal_relay.server.control import AlreadyRunning, NotRunning, ask_holdings
 from toheal_relay.server.relay import RelayConfig, RunningRelay, serve_relay
 from toheal_relay.server.sockets import CannotListen, host_for_others
 from toheal_relay.tls import UnusableKey, fingerprint_of, load_or_make_key
+from toheal_relay.turn.config import UnusableSecret, UnusableTurn, configure_turn
 
 DEFAULT_PORT: Final = 3478
 """STUN's port (RFC 8489): the one thing here that has a standard port."""
@@ -76,8 +77,28 @@ def main() -> None:
 @click.option(
     "--allow-loopback",
     is_flag=True,
-    help="This relay is for this machine only (demos, tests): do not warn about that.",
+    help="This relay is for this machine only (demos, tests): do not warn, and relay to it.",
 )
+@click.option(
+    "--turn",
+    "turn_urls",
+    multiple=True,
+    metavar="URL",
+    help="Send clients to this TURN server (turn:HOST:PORT, turns:HOST:PORT) instead of here.",
+)
+@click.option(
+    "--turn-secret",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File with the secret that TURN passwords follow from; drawn at each start otherwise.",
+)
+@click.option("--turn-address", metavar="IPV4", help="What peers reach relayed UDP ports at.")
+@click.option(
+    "--turn-allow",
+    multiple=True,
+    metavar="NETWORK",
+    help="Relay to peers in this special network, too (a relay of a closed network).",
+)
+@click.option("--no-turn", is_flag=True, help="Offer no TURN.")
 @click.option(
     "--show-deposits",
     is_flag=True,
@@ -91,6 +112,11 @@ def run(
     state: Path,
     as_json: bool,
     allow_loopback: bool,
+    turn_urls: tuple[str, ...],
+    turn_secret: Path | None,
+    turn_address: str | None,
+    turn_allow: tuple[str, ...],
+    no_turn: bool,
     show_deposits: bool,
 ) -> None:
     """Run the relay; prints `relay ADDRESS` when it is ready."""
@@ -98,8 +124,15 @@ def run(
         raise click.UsageError("--show-deposits is for a relay that listens on this machine only")
     public_host, public_port = _split_public(public)
     limits = limits_for(memory=memory_ceiling(), descriptors=raise_descriptors())
-    config = RelayConfig(state, host, port, public_host, public_port, limits)
+    allowed = (*turn_allow, *(("127.0.0.0/8",) if allow_loopback else ()))
     with _plain_errors():
+        try:
+            turn = configure_turn(
+                turn_urls, turn_secret, is_off=no_turn, address=turn_address, allowed=allowed
+            )
+        except UnusableTurn as problem:
+            raise click.UsageError(str(problem)) from None
+        config = RelayConfig(state, host, port, public_host, public_port, limits, turn)
         trio.run(_run, config, as_json, allow_loopback, show_deposits)
 
 
@@ -198,7 +231,7 @@ def _plain_errors() -> Iterator[None]:
 
 def _in_words(problem: BaseException) -> str | None:
     match problem:
-        case UnusableKey() | CannotListen():
+        case UnusableKey() | CannotListen() | UnusableSecret():
             return str(problem)
         case AlreadyRunning():
             return "a relay is already running on this state folder"

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import assert_never
+from typing import Final, TypeAlias, assert_never
 
 from attrs import Factory, define, field
 
 from toheal_protocol.errors import MalformedFrame
 from toheal_protocol.model import Address, Instant
 from toheal_protocol.wire.mailbox import (
+    AskTurn,
     Binding,
     Credit,
     Delete,
@@ -48,6 +49,7 @@ from toheal_protocol.wire.mailbox_answers import (
     encode_hello,
     encode_mail,
     encode_reply,
+    encode_turn,
 )
 from toheal_relay.admission import Admission
 from toheal_relay.limits import Limits
@@ -55,8 +57,13 @@ from toheal_relay.mailboxes import Mailboxes
 from toheal_relay.metrics import Holdings, Mood, Tally
 from toheal_relay.pace import Pace
 from toheal_relay.shares import Source
+from toheal_relay.turn.credentials import Credentials
 
 _SECRET_SIZE = 32
+
+_Answered: TypeAlias = Open | Deposit | Delete | Unwatch | Hail | AskTurn
+
+_REFUSED: Final = Outcome(Code.REFUSED)
 
 _CREDIT_COST = 0.25
 """Commands that a `Credit` counts for: it costs us little, and nothing must cost nothing."""
@@ -88,14 +95,23 @@ class Desk:
     Args:
         fingerprint: 32 bytes, of the relay's key; signatures are bound to it.
         draw: gives fresh random bytes.
+        turn: what to hand out to who asks for TURN; None if there is none here.
     """
 
-    def __init__(self, limits: Limits, *, fingerprint: bytes, draw: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        fingerprint: bytes,
+        draw: Callable[[int], bytes],
+        turn: Credentials | None = None,
+    ) -> None:
         self.limits = limits
         self.admission = Admission(limits, draw=draw)
         self.boot = draw(BOOT_SIZE)
         self._fingerprint = fingerprint
         self._draw = draw
+        self._turn = turn
         self._tally = Tally()
         self._mailboxes = Mailboxes(
             limits, secret=draw(_SECRET_SIZE), tally=self._tally, on_lost=self._lose
@@ -187,9 +203,7 @@ class Desk:
         """Count a connection that ended by a bug of ours."""
         self._faults += 1
 
-    def _carry_out(
-        self, visitor: Visitor, command: Open | Deposit | Delete | Unwatch | Hail, *, now: Instant
-    ) -> None:
+    def _carry_out(self, visitor: Visitor, command: _Answered, *, now: Instant) -> None:
         match command:
             case Deposit():
                 outcomes = [self._deposit(visitor, command, now=now)]
@@ -206,13 +220,22 @@ class Desk:
                 outcomes = [DONE]
             case Hail():
                 outcomes = [DONE]
+            case AskTurn(number):
+                self._say(visitor, self._grant(visitor, number, now=now))
+                return
             case _:
                 assert_never(command)
         self._say(visitor, encode_reply(command.number, outcomes))
 
-    def _refuse(
-        self, visitor: Visitor, command: Open | Deposit | Delete | Unwatch | Hail, retry: float
-    ) -> None:
+    def _grant(self, visitor: Visitor, number: int, *, now: Instant) -> bytes:
+        if self._turn is None:
+            return encode_reply(number, [_REFUSED])
+        if retry := self.admission.ask_turn(visitor.source, now=now):
+            self._tally.note(Mood.REFUSED)
+            return encode_reply(number, [Outcome(Code.FULL, int(retry) + 1)])
+        return encode_turn(self._turn.grant(number))
+
+    def _refuse(self, visitor: Visitor, command: _Answered, retry: float) -> None:
         self._tally.note(Mood.REFUSED)
         count = len(command.openings) if isinstance(command, Open) else 1
         outcome = Outcome(Code.FULL, int(retry) + 1)

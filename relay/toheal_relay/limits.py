@@ -22,6 +22,13 @@ rounds up, so that a flood of tiny frames fills the budget before it fills the m
 CONNECTION_COST: Final = 48 * KILOBYTE
 """Bytes of memory we expect a connection to take when busy (idle: 24 kB, measured)."""
 
+ALLOCATION_COST: Final = 16 * KILOBYTE
+"""Bytes of memory we expect an allocation to take: its objects and a task that waits (4 kB, and 1 kB
+for each channel, measured), and what the kernel holds for its socket."""
+
+MOST_ALLOCATIONS: Final = 8_000
+"""Relayed ports we take at most: a machine has about 28 000 to give, to all its programs."""
+
 RETRY_FULL: Final = 60
 """Seconds after which somebody who met a full relay may try again: long enough to mean it, short
 enough that a message is not a minute late for nothing."""
@@ -110,6 +117,39 @@ class Limits:
     stun_burst: float = 500.0
     """Answers per source at once."""
 
+    # TURN.
+    grants_per_second: float = 1.0
+    """Credentials handed out per source: they last an hour and serve all links of a client."""
+    grants_burst: float = 100.0
+    """Of these at once: everybody behind one address comes back after a restart."""
+    allocations: int = 2_000
+    """Relayed ports at once, one file descriptor each."""
+    allocations_per_source: int = 300
+    """From one source: four people in circles of twenty-four, with three tries per link."""
+    allocations_per_name: int = 100
+    """With one set of credentials: one person in such a circle, and some to spare."""
+    peers_per_allocation: int = 32
+    """Addresses, and channels, of one allocation: a link has one peer with a few addresses."""
+    relayed_per_second: float = 2.0 * MEGABYTE
+    """Bytes relayed for one source per second, both ways: sixteen Mbit/s."""
+    relayed_burst: float = 32.0 * MEGABYTE
+    """Of these at once: a picture or a history, as fast as the line goes."""
+    relayed_total_per_second: float = 50.0 * MEGABYTE
+    """Bytes relayed for everybody per second: what one core can do for ordinary packets."""
+    relayed_total_burst: float = 200.0 * MEGABYTE
+    """Of these at once."""
+    stranger_packets: int = 20
+    """Packets a peer may be sent before it answered with a check of ICE: seven tries of each side,
+    twice, and no more that somebody who never asked for them could get."""
+    strangers_per_second: float = 20.0
+    """Of these per second for one source, whoever they go to."""
+    strangers_burst: float = 1_000.0
+    """Of these at once: all links of a circle at the same time."""
+    turn_patience: float = 30.0
+    """Seconds somebody who came over TCP or TLS is kept without an allocation."""
+    turn_queue: int = 256 * KILOBYTE
+    """Bytes that wait for a client over TCP or TLS; packets beyond it are lost, as with UDP."""
+
     # What we keep about sources.
     sources: int = 50_000
     """Sources we keep paces for at once, about 500 bytes each; beyond it the slate is wiped."""
@@ -125,12 +165,16 @@ def limits_for(*, memory: int, descriptors: int, base: Limits | None = None) -> 
     """
     limits = base or Limits()
     share = memory // 4
-    connections = min(share // CONNECTION_COST, descriptors - 64)
+    allocations = min(descriptors // 4, share // ALLOCATION_COST, MOST_ALLOCATIONS)
+    allocations = max(allocations, 16)
+    connections = min(share // CONNECTION_COST, descriptors - allocations - 64)
     mail = min(share, 8 * 1024 * MEGABYTE)
     return evolve(
         limits,
         connections=max(connections, 16),
         connections_per_source=max(connections // 8, 16),
+        allocations=allocations,
+        allocations_per_source=min(limits.allocations_per_source, max(allocations // 4, 16)),
         mailboxes=max(mail // 4096, 1_000),
         mailboxes_per_source=max(mail // 40_960, 500),
         bytes_total=mail,

@@ -45,7 +45,8 @@ class Tally:
 class Holdings:
     """What a relay holds at one moment, for its operator: counts only.
 
-    The moods are counted since the start; `faults` are connections that ended by a bug of ours.
+    The moods are counted since the start; `faults` are connections that ended by a bug of ours. `relayed_bytes` goes
+    up in steps of 32 kB.
     """
 
     connections: int
@@ -62,3 +63,5 @@ class Holdings:
     refused: int
     expired: int
     faults: int
+    allocations: int = 0
+    relayed_bytes: int = 0

@@ -18,15 +18,21 @@ from hypothesis import strategies as st
 from tests.support.sctp_wire import Pair, chunk, sign
 from toheal_p2p.adapters import sctp
 from toheal_p2p.adapters.sctp import (
+    FIRST_RTO,
+    LONGEST_RTO,
     MAX_CWND,
     MAX_HELD_CHUNKS,
     MAX_PACKET_SIZE,
     MAX_TSN_AHEAD,
+    MOST_FIRST_RTO,
     RECEIVE_WINDOW,
+    SHORTEST_RTO,
     WINDOW_OVERRUN,
     GuardedSctp,
     check_packet,
 )
+from toheal_p2p.adapters.sctp_flow import SACK_DELAY
+from toheal_p2p.adapters.webrtc import OPENING_LONGEST
 from toheal_protocol.errors import MalformedFrame
 from toheal_protocol.wire.link_record import MAX_RECORD_SIZE
 
@@ -92,6 +98,8 @@ def test_records_pass_between_two_guarded_sides():
             pair.theirs.channel.send(record)
         await pair.carry()
         assert pair.ours.messages == pair.theirs.messages == records * 20
+        await asyncio.sleep(2 * SACK_DELAY)
+        await pair.carry()
         await asyncio.wait_for(pair.ours.sctp.quiet(), 5)
 
     for peer_class in (GuardedSctp, stock.RTCSctpTransport):
@@ -464,6 +472,46 @@ def test_random_packets_cost_little():
     under_attack(attack)
 
 
+def test_a_lost_message_is_repeated_soon_and_then_ever_later_within_bounds():
+    async def main():
+        pair = Pair()
+        ours = pair.ours.sctp
+        ours._update_rto(0.02)
+        waited = [ours._rto]
+        for _ in range(5):
+            ours._t3_expired()
+            waited.append(ours._rto)
+        assert waited == [
+            SHORTEST_RTO,
+            2 * SHORTEST_RTO,
+            4 * SHORTEST_RTO,
+            8 * SHORTEST_RTO,
+            *[LONGEST_RTO] * 2,
+        ]
+        ours._update_rto(60.0)
+        assert ours._rto == LONGEST_RTO
+        ours._update_rto(0.02)
+        assert ours._rto > SHORTEST_RTO, "one quick answer does not make it forget a slow one"
+
+    asyncio.run(main())
+
+
+def test_a_lost_handshake_packet_is_repeated_soon_and_for_some_seconds():
+    async def main():
+        ours = Pair().ours.sctp
+        ours._t1_chunk = stock.InitChunk()
+        waited = [ours._rto]
+        while ours._t1_failures <= stock.SCTP_MAX_INIT_RETRANS:
+            waited.append(ours._rto)
+            ours._t1_expired()
+        ours._t1_cancel()
+        assert waited[0] == FIRST_RTO
+        assert max(waited) == MOST_FIRST_RTO
+        assert 6 < sum(waited) < OPENING_LONGEST
+
+    asyncio.run(main())
+
+
 def test_what_we_override_and_lean_on_exists_in_the_pinned_aiortc():
     ours, theirs = GuardedSctp, stock.RTCSctpTransport
     overridden = [
@@ -478,7 +526,9 @@ def test_what_we_override_and_lean_on_exists_in_the_pinned_aiortc():
         "_receive_sack_chunk",
         "_send_chunk",
         "_set_state",
+        "_t1_expired",
         "_transmit",
+        "_update_rto",
     }
     for name in set(overridden) - {"__init__"}:
         mine, base = getattr(ours, name), getattr(theirs, name)
@@ -505,8 +555,10 @@ def test_what_we_override_and_lean_on_exists_in_the_pinned_aiortc():
             "_outbound_queue",
             "_outbound_streams_count",
             "_rto",
+            "_rttvar",
             "_sack_needed",
             "_sent_queue",
+            "_srtt",
         }
         for name in leaned_on:
             assert name in source

@@ -38,6 +38,7 @@ from toheal_protocol.machines.records import (
     PutSetting,
     Write,
 )
+from toheal_protocol.model import CircleId, Frame, MemberId
 
 OpenVault = Callable[[], AbstractAsyncContextManager[Vault]]
 
@@ -157,6 +158,52 @@ async def test_a_frame_sealed_again_replaces_the_first_and_lies_at_no_relay(
         assert second.boot == b"boot"
         await vault.commit((MarkAtRelay(C1, M2, (2,), b""),))
         assert (await vault.owed(C1, M2, after=1, limit=1))[0].boot == b""
+
+
+@pytest.mark.trio
+async def test_a_frame_that_ends_with_its_message_comes_back_whole(open_vault: OpenVault) -> None:
+    """Also when the message was written before, is written anew, or is another circle's."""
+    commons = [bytes(range(256)) * (number + 1) for number in range(3)]
+    frames = [Frame(b"\xffwrap\x00" + common) for common in commons]
+    async with open_vault() as vault:
+        await vault.commit(
+            [
+                an_entry(1, common=commons[1]),
+                an_owed(1, mid=1, frame=frames[1]),
+                an_owed(1, member=3, mid=1, frame=frames[1]),
+                an_owed(2, mid=2, frame=frames[2]),
+            ]
+        )
+        await vault.commit([an_entry(2, common=commons[2])])
+        await vault.commit([an_owed(3, mid=2, frame=frames[2]), an_owed(4, frame=frames[1])])
+        await vault.commit([an_owed(5, mid=1, frame=b"short"), an_owed(6, mid=1, frame=b"")])
+        await vault.commit([an_owed(7, circle=C2, mid=1, frame=frames[1])])
+
+        async def found(circle: CircleId = C1, member: MemberId = M2) -> list[bytes]:
+            return [row.frame for row in await vault.owed(circle, member, after=-1, limit=9)]
+
+        ours = [frames[1], frames[2], frames[2], frames[1], b"short", b""]
+        assert await found() == ours
+        assert await found(member=M3) == [frames[1]]
+        assert await found(C2) == [frames[1]]
+        await vault.commit([an_entry(1, common=commons[0]), an_owed(8, mid=1, frame=frames[0])])
+        assert await found() == [*ours, frames[0]]
+        await vault.commit([an_owed(1, mid=1, frame=frames[0]), DropOwed(C1, M2, through=0)])
+        assert await found() == [frames[0], *ours[1:], frames[0]]
+        await vault.commit([DropCircle(C1)])
+        assert await found() == []
+        assert await found(C2) == [frames[1]]
+
+
+@pytest.mark.trio
+@pytest.mark.real
+async def test_what_many_are_owed_is_kept_once(tmp_path: Path) -> None:
+    common = bytes(60_000)
+    writes = [an_owed(1, member=member, mid=1, frame=b"wrap" + common) for member in range(2, 26)]
+    async with real_vault(tmp_path / "home") as vault:
+        await vault.commit([an_entry(1, common=common), *writes])
+    [store] = (tmp_path / "home").glob("store*")
+    assert store.stat().st_size < 4 * len(common)
 
 
 @pytest.mark.trio

@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager
 import aioice.ice
 import pytest
 import trio
+from aiortc import RTCDtlsTransport, RTCSctpTransport
+from aiortc.rtcsctptransport import SCTP_RTO_MIN
 from attrs import evolve
 from trio.testing import MockClock
 
@@ -22,11 +24,13 @@ from tests.support.channels import check_channel_contract, connected
 from tests.support.guest import guest_run
 from tests.support.links import key_pair
 from toheal_p2p.adapters.bridge import aio, run
+from toheal_p2p.adapters.dtls import QuickDtls
 from toheal_p2p.adapters.ice import GATHER_LONGEST, MAX_REMOTE_ADDRESSES, GuardedIce
 from toheal_p2p.adapters.webrtc import OPENING_LONGEST, WebRtcChannels
-from toheal_p2p.ports.channels import ChannelFailed
+from toheal_p2p.ports.channels import ChannelFailed, RelayServer, ServerKind
 from toheal_p2p.services.link import Link
 from toheal_protocol.errors import LocalError
+from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.machines.link import Ending
 from toheal_protocol.machines.link_parts import PING_EVERY, SILENCE_LONGEST
 from toheal_protocol.model import Frame
@@ -45,7 +49,7 @@ LOOPBACK = WebRtcChannels(include_loopback=True)
 
 
 async def prepare(*, controlling):
-    return await LOOPBACK.prepare(controlling=controlling, stun_servers=())
+    return await LOOPBACK.prepare(controlling=controlling, way=LinkWay.DIRECT, servers=())
 
 
 @asynccontextmanager
@@ -200,6 +204,35 @@ async def test_a_malformed_blob_fails_at_once_and_frees_everything():
         await ours.connect(b"")
 
 
+@pytest.mark.parametrize("who", [0, 1], ids=["controlling", "controlled"])
+@pytest.mark.parametrize("which", [1, 2], ids=["first", "second"])
+@in_guest
+async def test_a_datagram_of_the_handshake_that_is_lost_is_sent_again_as_it_was(who, which):
+    prepared = [await prepare(controlling=True), await prepare(controlling=False)]
+    dtls, sent = prepared[who]._dtls, []
+    send = dtls.transport._send
+
+    async def lossy_send(data):
+        sent.append(data)
+        if len(sent) != which:
+            await send(data)
+
+    dtls.transport._send = lossy_send
+    channels = []
+
+    async def connect(mine):
+        channels.append(await prepared[mine].connect(prepared[1 - mine].blob))
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connect, 0)
+            nursery.start_soon(connect, 1)
+    assert sent.count(sent[which - 1]) > 1
+    assert channels[0].exporter == channels[1].exporter
+    for channel in channels:
+        await channel.aclose()
+
+
 @in_guest
 async def test_a_cancelled_connect_frees_everything():
     ours, theirs = await prepare(controlling=True), await prepare(controlling=False)
@@ -215,13 +248,13 @@ async def test_a_cancelled_connect_frees_everything():
 async def test_without_any_address_there_is_no_channel(monkeypatch):
     monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda **_: [])
     with pytest.raises(ChannelFailed):
-        await WebRtcChannels().prepare(controlling=True, stun_servers=())
+        await WebRtcChannels().prepare(controlling=True, way=LinkWay.DIRECT, servers=())
 
 
 @in_guest
 async def test_loopback_is_neither_offered_nor_tried_unless_asked_for():
     try:
-        ours = await WebRtcChannels().prepare(controlling=True, stun_servers=())
+        ours = await WebRtcChannels().prepare(controlling=True, way=LinkWay.DIRECT, servers=())
     except ChannelFailed:
         return  # a machine with nothing but loopback
     assert all(c.host != "127.0.0.1" for c in decode_blob(ours.blob).candidates)
@@ -260,7 +293,9 @@ async def test_the_outer_address_comes_from_the_servers_we_named_and_no_other():
             nursery.start_soon(answer)
             with trio.fail_after(5):
                 ours = await LOOPBACK.prepare(
-                    controlling=True, stun_servers=[server.getsockname()[:2]]
+                    controlling=True,
+                    way=LinkWay.DIRECT,
+                    servers=[RelayServer(*server.getsockname()[:2], ServerKind.STUN)],
                 )
             nursery.cancel_scope.cancel()
     assert asked
@@ -276,7 +311,11 @@ async def test_silent_or_unknown_stun_servers_cost_a_second_and_no_more():
         started = time.monotonic()
         ours = await LOOPBACK.prepare(
             controlling=True,
-            stun_servers=[silent.getsockname()[:2], ("relay.invalid", 3478)],
+            way=LinkWay.DIRECT,
+            servers=[
+                RelayServer(*silent.getsockname()[:2], ServerKind.STUN),
+                RelayServer("relay.invalid", 3478, ServerKind.STUN),
+            ],
         )
         assert time.monotonic() - started < GATHER_LONGEST + 1.5
     assert all(c.kind is CandidateKind.HOST for c in decode_blob(ours.blob).candidates)
@@ -284,10 +323,12 @@ async def test_silent_or_unknown_stun_servers_cost_a_second_and_no_more():
 
 
 def test_a_peer_that_dies_silently_is_noticed_by_our_own_ping():
-    """Trio's clock runs a hundred times faster than the peer's machine needs to die."""
+    """Once the link is open, trio's clock runs a hundred times faster than the peer's machine."""
+    clock = MockClock(rate=1)
 
     async def main():
         async with open_links() as (ours, theirs):
+            clock.rate = 100
             await trio.sleep(1)
             for transport in sockets_of(theirs.channel):
                 transport.abort()
@@ -295,7 +336,7 @@ def test_a_peer_that_dies_silently_is_noticed_by_our_own_ping():
             await ours.closed.wait()
             return ours.ending, trio.current_time() - died_at
 
-    ending, took = run(main, clock=MockClock(rate=100))
+    ending, took = run(main, clock=clock)
     assert ending is Ending.SILENT
     assert took <= PING_EVERY + SILENCE_LONGEST + 5
 
@@ -432,6 +473,11 @@ def test_what_we_lean_on_exists_in_the_pinned_aioice_and_aiortc():
         assert name in vars(aioice.ice.Connection)
         assert name in vars(GuardedIce) or name == "request_received"
 
+    for name in ("_recv_next", "_do_handshake", "_write_ssl"):
+        assert name in vars(RTCDtlsTransport)
+        assert name in vars(QuickDtls)
+    assert "_update_rto" in vars(RTCSctpTransport)
+
     async def main():
         async with open_channels() as (ours, _):
             assert ours._dtls._ssl is not None
@@ -439,6 +485,7 @@ def test_what_we_lean_on_exists_in_the_pinned_aioice_and_aiortc():
             assert ours._dtls._rx_srtp is None
             assert ours._ice._connection._remote_candidates
             assert ours._dtls._role in ("server", "client")
+            assert ours._sctp._rto < SCTP_RTO_MIN
             return ours._dtls._ssl.get_protocol_version_name()
 
     assert run(main) in ("DTLSv1.2", "DTLSv1.3")

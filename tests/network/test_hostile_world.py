@@ -81,7 +81,7 @@ def heal(world: World) -> None:
 
 
 class HostileWorld(RuleBasedStateMachine):
-    """Two or three people; a relay, links and processes that fail in every way we know."""
+    """Two or three people; a relay, links, a room and processes that fail in every way we know."""
 
     @initialize(
         seed=st.integers(0, 1 << 20), count=st.sampled_from([2, 2, 3]), is_direct=st.booleans()
@@ -146,6 +146,14 @@ class HostileWorld(RuleBasedStateMachine):
         for member in list(person.links):
             self.world.cut_link(person, member)
 
+    @rule(who=st.integers(0, 2))
+    def somebody_comes_into_the_room(self, who: int) -> None:
+        self.world.room.enter(self._who(who))
+
+    @rule(who=st.integers(0, 2))
+    def somebody_leaves_the_room(self, who: int) -> None:
+        self.world.room.leave(self._who(who))
+
     @rule(are_allowed=st.booleans())
     def links_become_possible_or_not(self, are_allowed: bool) -> None:
         self.world.links_allowed = are_allowed
@@ -177,7 +185,7 @@ def run_schedule(seed: int, *, length: int) -> None:
     world = gather(seed, chance.choice([2, 2, 3, 4]), is_direct=chance.random() < 0.7)
     for number in range(length):
         person = chance.choice(world.people)
-        match chance.randrange(14):
+        match chance.randrange(16):
             case 0 | 1 | 2 | 3 | 4:
                 for part in range(chance.choice([1, 1, 2, 20])):
                     person.say(f"{number}.{part}")
@@ -203,6 +211,10 @@ def run_schedule(seed: int, *, length: int) -> None:
                 for member in list(person.links):
                     world.cut_link(person, member)
                 world.links_allowed = chance.random() < 0.7
+            case 14:
+                world.room.enter(person)
+            case 15:
+                world.room.leave(person)
     heal(world)
     assert_agreement(world.people)
     assert_shown_once(world.people)
@@ -212,6 +224,10 @@ def run_schedule(seed: int, *, length: int) -> None:
 @pytest.mark.parametrize("seed", range(25))
 def test_a_random_schedule_ends_in_agreement(seed: int) -> None:
     run_schedule(seed, length=60)
+
+
+def test_a_long_schedule_that_once_left_something_owed_ends_in_agreement() -> None:
+    run_schedule(1_000_803, length=300)
 
 
 @pytest.mark.soak

@@ -8,9 +8,10 @@ from attrs import evolve
 from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.addressing import EPOCH, NUMBERS_AHEAD
-from toheal_protocol.machines.courier import DEPOSIT_WINDOW
+from toheal_protocol.machines.courier import DEPOSIT_WINDOW, RESEND_LONGEST
 from toheal_protocol.machines.pair import SEALED_AHEAD
 from toheal_protocol.machines.state import Seat, Stage, Standing
+from toheal_protocol.messages.grants import SIGNAL
 from toheal_protocol.ratchet.skipped import SkippedKeys
 
 YEAR = 365 * 24 * 3600
@@ -267,16 +268,25 @@ def test_two_who_are_there_open_a_link_and_leave_the_relay_alone() -> None:
     assert len(world.relay.seen) == seen
 
 
-def test_a_circle_that_is_not_direct_never_opens_a_link() -> None:
-    world = World(21)
+@pytest.mark.parametrize("has_turn", [True, False])
+def test_a_circle_that_is_not_direct_never_opens_a_direct_link(*, has_turn: bool) -> None:
+    world = World(21, has_turn=has_turn)
     ours, theirs = world.bring_together(is_direct=False)
     for number in range(20):
         ours.say(str(number))
         theirs.say(str(number))
         world.run_for(30)
     assert_they_agree(ours, theirs)
-    assert not ours.links and not theirs.links
+    assert set(ours.ways + theirs.ways) == {m.LinkWay.TURN}
+    assert is_linked(ours, theirs) is is_linked(theirs, ours) is has_turn
+
+
+def test_a_relay_without_turn_is_asked_less_and_less() -> None:
+    world = World(22)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(3600)
     assert not is_linked(ours, theirs)
+    assert 10 < len(ours.ways + theirs.ways) < 25
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -497,6 +507,55 @@ def test_an_acknowledgement_that_was_lost_is_said_again_at_the_first_repeat() ->
     assert not any(ours.disk.owed.values())
 
 
+def test_an_acknowledgement_that_was_lost_with_a_link_comes_through_the_relay() -> None:
+    """The author knows that it lies at the relay and waits; the reader cannot know that it is waited for."""
+    world = World(49)
+    ours, theirs = world.bring_together()
+    world.run_for(30)
+    world.links_allowed = False
+    world.cut_link(ours, theirs.id)
+    world.block(ours, theirs, most=1)
+    ours.say("heard")
+    world.run_for(1)
+    world.links_allowed = True
+    world.run_until(lambda: texts_of(theirs, ours) == ["heard"], within=60)
+    for author, reader in ((ours, theirs), (theirs, ours)):
+        world.block(author, reader, kind=SIGNAL)  # nobody hears that the other is there
+    world.links_allowed = False
+    world.cut_link(theirs, ours.id)
+    assert any(ours.disk.owed.values())
+    world.run_for(60)
+    assert not any(ours.disk.owed.values())
+
+
+def test_an_acknowledgement_that_the_relay_refused_goes_out_again() -> None:
+    world = World(50)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(30)
+    ours.say("heard")
+    world.run_until(lambda: texts_of(theirs, ours) == ["heard"], within=5)
+    world.drop = 1.0
+    world.run_for(4)
+    assert any(ours.disk.owed.values())
+    world.drop = 0.0
+    world.run_for(10)
+    assert not any(ours.disk.owed.values())
+
+
+def test_talk_that_goes_on_does_not_put_off_what_was_lost_before_it() -> None:
+    """A missing message is shown as a gap after 20 s: it has to be sent again before that."""
+    world = World(51)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(30)
+    world.block(ours, theirs, most=1)
+    for number in range(60):
+        ours.say(str(number))
+        world.run_for(1)
+    world.run_for(30)
+    assert texts_of(theirs, ours) == [str(number) for number in range(60)]
+    assert not any(entry.kind == "gap" for entry in theirs.disk.entries.values())
+
+
 # ---- a session that lost much
 
 
@@ -627,3 +686,29 @@ def test_a_long_queue_is_not_sealed_far_ahead_of_what_the_peer_has() -> None:
     world.run_for(60)
     assert texts_of(theirs, ours) == said
     assert not ours.disk.owed[theirs.id]
+
+
+def test_a_deposit_refused_just_when_the_peer_counts_as_gone_is_tried_again() -> None:
+    """What the relay refused lies nowhere: it has to go there whether the peer is there or not."""
+    world = World(61)
+    ours, theirs = world.bring_together(is_direct=False)
+    world.run_for(10)
+    ours.say("heard")
+    world.run_for(5)
+    world.kill(theirs)
+    ours.say("one")
+
+    def is_at_its_longest() -> bool:
+        assert ours.circle is not None
+        return ours.circle.live.couriers[theirs.id].resend_wait >= RESEND_LONGEST
+
+    world.run_until(is_at_its_longest, within=3000)
+    world.drop = 1.0
+    ours.say("refused")
+    world.run_for(1)
+    world.drop = 0.0
+    world.run_for(60)
+    assert {row.boot for row in ours.disk.owed[theirs.id].values()} == {world.relay.boot}
+    world.start(theirs)
+    world.run_for(10)
+    assert texts_of(theirs, ours) == ["heard", "one", "refused"]

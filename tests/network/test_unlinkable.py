@@ -20,6 +20,7 @@ from toheal_protocol.crypto import token_of, verify_key
 from toheal_protocol.identity import encode_card, make_card
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.addressing import DEPOSIT_BUCKETS
+from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.messages.invitation import INVITATION_SIZES
 from toheal_protocol.wire.connection_blob import decode_blob
 
@@ -142,7 +143,7 @@ async def test_two_offers_of_a_link_share_only_the_machines_addresses() -> None:
     channels = WebRtcChannels(include_loopback=True)
     blobs = []
     for _ in range(2):
-        prepared = await channels.prepare(controlling=True, stun_servers=())
+        prepared = await channels.prepare(controlling=True, way=LinkWay.DIRECT, servers=())
         blobs.append(prepared.blob)
         await prepared.aclose()
     first, second = map(decode_blob, blobs)

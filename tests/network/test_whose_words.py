@@ -36,7 +36,7 @@ class CarefulWorld(World):
     prepared: list[tuple[str, MemberId]] = field(factory=list)
 
     def perform(self, person: Person, effect: m.Effect) -> None:
-        if isinstance(effect, m.PrepareLink):
+        if isinstance(effect, m.PrepareLink) and effect.way is not m.LinkWay.TURN:
             self.prepared.append((person.name, effect.member))
         World.perform(self, person, effect)
 
@@ -142,10 +142,12 @@ def test_in_a_circle_that_is_not_direct_nobody_can_ask_for_our_address(
     note: LinkOffer | LinkAnswer,
 ) -> None:
     world, [ours, theirs] = gather(302, 2, is_direct=False)
+    world.has_turn = True
     world.run_for(600)
     assert not asks_for_our_address(ours, theirs, note)
     assert not asks_for_our_address(theirs, ours, note)
     assert world.prepared == []
+    assert set(ours.ways + theirs.ways) == {m.LinkWay.TURN}
 
 
 def test_in_a_direct_circle_addresses_are_for_members_and_not_for_the_door() -> None:

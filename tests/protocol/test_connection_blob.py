@@ -106,7 +106,7 @@ def test_a_candidate_that_no_machine_can_have_is_refused(host, port):
     candidate = Candidate(CandidateKind.HOST, host, port)
     assert not is_usable(candidate)
     packed = ipaddress.ip_address(host).packed
-    kind = b"\x00" if len(packed) == 4 else b"\x02"
+    kind = b"\x00" if len(packed) == 4 else b"\x04"
     frame = encode_blob(evolve(BLOB, candidates=BLOB.candidates[:1]))
     with pytest.raises(MalformedFrame):
         decode_blob(frame[:-7] + kind + packed + port.to_bytes(2, "big"))
@@ -136,6 +136,13 @@ def test_we_write_no_blob_that_a_peer_would_refuse(wrong):
         encode_blob(evolve(BLOB, **wrong))
 
 
+@pytest.mark.parametrize("kind", [3, 7, 8, 0x10, 0x80, 0xFF])
+def test_a_candidate_of_a_kind_nobody_knows_is_refused(kind):
+    frame = encode_blob(evolve(BLOB, candidates=BLOB.candidates[:1]))
+    with pytest.raises(MalformedFrame):
+        decode_blob(frame[:-7] + bytes([kind]) + frame[-6:])
+
+
 def test_the_password_is_not_shown():
     assert BLOB.password not in repr(BLOB)
 
@@ -146,5 +153,5 @@ def test_the_layout_is_the_one_of_the_specification():
         "01"
         "04" + b"abcd".hex() + "18" + (b"p+/0" * 6).hex() + bytes(range(32)).hex() + "02"
         "00" "c0a80114" "c350"
-        "02" "20010470000100000000000000000005" "c351"
+        "04" "20010470000100000000000000000005" "c351"
     )  # fmt: skip

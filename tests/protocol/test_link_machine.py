@@ -10,6 +10,7 @@ from toheal_protocol.machines.link import (
     Close,
     Consumed,
     Deliver,
+    Doubted,
     DrainAsked,
     Ended,
     Ending,
@@ -23,6 +24,7 @@ from toheal_protocol.machines.link import (
     Woke,
 )
 from toheal_protocol.machines.link_parts import (
+    DOUBT_LONGEST,
     GRANT_STEP,
     MAX_PINGS,
     MAX_WAITING,
@@ -301,6 +303,27 @@ def test_a_peer_that_dies_just_after_an_answer_is_noticed_within_a_ping_and_the_
     state, _ = play(state, peer, Pong(state.pulse.number), now=died_at)
     noticed_at = silent_after(state, from_instant=died_at)
     assert noticed_at - died_at <= PING_EVERY + SILENCE_LONGEST
+
+
+def test_a_link_in_doubt_is_over_soon_whatever_was_still_on_its_way():
+    state, peer = opened(), Peer()
+    state, _ = play(state, peer, Pong(state.pulse.number), now=START)
+    doubted_at = Instant(START + 1)
+    state, effects = machine.step(state, Doubted(), now=doubted_at)
+    assert records_of(effects)
+    assert WakeAt(Instant(doubted_at + DOUBT_LONGEST)) in effects
+    again, effects = machine.step(state, Doubted(), now=Instant(doubted_at + 1))
+    assert (again, effects) == (state, ()), "a second doubt neither asks again nor waits longer"
+    state, _ = play(state, peer, Credit(WINDOW), now=Instant(doubted_at + 0.1))
+    assert silent_after(state, from_instant=doubted_at) == doubted_at + DOUBT_LONGEST
+
+
+def test_a_link_in_doubt_whose_ping_is_answered_lives_on():
+    state, peer = opened(), Peer()
+    state, _ = play(state, peer, Pong(state.pulse.number), now=START)
+    state, _ = machine.step(state, Doubted(), now=Instant(START + 1))
+    state, _ = play(state, peer, Pong(state.pulse.number), now=Instant(START + 2))
+    assert silent_after(state, from_instant=START) > START + PING_EVERY
 
 
 def test_any_record_is_a_sign_of_life():

@@ -16,6 +16,7 @@ from toheal_protocol.wire.mailbox import (
     MAX_COMMAND_SIZE,
     MAX_DELETED,
     MAX_DEPOSIT_SIZE,
+    AskTurn,
     Binding,
     Credit,
     Delete,
@@ -29,6 +30,7 @@ from toheal_protocol.wire.mailbox import (
     address_of,
     check_signatures,
     decode_command,
+    encode_ask_turn,
     encode_credit,
     encode_deposit,
     encode_hail,
@@ -116,6 +118,7 @@ def test_the_other_commands_are_read_as_they_were_written(
     assert decode_command(encode_unwatch(number, names)) == Unwatch(number, tuple(names))
     assert decode_command(encode_credit(number)) == Credit(number)
     assert decode_command(encode_hail(number)) == Hail(number)
+    assert decode_command(encode_ask_turn(number)) == AskTurn(number)
 
 
 outcomes = st.builds(Outcome, st.sampled_from(Code), numbers)
@@ -145,14 +148,15 @@ WELL_FORMED = [
     encode_unwatch(3, [Address(bytes(16)), Address(b"a" * 16)]),
     encode_credit(4),
     encode_hail(5),
+    encode_ask_turn(6),
 ]
 
 
-TAGS = range(0x01, 0x07)
+TAGS = range(0x01, 0x08)
 
 
 @pytest.mark.parametrize(
-    "command", WELL_FORMED, ids=["open", "delete", "unwatch", "credit", "hail"]
+    "command", WELL_FORMED, ids=["open", "delete", "unwatch", "credit", "hail", "turn"]
 )
 def test_a_command_cut_short_or_longer_is_malformed(command: bytes) -> None:
     for length in range(len(command)):
@@ -194,7 +198,7 @@ def test_nobody_opens_a_mailbox_whose_key_they_lack() -> None:
 
 @given(frame=st.binary(max_size=400))
 def test_any_bytes_are_a_command_or_a_remote_error(frame: bytes) -> None:
-    for tag in (b"", b"\x01", b"\x02", b"\x03", b"\x04", b"\x05", b"\x06"):
+    for tag in (b"", b"\x01", b"\x02", b"\x03", b"\x04", b"\x05", b"\x06", b"\x07"):
         try:
             read_and_check(tag + frame, BINDING)
         except RemoteError:
@@ -203,7 +207,7 @@ def test_any_bytes_are_a_command_or_a_remote_error(frame: bytes) -> None:
 
 @given(frame=st.binary(max_size=400))
 def test_any_bytes_are_an_answer_or_a_remote_error(frame: bytes) -> None:
-    for tag in (b"", b"\x81\x01", b"\x82", b"\x83"):
+    for tag in (b"", b"\x81\x01", b"\x82", b"\x83", b"\x84"):
         try:
             decode_answer(tag + frame)
         except RemoteError:

@@ -32,7 +32,13 @@ from toheal_protocol.ratchet import (
 )
 from toheal_protocol.ratchet.header import ANSWERS, OFFERS
 from toheal_protocol.ratchet.past import MAX_PAST_CHAINS, MAX_SEEN, PAST_WITHOUT_KEYS, serials
-from toheal_protocol.ratchet.state import KEM_AFTER_MESSAGES, KEM_AFTER_TIME, Answering, Sending
+from toheal_protocol.ratchet.state import (
+    KEM_AFTER_MESSAGES,
+    KEM_AFTER_TIME,
+    KEM_REST,
+    Answering,
+    Sending,
+)
 
 
 def flags_of(side: Side) -> int:
@@ -342,12 +348,23 @@ def test_an_offer_is_made_when_the_clock_went_backwards() -> None:
 
 def test_an_offer_is_made_after_50_messages() -> None:
     ours, theirs = make_talking_pair()
+    theirs.now = WallTime(START + KEM_REST)
     while theirs.session.kem_age < KEM_AFTER_MESSAGES - 1:
         theirs.open(ours.seal())
     assert flags_of(theirs) == 0
     theirs.open(ours.seal())
     assert flags_of(theirs) == OFFERS
     assert theirs.session.kem_age == KEM_AFTER_MESSAGES
+
+
+def test_a_burst_of_messages_makes_no_offer_before_its_time() -> None:
+    ours, theirs = make_talking_pair()
+    for _ in range(3 * KEM_AFTER_MESSAGES):
+        theirs.open(ours.seal())
+    theirs.now = WallTime(START + KEM_REST - 1)
+    assert flags_of(theirs) == 0
+    theirs.now = WallTime(START + KEM_REST)
+    assert flags_of(theirs) == OFFERS
 
 
 def test_an_answer_starts_the_count_again_on_both_sides() -> None:

@@ -120,3 +120,17 @@ def test_a_long_query_costs_no_more_than_a_person_types() -> None:
     groups = asked_words(" ".join(f"w{n}" for n in range(10_000)) + "x" * 100_000)
     assert len(groups) <= MAX_QUERY_WORDS
     assert all(len(word) <= MAX_WORD_LENGTH + 3 for group in groups for word in group)
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127), max_size=200))
+def test_a_text_without_other_letters_is_cut_as_any_text_is(text):
+    """It takes a shorter way; a letter beyond ASCII sends the same text the long way."""
+    assert normalise_text(text + " é") == " ".join([*normalise_text(text).split(), "e"])
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_every_digit_and_folded_letter_has_one_form(digit):
+    assert normalise_text(chr(0x0660 + digit)) == normalise_text(chr(0x06F0 + digit)) == str(digit)
+    assert {normalise_text(letter) for letter in "ىیېي"} == {"ي"}
+    assert {normalise_text(letter) for letter in "ةہھەه"} == {"ه"}
+    assert {normalise_text(letter) for letter in "کڪك"} == {"ك"}

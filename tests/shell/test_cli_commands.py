@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from tests.support.fake_app import LINK, NOW, RELAY
+from tests.support.fake_app import CODE, LINK, NOW, RELAY
 from tests.support.source import ROOT
 from toheal_p2p.app.refusals import CODES
 from toheal_p2p.cli import main
@@ -81,6 +81,37 @@ def toheal(
         return Ended(code, printed.out, printed.err)
 
     return run
+
+
+# ---- meeting in one room
+
+
+def test_meeting_is_opened_shown_and_closed(toheal: Toheal) -> None:
+    assert toheal("meet", "--state").out.splitlines() == ["\u2068evening\u2069: closed"]
+    opened = toheal("meet", "--minutes", "60", "--interface", "wlan0")
+    assert opened.code == 0
+    assert "everybody on this network can see" in opened.err
+    lines = opened.out.splitlines()
+    assert len(lines) == 5
+    assert "open, until" in lines[0]
+    assert "192.168.1.5" in lines[1]
+    assert "Sam" in lines[2]
+    assert "\x1b" not in opened.out
+    assert "keep devices apart" in lines[3]
+    shown = toheal("meet", "--state", "--json")
+    assert shown.err == ""
+    assert [one["state"] for one in shown.values] == ["met", "silent"]
+    assert shown.values[0]["met"][0] == "Sam"
+    closed = toheal("--lang", "ar", "meet", "--off")
+    assert closed.code == 0
+    assert toheal("meet", "--state", "--json").values[0]["until"] == 0
+
+
+def test_meeting_one_circle_on_networks_that_are_not_there(toheal: Toheal) -> None:
+    assert toheal("meet", "evening", "--interface", "none0").code == 1
+    assert toheal("meet", "refuse:left_circle").code == 1
+    for minutes in ("0", "1441", "-1", "two"):
+        assert toheal("meet", "--minutes", minutes).code == 2
 
 
 # ---- circles
@@ -302,6 +333,15 @@ def test_deliveries_and_links_are_told_per_member(toheal: Toheal) -> None:
     assert toheal("links", "evening", "--json").values[1]["round_trip_ms"] is None
 
 
+def test_a_direct_connection_takes_a_yes_of_both_and_says_so(toheal: Toheal) -> None:
+    assert "opens once" in toheal("direct", "evening", "Sam", "allow").out
+    assert "No direct connection" in toheal("direct", "evening", "Sam", "deny").out
+    said = toheal("--lang", "ar", "direct", "evening", "Sam", "allow", "--json").values[0]
+    assert said == {"member": said["member"], "member_name": "Sam", "mine": True, "theirs": False}
+    assert toheal("direct", "evening", "nobody", "allow").code == 1
+    assert toheal("direct", "evening", "Sam", "perhaps").code == 2
+
+
 def test_safety_words_are_in_the_language_of_the_reader(toheal: Toheal) -> None:
     assert toheal("safety-words", "evening", "Sam").out.splitlines()[0] == "1. \u2068en1\u2069"
     arabic = toheal("--lang", "ar", "safety-words", "evening", "Sam", "--json").values[0]
@@ -364,3 +404,86 @@ def test_limits_that_are_written_twice_are_equal() -> None:
 
 def test_no_file_of_this_run_can_be_read_by_others(running: Path) -> None:
     assert stat.S_IMODE(os.stat(running / "local").st_mode) == 0o600
+
+
+# ---- spoken codes
+
+
+def test_a_spoken_code_is_the_last_line(toheal: Toheal) -> None:
+    made = toheal("invite", "evening", "--spoken")
+    assert made.code == 0
+    assert made.out.splitlines()[-1] == CODE
+    value = toheal("invite", "evening", "--spoken", "--lang", "ar", "--json").values[0]
+    assert value["code"] == CODE
+    assert set(value) == {"id", "code", "expires_at", "tries_left", "state"}
+
+
+def test_whoever_waits_is_told_what_happens(toheal: Toheal) -> None:
+    made = toheal("invite", "evening", "--spoken", "--wait")
+    assert made.code == 0
+    assert made.out.splitlines()[-1] == CODE
+    assert "Waiting for the other person" in made.err
+    assert "Tries left: 2" in made.err
+    assert "the other person has the invitation" in made.err
+    burned = toheal("invite", "burned", "--spoken", "--wait")
+    assert burned.code == 1
+    assert burned.err.splitlines()[-1].startswith("Wrong words came too often")
+    states = [
+        one["state"] for one in toheal("invite", "burned", "--spoken", "--wait", "--json").values
+    ]
+    assert states == ["waiting", "waiting", "waiting", "burned"]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("invite", "evening", "--spoken", "--qr"),
+        ("invite", "evening", "--spoken", "--file", "x"),
+        ("invite", "evening", "--lang", "ar"),
+        ("invite", "evening", "--wait"),
+        ("join", LINK, "--name", "Sam", "--relay", RELAY),
+    ],
+)
+def test_options_of_links_and_of_codes_do_not_mix(toheal: Toheal, argv) -> None:
+    ended = toheal(*argv)
+    assert ended.code == 2
+    assert "does not go together" in ended.err
+
+
+@pytest.mark.parametrize(
+    "given",
+    [(CODE,), tuple(CODE.split()), ("٧٤٢١", "فانوس", "زرافة", "رخام"), ("7421-a-b-c",)],
+)
+def test_the_words_of_a_code_join_with_and_without_quotation_marks(
+    toheal: Toheal, given: tuple[str, ...]
+) -> None:
+    joined = toheal("join", *given, "--name", "Sam", "--accept-charter", "--relay", RELAY)
+    assert joined.code == 0
+    assert len(joined.out.splitlines()[-1]) == 64
+
+
+def test_wrong_words_are_told_with_the_tries_that_are_left(toheal: Toheal) -> None:
+    ended = toheal("join", "7421 a b zebra", "--name", "Sam", "--accept-charter")
+    assert ended.code == 1
+    assert "Tries left: 2" in ended.err
+
+
+def test_without_a_yes_the_link_takes_the_place_of_the_code(toheal: Toheal) -> None:
+    ended = toheal("join", CODE, "--name", "Sam", typed="no\n")
+    assert ended.code == 1
+    assert LINK in ended.err
+    assert LINK not in toheal("join", LINK, "--name", "Sam", typed="no\n").err
+
+
+@pytest.mark.parametrize("given", ["hello", "7421", "https://example.org/7421 a b c", "x" * 600])
+def test_other_texts_are_no_codes(toheal: Toheal, given: str) -> None:
+    ended = toheal("join", given, "--name", "Sam", "--accept-charter")
+    assert ended.code == 1
+    assert "not an invitation of this program" in ended.err
+
+
+def test_open_codes_are_listed_with_the_seats(toheal: Toheal) -> None:
+    listed = toheal("invitations", "evening").out.splitlines()
+    assert CODE in listed[-1]
+    assert "waiting for the other person" in listed[-1]
+    assert toheal("invitations", "evening", "--json").values[-1]["code"] == CODE

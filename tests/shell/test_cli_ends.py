@@ -441,6 +441,8 @@ WORDS = st.sampled_from(
         "links",
         "search",
         "safety-words",
+        "direct",
+        "allow",
         "doctor",
         "lock",
         "wipe",

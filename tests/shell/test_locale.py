@@ -35,6 +35,8 @@ FAMILIES = {
     "delivery": vocabulary.DELIVERY_STATES,
     "link": vocabulary.LINK_KINDS,
     "relay_state": vocabulary.RELAY_STATES,
+    "meeting_state": vocabulary.MEETING_STATES,
+    "spoken_state": vocabulary.SPOKEN_STATES,
     "content_note": vocabulary.CONTENT_NOTES,
     "check": vocabulary.CHECK_CODES,
     "entry": vocabulary.ENTRY_KINDS,

@@ -12,9 +12,11 @@ from attrs import define, field
 
 from tests.support.channels import FakeChannels
 from tests.support.entropy import SeededEntropy
+from tests.support.memory_lan import MemoryHost, MemoryNetwork
 from tests.support.memory_relay import MemoryRelay
 from tests.support.vaults import MemoryVault
 from toheal_p2p.app.application import Application
+from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.profile import put_nickname
 from toheal_p2p.services.committer import Committer
 from toheal_p2p.services.relay_connection import RelayConnection
@@ -31,6 +33,8 @@ class Village:
     nursery: trio.Nursery
     channels: FakeChannels = field(factory=FakeChannels)
     vaults: dict[str, MemoryVault] = field(factory=dict)
+    room: MemoryNetwork = field(factory=MemoryNetwork)
+    hosts: dict[str, MemoryHost] = field(factory=dict)
     _running: dict[str, trio.CancelScope] = field(factory=dict)
 
     async def start(self, name: str) -> Application:
@@ -53,6 +57,7 @@ class Village:
             ),
             end=scope.cancel,
             destroy=lambda: None,
+            meeting=Meetings(self.hosts.setdefault(name, self.room.host())),
         )
         await self.nursery.start(partial(_live, app, committer, scope))
         return app

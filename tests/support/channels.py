@@ -21,8 +21,10 @@ from toheal_p2p.ports.channels import (
     ChannelFailed,
     Channels,
     PreparedChannel,
+    RelayServer,
 )
 from toheal_protocol.errors import RemoteError
+from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.wire.connection_blob import (
     Candidate,
     CandidateKind,
@@ -44,6 +46,7 @@ class FakeChannel:
     bytes_per_second: float | None = None
     sent: list[bytes] = field(factory=list)
     """Every record given to `send_nowait`, for tests that look or replay."""
+    is_relayed: bool = False
     is_lost: bool = False
     is_closed: bool = False
     is_frozen: bool = False
@@ -155,7 +158,8 @@ def channel_pair(
 class FakeChannels:
     """A network of fake channels; also everybody's `Channels` port.
 
-    `is_down` makes every connect fail. `open` holds every end that was handed out.
+    `is_down` makes every connect fail, `has_turn` is whether a relay lends addresses. `open` holds
+    every end that was handed out, `asked` every way that was asked for.
     """
 
     delay: float = 0.0
@@ -163,19 +167,25 @@ class FakeChannels:
     connect_takes: float = 0.0
     """Virtual seconds of a successful connect."""
     is_down: bool = False
+    has_turn: bool = True
+    asked: list[LinkWay] = field(factory=list)
     open: list[FakeChannel] = field(factory=list)
     _prepared: dict[bytes, FakePrepared] = field(factory=dict)
     _serial: itertools.count[int] = field(factory=lambda: itertools.count(1))
 
     async def prepare(
-        self, *, controlling: bool, stun_servers: Sequence[tuple[str, int]]
+        self, *, controlling: bool, way: LinkWay, servers: Sequence[RelayServer]
     ) -> FakePrepared:
         await trio.lowlevel.checkpoint()
+        self.asked.append(way)
+        if way is LinkWay.TURN and not self.has_turn:
+            raise ChannelFailed("no relay lends us an address")
         serial = next(self._serial)
         fingerprint = hashlib.sha256(b"fake certificate %d" % serial).digest()
-        candidate = Candidate(CandidateKind.HOST, "127.0.0.1", 2000 + serial % 60000)
+        kind = CandidateKind.RELAYED if way is LinkWay.TURN else CandidateKind.HOST
+        candidate = Candidate(kind, "127.0.0.1", 2000 + serial % 60000)
         blob = ConnectionBlob(f"fake{serial}", "p" * 22, fingerprint, (candidate,))
-        prepared = FakePrepared(self, encode_blob(blob), controlling)
+        prepared = FakePrepared(self, encode_blob(blob), controlling, way)
         self._prepared[fingerprint] = prepared
         return prepared
 
@@ -185,6 +195,7 @@ class FakePrepared:
     network: FakeChannels
     blob: bytes
     controlling: bool
+    way: LinkWay = LinkWay.DIRECT
     _wants: bytes | None = None
     _channel: FakeChannel | None = None
     _is_closed: bool = False
@@ -219,6 +230,7 @@ class FakePrepared:
                 mine, yours = channel_pair(
                     delay=self.network.delay, bytes_per_second=self.network.bytes_per_second
                 )
+                mine.is_relayed = yours.is_relayed = LinkWay.TURN in (self.way, peer.way)
                 self._channel, peer._channel = mine, yours
                 peer._changed.set()
                 break
@@ -229,11 +241,17 @@ class FakePrepared:
         return self._channel
 
 
-async def connected(ours: Channels, theirs: Channels) -> tuple[Channel, Channel]:
+async def connected(
+    ours: Channels,
+    theirs: Channels,
+    *,
+    ways: tuple[LinkWay, LinkWay] = (LinkWay.DIRECT, LinkWay.DIRECT),
+    servers: Sequence[RelayServer] = (),
+) -> tuple[Channel, Channel]:
     """Connect two sides as a peer pair would: prepare, exchange blobs, connect."""
     prepared = [
-        await ours.prepare(controlling=True, stun_servers=()),
-        await theirs.prepare(controlling=False, stun_servers=()),
+        await ours.prepare(controlling=True, way=ways[0], servers=servers),
+        await theirs.prepare(controlling=False, way=ways[1], servers=servers),
     ]
     channels: dict[int, Channel] = {}
 
@@ -247,9 +265,21 @@ async def connected(ours: Channels, theirs: Channels) -> tuple[Channel, Channel]
     return channels[0], channels[1]
 
 
-async def check_channel_contract(ours: Channels, theirs: Channels) -> None:
+async def check_channel_contract(
+    ours: Channels,
+    theirs: Channels,
+    *,
+    way: LinkWay = LinkWay.DIRECT,
+    servers: Sequence[RelayServer] = (),
+) -> None:
     """Everything a link relies on. Real and fake channels both run this."""
-    left, right = await connected(ours, theirs)
+    left, right = await connected(ours, theirs, ways=(way, way), servers=servers)
+    assert left.is_relayed is right.is_relayed is (way is LinkWay.TURN)
+    await check_channel_pair(left, right)
+
+
+async def check_channel_pair(left: Channel, right: Channel) -> None:
+    """The same for two ends that are connected already."""
     assert left.exporter == right.exporter
     assert len(left.exporter) == EXPORTER_SIZE
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Literal, cast
@@ -25,15 +25,19 @@ from toheal_p2p.app.interface import (
     CheckView,
     CircleView,
     DeliveryView,
+    DirectView,
     EntryView,
     InvitationContentView,
     InvitationView,
     LinkView,
+    MeetingView,
     MemberView,
     RelayView,
     WaitingView,
 )
 from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
+from toheal_p2p.app.spoken_interface import LookedUpView, SpokenView
+from toheal_p2p.app.vocabulary import SpokenState
 from toheal_p2p.cli.local_server import serve
 
 NOW = 1_800_000_000
@@ -48,8 +52,83 @@ ODD = ("slow", "fault", "nested")
 
 def refuse(code: RefusalCode) -> Refused:
     """Return a refusal with all its facts."""
-    facts = {"limit": 24, "address": RELAY, "name": "x", "path": "/tmp/x"}
+    facts = {
+        "limit": 24,
+        "address": RELAY,
+        "name": "x",
+        "path": "/tmp/x",
+        "suggestion": "y",
+        "tries": 2,
+    }
     return Refused(code, **{name: facts[name] for name in FACTS.get(code, ())})
+
+
+CODE = "7421 lantern giraffe marble"
+
+
+@define(eq=False)
+class FakeSpokenCodes:
+    """One code that is looked up; words that end in `zebra` are wrong."""
+
+    find: Callable[[str], Awaitable[CircleView]]
+    tries_left: int = 3
+
+    async def offer(
+        self, circle: str, *, expires_in: int, language: Literal["ar", "en"]
+    ) -> SpokenView:
+        await self.find(circle)
+        return self._view("waiting")
+
+    async def codes(self, circle: str) -> Sequence[SpokenView]:
+        await self.find(circle)
+        return [self._view("waiting")]
+
+    async def follow(self, circle: str, code_id: str) -> AsyncGenerator[SpokenView, None]:
+        await self.find(circle)
+        yield self._view("waiting")
+        self.tries_left = 2
+        yield self._view("waiting")
+        yield self._view("burned" if circle == "burned" else "handed_over")
+
+    async def look_up(self, code: str, *, relays: Sequence[str]) -> LookedUpView:
+        if code.endswith("zebra"):
+            raise refuse("spoken_words_wrong")
+        return LookedUpView(LINK)
+
+    def _view(self, state: SpokenState) -> SpokenView:
+        return SpokenView(_id("code"), CODE, NOW + 600, self.tries_left, state)
+
+
+@define(eq=False)
+class FakeMeetings:
+    """Meeting in one room, without a room."""
+
+    app: FakeApp
+    opened: list[str] = field(factory=list)
+
+    async def open(
+        self, circle: str | None, *, seconds: int, interfaces: Sequence[str]
+    ) -> Sequence[MeetingView]:
+        if circle is not None:
+            await self.app._find(circle)
+        if "none0" in interfaces:
+            raise refuse("no_such_interface")
+        self.opened.append(circle or "all")
+        return await self.views()
+
+    async def close(self, circle: str | None) -> None:
+        self.opened.clear()
+
+    async def views(self) -> Sequence[MeetingView]:
+        if not self.opened:
+            return [MeetingView(_id("evening"), "evening", "closed", 0, (), ())]
+        networks = ("wlan0 192.168.1.5",)
+        return [
+            MeetingView(
+                _id("evening"), "evening", "met", NOW + 7200, networks, ("Sam", "Ev\x1b]il")
+            ),
+            MeetingView(_id("x"), "x", "silent", NOW + 7200, networks, ()),
+        ]
 
 
 @define(eq=False)
@@ -65,6 +144,14 @@ class FakeApp(FakeGovernance):
     produced: int = 0
     following: int = 0
     news: trio.Event = field(factory=trio.Event)
+    meeting: FakeMeetings = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.meeting = FakeMeetings(self)
+
+    @property
+    def spoken(self) -> FakeSpokenCodes:
+        return FakeSpokenCodes(self._find)
 
     async def circle_create(
         self,
@@ -192,6 +279,13 @@ class FakeApp(FakeGovernance):
             LinkView(_id("Guest"), "Guest", "none", None),
         ]
 
+    async def direct(self, circle: str, who: str, *, allow: bool) -> DirectView:
+        await self._find(circle)
+        if who != "Sam":
+            raise Refused("no_such_member", name=who)
+        self.calls.append(f"direct {who} {allow}")
+        return DirectView(_id(who), who, mine=allow, theirs=circle != "evening")
+
     async def safety_words(
         self, circle: str, who: str, *, language: Literal["ar", "en"]
     ) -> Sequence[str]:
@@ -255,7 +349,7 @@ class FakeApp(FakeGovernance):
         if circle in ODD:
             await self._be_odd(circle)
         found = [one for one in self.circles if circle == one.name or one.id.startswith(circle)]
-        if not found and not may_miss and circle not in (*ODD, "endless"):
+        if not found and not may_miss and circle not in (*ODD, "endless", "burned"):
             raise Refused("no_such_circle", name=circle)
         placeholder = CircleView(_id(circle), circle, "نورس", "active", 1, (), False)
         return found[0] if found else placeholder

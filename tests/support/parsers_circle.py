@@ -64,8 +64,10 @@ from toheal_protocol.messages.notes import (
     Ack,
     Acquaintance,
     AnyNote,
+    AskLink,
     Carried,
     Declined,
+    DirectChoice,
     ForkSeen,
     Granted,
     Head,
@@ -172,6 +174,8 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     YourHead(9, _MID),
     Carried((encode_announcement(Announcement(CREATE)), encode_announcement(Announcement(ADD)))),
     Wanted((OperationId(b"o" * 32),)),
+    AskLink(),
+    DirectChoice(True, 3),
 )
 """One of each kind; a test says that none is missing."""
 

@@ -23,7 +23,9 @@ from toheal_protocol.identity import (
     encode_card,
     encode_persona,
     encode_prekey,
+    find_spoken_word,
     find_word,
+    parse_spoken_code,
 )
 from toheal_protocol.messages.invitation import (
     InvitationContent,
@@ -88,12 +90,22 @@ def _find_word(frame: bytes) -> object:
     return find_word(_text(frame), language="ar")
 
 
+def _parse_spoken_code(frame: bytes) -> object:
+    return parse_spoken_code(_text(frame))
+
+
+def _find_spoken_word(frame: bytes) -> object:
+    return find_spoken_word(_text(frame), language="en")
+
+
 PARSERS: tuple[tuple[str, Callable[[bytes], object]], ...] = (
     ("persona", decode_persona),
     ("prekey", decode_prekey),
     ("card", decode_card),
     ("name", _clean_name),
     ("safety word", _find_word),
+    ("spoken code", _parse_spoken_code),
+    ("word of a spoken code", _find_spoken_word),
     ("first flight", decode_first_flight),
     ("prekey of a first flight", prekey_id_of),
     ("second flight", decode_second_flight),
@@ -119,5 +131,7 @@ SEEDS: tuple[bytes, ...] = (
     encode_invitation(_CONTENT),
     _SEALED,
     "نورس".encode(),
+    "7421 فانوس زرافة رخام".encode(),
+    b"7421 lantern giraffe marble",
 )
 """Well-formed bytes, the same in every run."""

@@ -34,8 +34,8 @@ def _browser() -> str:
 def _netns() -> str:
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return "network namespaces need root"
-    if not (shutil.which("ip") and shutil.which("nft")):
-        return "iproute2 or nftables is missing"
+    if not all(map(shutil.which, ("ip", "nft", "nsenter"))):
+        return "iproute2, nftables or util-linux is missing"
     return "" if Path("/proc/self/ns/net").exists() else "this system has no network namespaces"
 
 

@@ -31,6 +31,7 @@ CHEAP = PassphraseCost(passes=1, memory=8 * 1024 * 1024)
 
 PASSPHRASE = "a passphrase of the tests"
 READY_WITHIN = 30.0
+HOST = "127.0.0.1"
 
 WRONG_CLOCK = """
 import sys, time
@@ -51,13 +52,15 @@ class Program:
     args: Sequence[str]
     output: Path
     environment: Mapping[str, str] = field(factory=dict)
+    prefix: Sequence[str] = ()
+    """What comes before it on the command line: see `tests.support.netlab.Namespace.prefix`."""
     process: subprocess.Popen[bytes] | None = None
 
     def launch(self) -> None:
         """Start it without waiting."""
         with open(self.output, "wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, *self.args],
+                [*self.prefix, sys.executable, *self.args],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -116,6 +119,8 @@ class RelayProcess:
     folder: Path
     address: str = ""
     environment: dict[str, str] = field(factory=dict)
+    host: str = HOST
+    prefix: Sequence[str] = ()
     program: Program = field(init=False)
 
     @property
@@ -129,18 +134,20 @@ class RelayProcess:
             code: Python that is run in the place of the ordinary program.
         """
         port = self.address.rsplit("#", 1)[0].rsplit(":", 1)[1] if self.address else "0"
+        loopback = ("--allow-loopback",) if self.host == HOST else ()
         self.program = Program(
             (
                 *(("-m", "toheal_relay") if code is None else ("-c", code)),
                 "run",
-                "--host=127.0.0.1",
+                f"--host={self.host}",
                 f"--port={port}",
                 f"--state={self.state}",
-                "--allow-loopback",
+                *loopback,
                 *more,
             ),
             self.folder / "relay.out",
             self.environment,
+            self.prefix,
         )
         self.address = self.program.start("relay ").split()[1]
 
@@ -152,6 +159,8 @@ class PersonProcess:
     name: str
     folder: Path
     program: Program | None = None
+    prefix: Sequence[str] = ()
+    """Where its process runs; the commands that speak to it run anywhere."""
 
     @property
     def home(self) -> Path:
@@ -180,7 +189,8 @@ class PersonProcess:
         """The command that starts this profile's process."""
         secret = f"--passphrase-file={self.folder / 'passphrase'}"
         common = (f"--home={self.home}", f"--debug={self.faults}")
-        return *common, "run", "--no-browser", "--allow-loopback", secret
+        loopback = () if self.prefix else ("--allow-loopback",)
+        return *common, "run", "--no-browser", *loopback, secret
 
     def launch(self, *, clock_off: int = 0) -> None:
         """Start the process without waiting for it.
@@ -189,7 +199,8 @@ class PersonProcess:
             clock_off: seconds by which its wall clock is wrong.
         """
         start = ("-c", WRONG_CLOCK.format(clock_off)) if clock_off else ("-m", "toheal_p2p")
-        self.program = Program((*start, *self.run_arguments), self.folder / "run.out")
+        arguments = (*start, *self.run_arguments)
+        self.program = Program(arguments, self.folder / "run.out", prefix=self.prefix)
         self.program.launch()
 
     def await_ready(self) -> None:
@@ -287,19 +298,22 @@ class Town:
         (self.folder / "relay").mkdir()
         self.relay = RelayProcess(self.folder / "relay")
 
-    def another_relay(self, code: str | None = None) -> RelayProcess:
-        """Start one more relay; `code` as in `RelayProcess.start`."""
+    def another_relay(
+        self, code: str | None = None, *, host: str = HOST, prefix: Sequence[str] = ()
+    ) -> RelayProcess:
+        """Start one more relay; `code` as in `RelayProcess.start`, `prefix` as in `Program`."""
         folder = self.folder / f"relay{len(self.other_relays)}"
         folder.mkdir()
-        relay = RelayProcess(folder)
+        relay = RelayProcess(folder, host=host, prefix=prefix)
         self.other_relays.append(relay)
         relay.start(code=code)
         return relay
 
-    def person(self, name: str) -> PersonProcess:
+    def person(self, name: str, prefix: Sequence[str] = ()) -> PersonProcess:
+        """Make one more profile; `prefix` as in `PersonProcess`."""
         folder = self.folder / f"person{len(self.people)}"
         folder.mkdir(mode=0o700)
-        person = PersonProcess(name, folder)
+        person = PersonProcess(name, folder, prefix=prefix)
         person.make_profile()
         self.people.append(person)
         return person
@@ -319,17 +333,30 @@ class Town:
             person.launch()
         for person in (ours, theirs):
             person.await_ready()
-        [made] = ours.ask(
+        relays = [relay or self.relay.address]
+        circle = self.create(ours, relays, circle_name, direct=direct, charter=charter)
+        self.join(ours, theirs, circle)
+        return ours, theirs, circle
+
+    def create(
+        self,
+        founder: PersonProcess,
+        relays: Sequence[str],
+        name: str = "حلقة المساء",
+        *,
+        direct: bool = False,
+        charter: str = "We listen.",
+    ) -> str:
+        """Have a running person create a circle; return its id."""
+        [made] = founder.ask(
             "circle_create",
-            name=circle_name,
-            relays=[relay or self.relay.address],
+            name=name,
+            relays=list(relays),
             direct=direct,
             charter=charter,
             nickname=None,
         )
-        circle = str(made["id"])
-        self.join(ours, theirs, circle)
-        return ours, theirs, circle
+        return str(made["id"])
 
     def join(self, inviter: PersonProcess, newcomer: PersonProcess, circle: str) -> None:
         """Bring one more running person into a circle."""

@@ -16,6 +16,7 @@ from itertools import count
 from attrs import define, evolve, field
 
 from tests.support.entropy import SeededEntropy
+from tests.support.room import Room
 from toheal_protocol.machines import door
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.circle import step
@@ -155,6 +156,8 @@ class Person:
     steps: int = 0
     history: list[str] = field(factory=list)
     links: dict[MemberId, bytes] = field(factory=dict)
+    ways: list[m.LinkWay] = field(factory=list)
+    """Every way of a link this process was ever asked to prepare."""
 
     @property
     def wall(self) -> WallTime:
@@ -244,6 +247,9 @@ class World:
     _order: count = field(factory=count)  # type: ignore[type-arg]
     _meeting: dict[bytes, list[tuple[Person, MemberId]]] = field(factory=dict)
     links_allowed: bool = True
+    has_turn: bool = False
+    """Whether the relay lends addresses; without, the only links are direct ones."""
+    room: Room = field(init=False)
     keep_deposits: bool = False
     answers: bool = True
     restart_after: float | None = None
@@ -251,22 +257,28 @@ class World:
     _crash: tuple[int, tuple[str, int]] | None = None
     _blocked: dict[Address, int] = field(factory=dict)
     _sealed: dict[bytes, bytes] = field(factory=dict)
+    _open_ways: dict[tuple[str, bytes], m.LinkWay] = field(factory=dict)
+    direct: dict[tuple[str, MemberId], bool] = field(factory=dict)
+    """Whether a person's newest link to a member showed addresses: both sides took that way."""
 
     def __attrs_post_init__(self) -> None:
         self.chance = random.Random(self.seed)
         address = RelayAddress("relay.example", 443, bytes(32))
         self.relay = RelayModel(address, self._boot())
+        self.room = Room(self)
 
     def _boot(self) -> bytes:
         return self.chance.randbytes(16)
 
     # ---- people
 
-    def block(self, author: Person, reader: Person, *, most: int = 1 << 30) -> Callable[[], None]:
+    def block(
+        self, author: Person, reader: Person, *, most: int = 1 << 30, kind: int = MAIL
+    ) -> Callable[[], None]:
         """Let the relay lose the next deposits of one for another; the result ends it."""
         assert reader.circle is not None
         boxes = reader.circle.cold.peers[author.id].mailboxes
-        mail = {box.address: most for box in boxes if box.kind == MAIL}
+        mail = {box.address: most for box in boxes if box.kind == kind}
         self._blocked.update(mail)
         return self._blocked.clear
 
@@ -357,6 +369,7 @@ class World:
         self.relay.watchers = {a: p for a, p in self.relay.watchers.items() if p is not person}
         for member in list(person.links):
             self.cut_link(person, member)
+        self.room.leave(person)
 
     def restart_soon(self, person: Person) -> None:
         """Somebody starts the process again, where this world has such a somebody."""
@@ -466,14 +479,23 @@ class World:
             case m.LoadOwed():
                 self._load_owed(person, run, effect)
             case m.SendFrames(member, frames):
-                self._send(person, member, frames)
-            case m.PrepareLink(member, attempt):
-                self._prepare(person, run, member, attempt)
+                if not self.room.send(person, member, frames):
+                    self._send(person, member, frames)
+            case m.PrepareLink():
+                person.ways.append(effect.way)
+                self._prepare(person, run, effect)
             case m.ConnectLink(member, attempt):
                 self._connect_link(person, member, attempt)
+            case m.CloseLan(member, wire):
+                self.room.close(person, member, wire)
             case m.CloseLink(member, attempt):
+                self._open_ways.pop((person.name, attempt), None)
                 if person.links.get(member) == attempt:
                     self.cut_link(person, member)
+            case m.ProbeLink(member, attempt):
+                if person.links.get(member) != attempt:
+                    event = m.LinkClosed(member, attempt)
+                    self._later(3.0, lambda: self._answer(person, run, event))
 
     def _load_owed(self, person: Person, run: int, effect: m.LoadOwed) -> None:
         rows = sorted(person.disk.owed.get(effect.member, {}).values(), key=lambda r: r.seq)
@@ -490,8 +512,10 @@ class World:
                 return other
         return None
 
-    def _prepare(self, person: Person, run: int, member: MemberId, attempt: bytes) -> None:
-        if not self.links_allowed:
+    def _prepare(self, person: Person, run: int, effect: m.PrepareLink) -> None:
+        member, attempt = effect.member, effect.attempt
+        self._open_ways[person.name, attempt] = effect.way
+        if not self.links_allowed or (effect.way is m.LinkWay.TURN and not self.has_turn):
             event: m.Event = m.LinkClosed(member, attempt)
         else:
             event = m.LinkPrepared(member, attempt, b"blob")
@@ -505,14 +529,24 @@ class World:
 
     def _open_link(self, attempt: bytes) -> None:
         there = self._meeting.pop(attempt, [])
-        if not all(p.is_running for p, _ in there) or not self.links_allowed:
+        wants = [(p.name, attempt) in self._open_ways for p, _ in there]
+        if not all(p.is_running for p, _ in there) or not all(wants) or not self.links_allowed:
             for person, member in there:
                 person.feed(m.LinkClosed(member, attempt))
             return
         for person, member in there:
             person.links[member] = attempt
+            self.direct[person.name, member] = all(
+                self._open_ways[other.name, attempt] is m.LinkWay.DIRECT for other, _ in there
+            )
         for person, member in there:
+            self._later(self._latency(), partial(self._tell_open, person, member, attempt))
+
+    def _tell_open(self, person: Person, member: MemberId, attempt: bytes) -> None:
+        if person.links.get(member) == attempt:
             person.feed(m.LinkOpened(member, attempt))
+        elif person.is_running:
+            person.feed(m.LinkClosed(member, attempt))
 
     def _send(self, person: Person, member: MemberId, frames: tuple[bytes, ...]) -> None:
         attempt, other = person.links.get(member), self._other(person, member)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import PersonProcess, Program, a_town, await_true
+from tests.support.processes import PersonProcess, Program, Town, a_town, await_true
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -69,41 +69,63 @@ def is_of_this_machine(host: str) -> bool:
     return True
 
 
+def meet_and_talk(town: Town, *, direct: bool) -> dict[str, Path]:
+    """Two people do what people do, with a link between them; return where each noted whom it met."""
+    ours, theirs = town.person("نورس"), town.person("Salma")
+    notes = {ours.name: start_watched(ours, PLANT), theirs.name: start_watched(theirs)}
+    [made] = ours.ask(
+        "circle_create",
+        name="حلقة",
+        relays=[town.relay.address],
+        direct=direct,
+        charter="We listen.",
+        nickname=None,
+    )
+    circle = str(made["id"])
+    town.join(ours, theirs, circle)
+    for person in (ours, theirs):
+        person.say(circle, f"from {person.name}")
+    link = "direct" if direct else "turn"
+    for person in (ours, theirs):
+        await_true(lambda person=person: len(person.texts(circle)) == 2)  # type: ignore[misc]
+        await_true(
+            lambda person=person: (  # type: ignore[misc]
+                [row["link"] for row in person.ask("links", circle=circle)] == [link]
+            )
+        )
+    for person in (ours, theirs):
+        person.ask("doctor")
+        person.ask("circle_leave", circle=circle)
+        person.stop()
+    return notes
+
+
+def port_of(town: Town) -> int:
+    return int(town.relay.address.rsplit("#", 1)[0].rsplit(":", 1)[1])
+
+
 def test_the_program_sends_to_its_relay_and_its_peers_and_to_nobody_else(tmp_path: Path) -> None:
     """All of them are on this machine here: whatever leaves it would be for somebody else."""
     with a_town(tmp_path) as town:
-        ours, theirs = town.person("نورس"), town.person("Salma")
-        notes = {ours.name: start_watched(ours, PLANT), theirs.name: start_watched(theirs)}
-        [made] = ours.ask(
-            "circle_create",
-            name="حلقة",
-            relays=[town.relay.address],
-            direct=True,
-            charter="We listen.",
-            nickname=None,
-        )
-        circle = str(made["id"])
-        town.join(ours, theirs, circle)
-        for person in (ours, theirs):
-            person.say(circle, f"from {person.name}")
-        for person in (ours, theirs):
-            await_true(lambda person=person: len(person.texts(circle)) == 2)  # type: ignore[misc]
-            await_true(
-                lambda person=person: (  # type: ignore[misc]
-                    [row["link"] for row in person.ask("links", circle=circle)] == ["direct"]
-                )
-            )
-        for person in (ours, theirs):
-            person.ask("doctor")
-            person.ask("circle_leave", circle=circle)
-            person.stop()
-    relay = int(town.relay.address.rsplit("#", 1)[0].rsplit(":", 1)[1])
+        notes = meet_and_talk(town, direct=True)
     for name, file in notes.items():
         seen = contacts(file)
         sent = [address for event, address in seen if event != "socket.connect"]
         assert {tuple(address[:2]) for event, address in seen if event == "socket.connect"} == {
-            ("127.0.0.1", relay)
+            ("127.0.0.1", port_of(town))
         }, name
         assert sent, name
         assert [address for _, address in seen if not is_of_this_machine(address[0])] == [], name
+    assert ["127.0.0.99", 9] in [address for _, address in contacts(notes["نورس"])]
+
+
+def test_in_an_ordinary_circle_it_sends_to_its_relay_alone(tmp_path: Path) -> None:
+    """Not one packet goes to a peer, and no socket is there that could send one."""
+    with a_town(tmp_path) as town:
+        notes = meet_and_talk(town, direct=False)
+    for name, file in notes.items():
+        met = {tuple(address[:2]) for event, address in contacts(file) if len(address) > 1}
+        assert met - {("127.0.0.99", 9)} == {("127.0.0.1", port_of(town))}, name
+        looked_up = [address for _, address in contacts(file) if len(address) == 1]
+        assert [one for [one] in looked_up if one != "127.0.0.1"] == [], name
     assert ["127.0.0.99", 9] in [address for _, address in contacts(notes["نورس"])]

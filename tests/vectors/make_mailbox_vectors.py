@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from toheal_protocol.crypto import SigningSeed, token_of, verify_key
+from toheal_protocol.crypto.turn import turn_password
 from toheal_protocol.model import DepositToken
 from toheal_protocol.wire.mailbox import (
     Binding,
@@ -20,6 +21,7 @@ from toheal_protocol.wire.mailbox import (
     MailboxKind,
     Opening,
     address_of,
+    encode_ask_turn,
     encode_credit,
     encode_deposit,
     encode_hail,
@@ -34,8 +36,10 @@ from toheal_protocol.wire.mailbox_answers import (
     encode_hello,
     encode_mail,
     encode_reply,
+    encode_turn,
 )
 from toheal_protocol.wire.relay_address import RelayAddress
+from toheal_protocol.wire.turn_grant import TurnGrant, TurnServer, TurnTransport
 
 FILE = Path(__file__).parent / "mailboxes.json"
 
@@ -43,6 +47,13 @@ BINDING = Binding(relay=bytes(range(32)), nonce=bytes(range(32, 64)))
 SEEDS = [SigningSeed(bytes([number]) * 32) for number in (0x11, 0x22)]
 TOKEN = DepositToken(b"\x33" * 16)
 FRAME = bytes(range(64, 96))
+TURN_SECRET = b"\x55" * 32
+TURN_NAME = "1800000000:0123456789abcdef"
+TURN_SERVERS = (
+    TurnServer(TurnTransport.UDP, "", 3478),
+    TurnServer(TurnTransport.TCP, "", 3478),
+    TurnServer(TurnTransport.TLS, "turn.example", 5349),
+)
 
 
 def vectors() -> dict[str, Any]:
@@ -54,6 +65,8 @@ def vectors() -> dict[str, Any]:
         for seed, kind in zip(SEEDS, kinds, strict=True)
     ]
     items = [ItemId(1), ItemId(2**63 - 1)]
+    password = turn_password(TURN_SECRET, TURN_NAME)
+    grant = TurnGrant(5, 3600, TURN_NAME, password, TURN_SERVERS)
     return {
         "specification": "docs/protocol/mailboxes.md",
         "relay_fingerprint": BINDING.relay.hex(),
@@ -71,6 +84,11 @@ def vectors() -> dict[str, Any]:
             for seed in SEEDS
         ],
         "token": {"token": TOKEN.hex(), "hash": token_of(TOKEN).hex()},
+        "turn": {
+            "secret": TURN_SECRET.hex(),
+            "username": TURN_NAME,
+            "password": password,
+        },
         "commands": {
             "open": sign_open(1, list(zip(SEEDS, openings, strict=True)), BINDING).hex(),
             "deposit": encode_deposit(2, address, TOKEN, FRAME).hex(),
@@ -78,12 +96,14 @@ def vectors() -> dict[str, Any]:
             "unwatch": encode_unwatch(4, [address]).hex(),
             "credit": encode_credit(262144).hex(),
             "hail": encode_hail(2**32 - 1).hex(),
+            "ask_turn": encode_ask_turn(5).hex(),
         },
         "answers": {
             "hello": encode_hello(Hello(BINDING.nonce, b"\x44" * 16)).hex(),
             "reply": encode_reply(1, [Outcome(Code.DONE, 7), Outcome(Code.FULL, 60)]).hex(),
             "refusal": encode_reply(2, [Outcome(Code.REFUSED)]).hex(),
             "mail": encode_mail(address, items[1], FRAME).hex(),
+            "turn_grant": encode_turn(grant).hex(),
         },
     }
 

@@ -4,6 +4,8 @@ The client is written for trio; aiortc and zeroconf are asyncio. In guest mode p
 ways. From asyncio into trio only `Event.set`, `send_nowait` and `CancelScope.cancel` are used, and
 a callback never raises. From trio, `aio` waits for asyncio without a worker thread.
 
+`adapters/guest.py` drives trio without the thread that its guest mode would wait in.
+
 The alternatives were measured: trio-asyncio costs three times the CPU and ends with the first stray
 asyncio error, a thread for asyncio costs a hop per call in both directions.
 """
@@ -22,6 +24,8 @@ from typing import Any, Final, Generic, NoReturn, TypeVar
 import outcome
 import trio
 from attrs import define, field
+
+from toheal_p2p.adapters.guest import GuestDriver
 
 T = TypeVar("T")
 
@@ -130,7 +134,7 @@ class _Guest(Generic[T]):
                 self._main,
                 main,
                 run_sync_soon_threadsafe=self.loop.call_soon_threadsafe,
-                run_sync_soon_not_threadsafe=self.loop.call_soon,
+                run_sync_soon_not_threadsafe=GuestDriver(self.loop).soon,
                 done_callback=ended.set_result,
                 host_uses_signal_set_wakeup_fd=True,
                 clock=clock,

@@ -22,10 +22,22 @@ from typing import Any, Final
 
 from aioice import Candidate, Connection, TransportPolicy, stun
 from aioice.candidate import candidate_foundation, candidate_priority
-from aioice.ice import StunProtocol
+from aioice.ice import CandidatePair, StunProtocol
+
+from toheal_p2p.adapters.turn import QuickTransaction
+from toheal_p2p.adapters.turn_race import Numeric, allocate_first
+from toheal_p2p.ports.channels import ServerKind
+from toheal_protocol.machines.events import LinkWay
 
 GATHER_LONGEST: Final = 1.2
-"""Seconds for the STUN servers' answers. Where UDP is blocked, exactly this much is lost."""
+"""Seconds for the relays' answers where we have addresses of our own as well. Where UDP is blocked,
+this much is lost at most."""
+TURN_LONGEST: Final = 4.0
+"""Seconds for an address at a relay where nothing else will do. The first one ends the wait; this is
+for TLS on a slow line, and for a lost packet."""
+DIRECT_FIRST: Final = 0.7
+"""Seconds that pairs without a relay are ahead of the others: a NAT needs a packet from inside first,
+and one lost that way is repeated after a quarter of a second."""
 MAX_STUN_SERVERS: Final = 3
 """Relays asked for our outer address."""
 MAX_ADDRESSES: Final = 6
@@ -58,12 +70,33 @@ class GuardedStun(StunProtocol):
         assert isinstance(data, bytes)
         if not 0 < len(data) <= MAX_DATAGRAM_SIZE:
             return
-        if data[0] > _LAST_OF_STUN and not self.receiver.knows(addr[0], addr[1]):
+        if data[0] > _LAST_OF_STUN:
+            if self.receiver.knows(addr[0], addr[1]):
+                self.receiver.data_received(data, self.local_candidate.component)
             return
         try:
             super().datagram_received(data, addr)
         except Exception:  # noqa: BLE001, S110  a stranger chose these bytes; it learns and ends nothing
             pass
+
+    async def request(
+        self,
+        request: stun.Message,
+        addr: tuple[str, int],
+        integrity_key: bytes | None = None,
+        retransmissions: int | None = None,
+    ) -> tuple[stun.Message, tuple[str, int]]:
+        """Ask somebody; a lost packet is repeated sooner than aioice would."""
+        if integrity_key is not None:
+            request.add_message_integrity(integrity_key)
+        transaction = QuickTransaction(
+            request, addr, self, retransmissions=retransmissions, integrity_key=integrity_key
+        )
+        self.transactions[request.transaction_id] = transaction
+        try:
+            return await transaction.run()
+        finally:
+            del self.transactions[request.transaction_id]
 
 
 class GuardedIce(Connection):
@@ -73,19 +106,32 @@ class GuardedIce(Connection):
         self,
         *,
         controlling: bool,
-        stun_servers: Sequence[tuple[str, int]],
+        way: LinkWay,
+        servers: Sequence[Numeric],
         include_loopback: bool,
     ) -> None:
         """Make one; nothing is sent before `gather_candidates`.
 
         Args:
             controlling: which of the two sides we are.
-            stun_servers: numeric IPv4 addresses and ports.
+            way: on TURN no socket of ours ever sends to a peer, only the relay's address does.
+            servers: numeric IPv4 addresses and ports.
             include_loopback: offer 127.0.0.1 too, for tests and the demo.
         """
-        super().__init__(ice_controlling=controlling, transport_policy=TransportPolicy.ALL)
-        self._stun_servers = tuple(stun_servers)[:MAX_STUN_SERVERS]
+        is_hidden = way is LinkWay.TURN
+        policy = TransportPolicy.RELAY if is_hidden else TransportPolicy.ALL
+        super().__init__(ice_controlling=controlling, transport_policy=policy)
+        self._way = way
+        self._servers = tuple(servers) if way is not LinkWay.LAN else ()
+        stun_servers = [one.address for one in self._servers if _speaks_stun(one)]
+        self._stun_servers = tuple(dict.fromkeys(stun_servers))[:MAX_STUN_SERVERS]
         self._include_loopback = include_loopback
+
+    @property
+    def is_relayed(self) -> bool:
+        """Whether what is sent now passes a relay, ours or theirs."""
+        pairs = self._nominated.values()
+        return self._way is LinkWay.TURN or any(_is_relayed(pair) for pair in pairs)
 
     def knows(self, host: str, port: int) -> bool:
         """Tell whether it is an address the peer named, or from which it passed a check."""
@@ -96,13 +142,30 @@ class GuardedIce(Connection):
     async def get_component_candidates(
         self, component: int, addresses: list[str], timeout: int = 5
     ) -> list[Candidate]:
-        """Open a socket per address and ask every STUN server, with our own time limit."""
+        """Open a socket per address and ask the relays, with our own time limit."""
+        if self._way is LinkWay.TURN:
+            return await self._borrow_address(component, within=TURN_LONGEST)
         if self._include_loopback:
             addresses = [LOOPBACK, *addresses]
         opened = [await self._open(component, host) for host in addresses[:MAX_ADDRESSES]]
         sockets = [socket for socket in opened if socket is not None]
-        reflexive = await self._ask_stun_servers(sockets)
-        return reflexive + [socket.local_candidate for socket in sockets]
+        reflexive, relayed = await asyncio.gather(
+            self._ask_stun_servers(sockets), self._borrow_address(component, within=GATHER_LONGEST)
+        )
+        return [*reflexive, *relayed, *(socket.local_candidate for socket in sockets)]
+
+    def _pair_remote_candidate(self, remote_candidate: Candidate) -> None:
+        """Pair an address of the peer's, but never a relay with somebody's private network."""
+        super()._pair_remote_candidate(remote_candidate)
+        self._check_list[:] = [pair for pair in self._check_list if self._makes_sense(pair)]
+
+    async def check_start(self, pair: CandidatePair) -> None:
+        """Check a pair; who decides gives those without a relay a head start."""
+        may_be_direct = self._way is not LinkWay.TURN
+        if may_be_direct and self.ice_controlling and _is_relayed(pair):
+            self.check_state(pair, CandidatePair.State.IN_PROGRESS)
+            await asyncio.sleep(DIRECT_FIRST)
+        await super().check_start(pair)
 
     def data_received(self, data: bytes, component: int) -> None:
         """Queue a datagram for DTLS, unless it is malformed STUN or nobody takes them."""
@@ -127,6 +190,24 @@ class GuardedIce(Connection):
         if error_code[0] not in (400, 401):
             super().respond_error(request, addr, protocol, error_code)
 
+    async def _borrow_address(self, component: int, *, within: float) -> list[Candidate]:
+        """Take an address at the relay that answers first."""
+        protocol = await allocate_first(self._servers, lambda: GuardedStun(self), within=within)
+        if protocol is None:
+            return []
+        host, port = protocol.transport.get_extra_info("sockname")[:2]
+        if ipaddress.ip_address(host).is_loopback and not self._include_loopback:
+            protocol.transport.close()
+            return []
+        protocol.local_candidate = _candidate("relay", component, host, port)
+        self._protocols.append(protocol)
+        return [protocol.local_candidate]
+
+    def _makes_sense(self, pair: CandidatePair) -> bool:
+        if pair.local_candidate.type != "relay" or pair.remote_candidate.type != "host":
+            return True
+        return self._include_loopback or ipaddress.ip_address(pair.remote_candidate.host).is_global
+
     async def _open(self, component: int, host: str) -> GuardedStun | None:
         loop = asyncio.get_running_loop()
         try:
@@ -138,15 +219,7 @@ class GuardedIce(Connection):
         self._protocols.append(protocol)
         transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER)
         bound_host, port = transport.get_extra_info("sockname")[:2]
-        protocol.local_candidate = Candidate(
-            foundation=candidate_foundation("host", "udp", bound_host),
-            component=component,
-            transport="udp",
-            priority=candidate_priority(component, "host"),
-            host=bound_host,
-            port=port,
-            type="host",
-        )
+        protocol.local_candidate = _candidate("host", component, bound_host, port)
         return protocol
 
     async def _ask_stun_servers(self, sockets: list[GuardedStun]) -> list[Candidate]:
@@ -174,15 +247,28 @@ async def _ask_stun_server(socket: GuardedStun, server: tuple[str, int]) -> Cand
     response, _ = await socket.request(request, server)
     ours = socket.local_candidate
     host, port = response.attributes["XOR-MAPPED-ADDRESS"]
+    return _candidate("srflx", ours.component, host, port, base=ours.host)
+
+
+def _candidate(kind: str, component: int, host: str, port: int, *, base: str = "") -> Candidate:
+    """Make a candidate. It has no related address: what never exists cannot leak."""
     return Candidate(
-        foundation=candidate_foundation("srflx", "udp", ours.host),
-        component=ours.component,
+        foundation=candidate_foundation(kind, "udp", base or host),
+        component=component,
         transport="udp",
-        priority=candidate_priority(ours.component, "srflx"),
+        priority=candidate_priority(component, kind),
         host=host,
         port=port,
-        type="srflx",
+        type=kind,
     )
+
+
+def _is_relayed(pair: CandidatePair) -> bool:
+    return "relay" in (pair.local_candidate.type, pair.remote_candidate.type)
+
+
+def _speaks_stun(one: Numeric) -> bool:
+    return one.server.transport in (ServerKind.STUN, ServerKind.UDP)
 
 
 def _may_reach_relays(host: str) -> bool:

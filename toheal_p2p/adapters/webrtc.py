@@ -1,6 +1,6 @@
 """Channels over WebRTC: ICE, DTLS and SCTP from aiortc's ORTC objects, without SDP.
 
-    GuardedIce -> RTCIceTransport -> RTCDtlsTransport -> GuardedSctp -> RTCDataChannel 0
+    GuardedIce -> RTCIceTransport -> FlowDtls -> GuardedSctp -> RTCDataChannel 0
 
 A connection has its own certificate, sockets and ICE secrets, so that two connections of one
 person have nothing in common but the address. No server is asked that the caller did not name:
@@ -24,7 +24,6 @@ from aiortc import (
     RTCCertificate,
     RTCDtlsFingerprint,
     RTCDtlsParameters,
-    RTCDtlsTransport,
     RTCIceCandidate,
     RTCIceGatherer,
     RTCIceParameters,
@@ -35,10 +34,13 @@ from attrs import define
 from OpenSSL import SSL
 
 from toheal_p2p.adapters.bridge import aio
+from toheal_p2p.adapters.dtls_flow import FlowDtls
 from toheal_p2p.adapters.ice import GuardedIce
+from toheal_p2p.adapters.turn_race import Numeric
 from toheal_p2p.adapters.webrtc_channel import WebRtcChannel, stop_transports
-from toheal_p2p.ports.channels import ChannelFailed
+from toheal_p2p.ports.channels import ChannelFailed, RelayServer
 from toheal_protocol.errors import LocalError, RemoteError
+from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.wire.connection_blob import (
     MAX_CANDIDATES,
     Candidate,
@@ -84,18 +86,21 @@ class WebRtcChannels:
     """Offer and try 127.0.0.1 too: for tests and the demo on one machine."""
 
     async def prepare(
-        self, *, controlling: bool, stun_servers: Sequence[tuple[str, int]]
+        self, *, controlling: bool, way: LinkWay, servers: Sequence[RelayServer]
     ) -> PreparedWebRtc:
-        """Open sockets, ask the STUN servers, and draw a certificate.
+        """Open sockets, ask the relays, and draw a certificate; see `ports.channels.Channels`.
 
         Raises:
             ChannelFailed: no usable address.
         """
-        numeric = await _resolve(stun_servers)
+        numeric = await _resolve(servers) if way is not LinkWay.LAN else []
         ice = GuardedIce(
-            controlling=controlling, stun_servers=numeric, include_loopback=self.include_loopback
+            controlling=controlling,
+            way=way,
+            servers=numeric,
+            include_loopback=self.include_loopback,
         )
-        prepared = PreparedWebRtc(ice, controlling, self.include_loopback)
+        prepared = PreparedWebRtc(ice, way, controlling, self.include_loopback)
         try:
             await aio(prepared.gather)
         except BaseException:
@@ -107,13 +112,16 @@ class WebRtcChannels:
 class PreparedWebRtc:
     """`ports.channels.PreparedChannel`: sockets, a certificate, and what the peer must know of them."""
 
-    def __init__(self, ice: GuardedIce, controlling: bool, include_loopback: bool) -> None:
+    def __init__(
+        self, ice: GuardedIce, way: LinkWay, controlling: bool, include_loopback: bool
+    ) -> None:
         self.blob = b""
+        self._way = way
         self._certificate = _Certificate.generateCertificate()
         self._gatherer = RTCIceGatherer(iceServers=[])
         self._gatherer._connection = ice
         self._ice = RTCIceTransport(self._gatherer)
-        self._dtls = RTCDtlsTransport(self._ice, [self._certificate])
+        self._dtls = FlowDtls(self._ice, [self._certificate])
         self._dtls._set_role("server" if controlling else "client")
         self._include_loopback = include_loopback
         self._is_used = False
@@ -132,7 +140,7 @@ class PreparedWebRtc:
         ]
         usable = tuple(candidate for candidate in found if is_usable(candidate))
         if not usable:
-            raise ChannelFailed("no address a peer could reach")
+            raise ChannelFailed(_NO_ADDRESS[self._way])
         ours = self._gatherer.getLocalParameters()
         self.blob = encode_blob(
             ConnectionBlob(
@@ -186,34 +194,50 @@ class PreparedWebRtc:
         await channel.open()
 
     def _may_try(self, candidate: Candidate) -> bool:
+        if self._way is LinkWay.TURN and candidate.kind is not CandidateKind.RELAYED:
+            return False  # a relay that is asked to reach a private address may end everything
         is_local = ipaddress.ip_address(candidate.host).is_loopback
         return self._include_loopback or not is_local
 
 
-async def _resolve(servers: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+async def _resolve(servers: Sequence[RelayServer]) -> list[Numeric]:
     """Look up the relays' IPv4 addresses, all at once; leave out what takes too long."""
-    numeric: list[tuple[str, int]] = []
+    found: dict[str, str] = {}
 
-    async def look_up(host: str, port: int) -> None:
+    async def look_up(host: str) -> None:
         try:
-            found = await trio.socket.getaddrinfo(host, port, family=trio.socket.AF_INET)
-        except OSError:
+            answers = await trio.socket.getaddrinfo(host, None, family=trio.socket.AF_INET)
+        except (OSError, UnicodeError):
             return
-        numeric.append((str(found[0][4][0]), port))
+        found[host] = str(answers[0][4][0])
 
     with trio.move_on_after(RESOLVING_LONGEST):
         async with trio.open_nursery() as nursery:
-            for host, port in servers:
-                nursery.start_soon(look_up, host, port)
-    return numeric
+            for host in {one.host for one in servers}:
+                nursery.start_soon(look_up, host)
+    return [Numeric(one, found[one.host]) for one in servers if one.host in found]
+
+
+_NAMES: Final = {
+    CandidateKind.HOST: "host",
+    CandidateKind.REFLEXIVE: "srflx",
+    CandidateKind.RELAYED: "relay",
+}
+_KINDS: Final = {name: kind for kind, name in _NAMES.items()}
+
+_NO_ADDRESS: Final = {
+    LinkWay.TURN: "no relay of the circle lends us an address",
+    LinkWay.DIRECT: "no address a peer could reach",
+    LinkWay.LAN: "this machine is in no local network",
+}
 
 
 def _kind(candidate: RTCIceCandidate) -> CandidateKind:
-    return CandidateKind.REFLEXIVE if candidate.type == "srflx" else CandidateKind.HOST
+    return _KINDS[candidate.type]
 
 
 def _to_aiortc(candidate: Candidate, number: int) -> RTCIceCandidate:
-    kind = "srflx" if candidate.kind is CandidateKind.REFLEXIVE else "host"
+    kind = _NAMES[candidate.kind]
     return RTCIceCandidate(
         component=1,
         foundation=str(number),

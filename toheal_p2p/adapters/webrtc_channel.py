@@ -25,6 +25,7 @@ from attrs import define, field
 from OpenSSL import SSL
 
 from toheal_p2p.adapters.bridge import aio
+from toheal_p2p.adapters.ice import GuardedIce
 from toheal_p2p.adapters.sctp import GuardedSctp
 from toheal_p2p.ports.channels import BUFFER_LOW, EXPORTER_SIZE, ChannelFailed
 from toheal_protocol.wire.link_record import MAX_RECORD_SIZE
@@ -75,6 +76,12 @@ class WebRtcChannel:
         self._stream.on("open", self._decided.set)
         self._stream.on("close", self._lose)
         dtls.on("statechange", self._watch)
+
+    @property
+    def is_relayed(self) -> bool:
+        """Whether what is sent passes a relay just now; see `ports.channels.Channel`."""
+        ice = self._ice._connection
+        return isinstance(ice, GuardedIce) and ice.is_relayed
 
     async def open(self) -> None:
         """Start SCTP over connected DTLS and wait until the data channel is open. Runs in asyncio.

@@ -19,12 +19,15 @@ from toheal_p2p.app import showing
 from toheal_p2p.app.doctor import examine
 from toheal_p2p.app.governance import Governance
 from toheal_p2p.app.invitations import fetch_content, read_link
+from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.names import find
+from toheal_p2p.app.paths import Paths, servers_of
 from toheal_p2p.app.profile import (
     MAX_OWN_RELAYS,
     put_relays,
     read_relay,
     require_charter,
+    require_text,
     restore,
     usable_name,
 )
@@ -33,12 +36,17 @@ from toheal_p2p.app.relays import RelayPair
 from toheal_p2p.app.running import (
     RunningCircle,
     begin_anew,
+    decide,
     find_circle,
+    open_seats,
     relay_view,
     require_active,
     require_facilitated,
+    require_relay,
+    require_room,
     require_voice,
 )
+from toheal_p2p.app.spoken import SpokenCodes
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.vault import EntryRow, Vault
@@ -52,13 +60,11 @@ from toheal_protocol.machines import door
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.addressing import MAX_RELAYS
 from toheal_protocol.machines.records import PutCircle, Write
-from toheal_protocol.machines.state import Circle, Seat, Stage
+from toheal_protocol.machines.state import Circle, Stage
 from toheal_protocol.machines.storing import encode_cold
 from toheal_protocol.messages.bodies import CONTENT_NOTES
 from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import (
-    MAX_MEMBERS,
-    MAX_TEXT_SIZE,
     CircleId,
     MessageId,
     WallTime,
@@ -82,7 +88,7 @@ SEARCH_MOST: Final = 200
 
 
 @define(eq=False)
-class Application(Governance):
+class Application(Paths, Governance):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:
@@ -100,12 +106,14 @@ class Application(Governance):
     connect: Callable[[RelayAddress], RelayConnection]
     end: Callable[[], None]
     destroy: Callable[[], None]
+    meeting: Meetings = field(factory=Meetings)
     was_put_back: bool = field(default=False, init=False)
     """Whether this run began with an older copy of the vault: the person is told while it lasts."""
     _nickname: str = field(default="", init=False, repr=False)
     _relays: tuple[RelayAddress, ...] = field(default=(), init=False)
     _running: dict[CircleId, RunningCircle] = field(factory=dict, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
+    spoken: SpokenCodes = field(init=False, repr=False)
     _beginning: trio.Lock = field(factory=trio.Lock, init=False)
     _looked_at: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
 
@@ -114,13 +122,23 @@ class Application(Governance):
         circles, self._nickname, self._relays = restore(await self.vault.load())
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self.spoken = SpokenCodes(
+                nursery,
+                self.entropy,
+                self.wall_clock,
+                self.connect,
+                self._inviting,
+                self._find,
+                self.invite,
+                self._known_relays,
+            )
             for circle in circles:
                 await self._start(circle)
             self.was_put_back = self.vault.was_put_back
             if self.was_put_back:
                 await begin_anew(self._running.values(), self.committer, self.vault)
+            nursery.start_soon(self.meeting.run, self._running)
             task_status.started()
-            await trio.sleep_forever()
 
     # ---- circles
 
@@ -137,8 +155,6 @@ class Application(Governance):
         chosen = tuple(read_relay(address) for address in relays) or self._relays[:MAX_RELAYS]
         if len(chosen) > MAX_RELAYS:
             raise Refused("too_many_relays", limit=MAX_RELAYS)
-        if not chosen:
-            raise Refused("no_relay")
         require_charter(charter)
         circle = door.found_circle(
             name=usable_name(name),
@@ -173,12 +189,8 @@ class Application(Governance):
 
     async def invite(self, circle: str, *, expires_in: int) -> views.InvitationView:
         """Offer one seat."""
-        running = self._facilitated(circle)
+        running = self._inviting(circle)
         cold = running.service.circle.cold
-        if len(showing.others(cold)) + 1 >= MAX_MEMBERS:
-            raise Refused("circle_full", limit=MAX_MEMBERS)
-        if not cold.relays:
-            raise Refused("no_relay")
         relay = next((one for one in cold.relays if running.is_up(one)), cold.relays[0])
         told = await self._decide(running, machine.Invited(expires_in, relay))
         link = next(e.text for e in told if isinstance(e, machine.Tell) and e.text)
@@ -187,22 +199,17 @@ class Application(Governance):
 
     async def invitations(self, circle: str) -> Sequence[views.InvitationView]:
         """Return the seats on offer."""
-        cold, now = self._find(circle).service.circle.cold, self.wall_clock()
-        return [
-            showing.invitation_view(one)
-            for one in cold.invitations
-            if one.seat is Seat.OPEN and one.expires > now
-        ]
+        cold = self._find(circle).service.circle.cold
+        return [showing.invitation_view(one) for one in open_seats(cold, self.wall_clock())]
 
     async def withdraw_invitation(self, circle: str, invitation: str) -> None:
-        """Take an offered seat back."""
+        """Take an offered seat back, or a spoken code."""
         running = self._find(circle)
-        open_ones = [
-            one for one in running.service.circle.cold.invitations if one.seat is Seat.OPEN
-        ]
-        candidates = [(one.id, one.id.hex(), one) for one in open_ones]
-        wanted = find(invitation, candidates, missing="no_such_invitation")
-        await self._decide(running, machine.InvitationWithdrawn(wanted.id))
+        cold = running.service.circle.cold
+        if not self.spoken.withdraw(cold.id, invitation):
+            candidates = [(one.id, one.id.hex(), one) for one in open_seats(cold)]
+            wanted = find(invitation, candidates, missing="no_such_invitation")
+            await self._decide(running, machine.InvitationWithdrawn(wanted.id))
 
     async def look_at_invitation(self, link: str) -> views.InvitationContentView:
         """Fetch what the invitation says."""
@@ -239,9 +246,7 @@ class Application(Governance):
 
     async def admit(self, circle: str, who: str) -> None:
         """Let somebody in."""
-        running = self._facilitated(circle)
-        if len(showing.others(running.service.circle.cold)) + 1 >= MAX_MEMBERS:
-            raise Refused("circle_full", limit=MAX_MEMBERS)
+        running = require_room(self._facilitated(circle))
         await self._decide(running, machine.Admitted(running.at_door(who)))
 
     async def decline(self, circle: str, who: str) -> None:
@@ -262,11 +267,8 @@ class Application(Governance):
 
     async def relay_list(self) -> Sequence[views.RelayView]:
         """Return the profile's own relays, and those its circles use."""
-        used = [relay for one in self._running.values() for relay in one.relays]
-        return [
-            relay_view(relay, self._running.values())
-            for relay in dict.fromkeys((*self._relays, *used))
-        ]
+        circles = self._running.values()
+        return [relay_view(relay, circles) for relay in self._known_relays()]
 
     async def relay_remove(self, address: str) -> None:
         """Remove one of the profile's relays."""
@@ -282,10 +284,7 @@ class Application(Governance):
     ) -> str:
         """Say something; returns the message's id once it is durable."""
         running = require_voice(self._find(circle))
-        if not text.strip():
-            raise Refused("text_empty")
-        if len(text.encode(errors="replace")) > MAX_TEXT_SIZE:
-            raise Refused("text_too_long", limit=MAX_TEXT_SIZE)
+        require_text(text)
         known = tuple(dict.fromkeys(note for note in notes if note in CONTENT_NOTES))
         decision = await self._decide(running, machine.Submitted(text, known))
         mine = [e.entry.mid for e in decision if isinstance(e, machine.Show) and e.entry.is_mine]
@@ -316,12 +315,7 @@ class Application(Governance):
         cold = running.service.circle.cold
         mid = None if message is None else await self._message(cold.id, message)
         rows = await self.vault.deliveries(cold.id, mid, limit=NEWEST_DELIVERIES)
-        return [
-            views.DeliveryView(
-                row.mid.hex(), row.member.hex(), showing.name_of(cold, row.member), row.state
-            )
-            for row in rows
-        ]
+        return [showing.delivery_view(cold, row) for row in rows]
 
     async def search(self, circle: str, query: str) -> Sequence[views.EntryView]:
         """Return entries that hold every word of the query, newest first."""
@@ -330,10 +324,6 @@ class Application(Governance):
         return self._entries(running, rows)
 
     # ---- members and links
-
-    async def links(self, circle: str) -> Sequence[views.LinkView]:
-        """Return how each other member is reached now."""
-        return showing.link_views(self._find(circle).service)
 
     async def safety_words(
         self, circle: str, who: str, *, language: Literal["ar", "en"]
@@ -353,6 +343,7 @@ class Application(Governance):
             wall_now=self.wall_clock(),
             relays=await self.relay_list(),
             circles=self._running.values(),
+            meetings=await self.meeting.views(),
         )
 
     # ---- ending
@@ -398,7 +389,7 @@ class Application(Governance):
             relays=relays,
             channels=self.channels,
             tell=lambda happened: running.hear(happened),
-            stun_servers=tuple((one.host, one.port) for one in circle.cold.relays[:1]),
+            servers=partial(servers_of, relays.values()),
         )
         running = RunningCircle(service, relays)
         self._running[circle.cold.id] = running
@@ -409,12 +400,7 @@ class Application(Governance):
     async def _decide(
         self, running: RunningCircle, event: machine.Event
     ) -> tuple[machine.Effect, ...]:
-        try:
-            decision = running.service.take(event)
-            await self.committer.flushed()
-        except VaultFailed as failed:
-            raise refusal(failed.reason) from None
-        return decision.effects
+        return await decide(running, event, self.committer)
 
     async def _keep_relays(self, relays: tuple[RelayAddress, ...]) -> None:
         self._relays = relays
@@ -436,6 +422,13 @@ class Application(Governance):
 
     def _facilitated(self, circle: str) -> RunningCircle:
         return require_facilitated(self._find(circle))
+
+    def _inviting(self, circle: str) -> RunningCircle:
+        return require_relay(require_room(self._facilitated(circle)))
+
+    def _known_relays(self) -> tuple[RelayAddress, ...]:
+        used = [relay for one in self._running.values() for relay in one.relays]
+        return tuple(dict.fromkeys((*self._relays, *used)))
 
     async def _message(self, circle: CircleId, message: str) -> MessageId:
         """Return the message this id, or start of one, names: among the newest `LOOK_BACK`."""

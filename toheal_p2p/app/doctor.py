@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from toheal_p2p.app.interface import CheckView, RelayView
+from toheal_p2p.app.interface import CheckView, MeetingView, RelayView
 from toheal_p2p.app.running import RunningCircle
 from toheal_p2p.app.showing import link_views
-from toheal_p2p.app.vocabulary import CheckCode
+from toheal_p2p.app.vocabulary import CheckCode, MeetingState
 from toheal_protocol.machines.state import Cold, Stage
 
 LITTLE_ROOM: Final = 64 * 1024 * 1024
@@ -30,13 +30,15 @@ def examine(
     wall_now: int,
     relays: Sequence[RelayView],
     circles: Iterable[RunningCircle],
+    meetings: Iterable[MeetingView] = (),
 ) -> tuple[CheckView, ...]:
-    """Look at the vault, the disk, the clock, the relays and the links."""
+    """Look at the vault, the disk, the clock, the relays, the links, and meeting on the LAN."""
     return (
         _vault(home, was_put_back=was_put_back),
         CheckView("clock", wall_now > EARLIEST_CLOCK, _clock_code(wall_now)),
         *_relays(relays),
         *_circles(circles, wall_now),
+        *_meetings(meetings),
     )
 
 
@@ -89,6 +91,28 @@ def _circles(circles: Iterable[RunningCircle], wall_now: int) -> list[CheckView]
             code = "links_by_relay_only" if "relay" in kinds else "links_none"
         checks.append(CheckView("links", code != "links_none", code, {"circle": cold.name}))
     return checks
+
+
+_MEETING_CODES: Final[dict[MeetingState, CheckCode]] = {
+    "searching": "lan_searching",
+    "met": "lan_met",
+    "silent": "lan_silent",
+    "no_network": "lan_no_network",
+}
+
+
+def _meetings(meetings: Iterable[MeetingView]) -> list[CheckView]:
+    """Say how it goes where "meet here" is open; closed is how it should be otherwise."""
+    return [
+        CheckView(
+            "lan",
+            one.state in ("searching", "met"),
+            _MEETING_CODES[one.state],
+            {"circle": one.circle_name},
+        )
+        for one in meetings
+        if one.state in _MEETING_CODES
+    ]
 
 
 def _resets(cold: Cold, wall_now: int) -> list[CheckView]:

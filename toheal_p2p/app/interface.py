@@ -19,15 +19,16 @@ from typing import Literal, Protocol
 import trio
 from attrs import field, frozen
 
+from toheal_p2p.app.governance_interface import ActView as ActView
+from toheal_p2p.app.governance_interface import GovernanceInterface
 from toheal_p2p.app.refusals import Fact, RefusalCode
+from toheal_p2p.app.spoken_interface import SpokenInterface
 from toheal_p2p.app.vocabulary import (
-    ActKind,
-    ActReason,
-    ActState,
     CheckCode,
     CircleState,
     DeliveryState,
     LinkKind,
+    MeetingState,
     RelayState,
     Role,
 )
@@ -125,38 +126,6 @@ class EntryView:
 
 
 @frozen
-class ActView:
-    """Something done in a circle that everybody sees and that is signed.
-
-    Attributes:
-        member, member_name: whom it is about; None where it is about nobody.
-        role: the role somebody is to have.
-        direct: for a policy, whether members are to connect directly.
-        reason, text: why, for a removal and a role.
-        supporters: the names of who is for it, its author first.
-        waiting_for: the names of who could support it, while it waits.
-        facilitators, members: so many facilitators, or so many members, would be enough; 0: no
-            number of facilitators is.
-    """
-
-    id: str
-    kind: ActKind
-    author: str
-    author_name: str = field(repr=False)
-    member: str | None
-    member_name: str | None = field(repr=False)
-    role: Role | None
-    direct: bool | None
-    reason: ActReason | None
-    text: str = field(repr=False)
-    state: ActState
-    supporters: tuple[str, ...] = field(repr=False)
-    waiting_for: tuple[str, ...] = field(repr=False)
-    facilitators: int
-    members: int
-
-
-@frozen
 class DeliveryView:
     """Where one message of ours is, for one member."""
 
@@ -164,6 +133,16 @@ class DeliveryView:
     member: str
     member_name: str = field(repr=False)
     state: DeliveryState
+
+
+@frozen
+class DirectView:
+    """What two members have said about connecting directly; it takes a yes of both."""
+
+    member: str
+    member_name: str = field(repr=False)
+    mine: bool
+    theirs: bool
 
 
 @frozen
@@ -186,8 +165,63 @@ class CheckView:
     facts: Mapping[str, Fact] = field(factory=dict, repr=False)
 
 
-class AppInterface(Protocol):
+@frozen
+class MeetingView:
+    """How meeting members of one circle on the local network goes.
+
+    Attributes:
+        until: when it closes by itself; 0 where it is closed.
+        networks: interface and address, for each network we are to be found on.
+        met: the names of the members who are in the room.
+    """
+
+    circle: str
+    circle_name: str = field(repr=False)
+    state: MeetingState
+    until: int
+    networks: tuple[str, ...] = field(repr=False)
+    met: tuple[str, ...] = field(repr=False)
+
+
+class MeetingInterface(Protocol):
+    """Meeting in one room: open only while the person has it open."""
+
+    async def open(
+        self, circle: str | None, *, seconds: int, interfaces: Sequence[str]
+    ) -> Sequence[MeetingView]:
+        """Open it for a circle, or (None) for every active one; opening again begins anew.
+
+        Args:
+            seconds: after which it closes by itself.
+            interfaces: the names of those to be found on; none: all that could be a room.
+
+        Raises:
+            Refused: no_such_circle, ambiguous_name, not_admitted_yet, left_circle,
+                declined_at_door, no_such_interface, not_supported_here.
+        """
+        ...
+
+    async def close(self, circle: str | None) -> None:
+        """Close it for a circle, or (None) altogether; what is on its way gets two seconds."""
+        ...
+
+    async def views(self) -> Sequence[MeetingView]:
+        """Return how it goes, for every active circle."""
+        ...
+
+
+class AppInterface(GovernanceInterface, Protocol):
     """One opened profile."""
+
+    @property
+    def meeting(self) -> MeetingInterface:
+        """Meeting on the local network."""
+        ...
+
+    @property
+    def spoken(self) -> SpokenInterface:
+        """Codes that are said aloud instead of links."""
+        ...
 
     async def circle_create(
         self,
@@ -198,11 +232,13 @@ class AppInterface(Protocol):
         charter: str,
         nickname: str | None,
     ) -> CircleView:
-        """Begin a circle. `relays` empty: the profile's own. `nickname` None: the profile's name.
+        """Begin a circle. `relays` empty: the profile's own; none at all: on the LAN only.
+
+        `nickname` None: the profile's name.
 
         Raises:
             Refused: name_*, charter_empty, charter_too_long, relay_address_malformed,
-                too_many_relays, no_relay.
+                too_many_relays.
         """
         ...
 
@@ -218,42 +254,6 @@ class AppInterface(Protocol):
         """Leave. Nobody is asked why; a second time is `left_circle`."""
         ...
 
-    async def circle_acts(self, circle: str) -> Sequence[ActView]:
-        """Return what was done in the circle, by whom and why, and what became of it; oldest first."""
-        ...
-
-    async def circle_remove(
-        self, circle: str, who: str, *, reason: ActReason, text: str
-    ) -> ActView:
-        """Sign that somebody is to be out; whether that is enough is in what comes back.
-
-        Raises:
-            Refused: no_such_member, act_on_oneself, act_not_ours, text_too_long.
-        """
-        ...
-
-    async def circle_role(
-        self, circle: str, who: str, role: Role, *, reason: ActReason, text: str
-    ) -> ActView:
-        """Sign that somebody is to have a role.
-
-        Raises:
-            Refused: no_such_member, role_already, act_not_ours, text_too_long.
-        """
-        ...
-
-    async def circle_second(self, circle: str, act: str) -> ActView:
-        """Sign that we support an act that waits; give what became of it.
-
-        Raises:
-            Refused: no_such_act, act_not_ours.
-        """
-        ...
-
-    async def circle_readmit(self, circle: str, who: str) -> None:
-        """Take somebody back who was removed: no_such_member, not_a_facilitator, circle_full."""
-        ...
-
     async def invite(self, circle: str, *, expires_in: int) -> InvitationView:
         """Offer one seat for `expires_in` seconds. Returns once the offer is durable here.
 
@@ -267,7 +267,7 @@ class AppInterface(Protocol):
         ...
 
     async def withdraw_invitation(self, circle: str, invitation: str) -> None:
-        """Take an offered seat back: its link opens nothing any more."""
+        """Take an offered seat back: its link opens nothing any more. Or a spoken code."""
         ...
 
     async def look_at_invitation(self, link: str) -> InvitationContentView:
@@ -333,6 +333,10 @@ class AppInterface(Protocol):
 
     async def links(self, circle: str) -> Sequence[LinkView]:
         """Return how each other member is reached now."""
+        ...
+
+    async def direct(self, circle: str, who: str, *, allow: bool) -> DirectView:
+        """Say whether a member and we may connect directly; it holds once this returns."""
         ...
 
     async def safety_words(

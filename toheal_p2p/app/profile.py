@@ -16,7 +16,7 @@ from toheal_protocol.machines.records import PutSetting
 from toheal_protocol.machines.state import Circle, Log
 from toheal_protocol.machines.storing import decode_cold, decode_held, decode_log, decode_pair
 from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
-from toheal_protocol.model import MAX_NAME_LENGTH
+from toheal_protocol.model import MAX_NAME_LENGTH, MAX_TEXT_SIZE
 from toheal_protocol.wire.relay_address import RelayAddress, parse_relay_address
 
 NICKNAME: Final = "nickname"
@@ -78,6 +78,14 @@ def require_charter(charter: str) -> None:
         raise Refused("charter_empty")
     if len(charter.encode()) > MAX_CHARTER_SIZE:
         raise Refused("charter_too_long", limit=MAX_CHARTER_SIZE)
+
+
+def require_text(text: str) -> None:
+    """Refuse to say nothing or too much."""
+    if not text.strip():
+        raise Refused("text_empty")
+    if len(text.encode(errors="replace")) > MAX_TEXT_SIZE:
+        raise Refused("text_too_long", limit=MAX_TEXT_SIZE)
 
 
 def restore(stored: Stored) -> tuple[list[Circle], str, tuple[RelayAddress, ...]]:

@@ -24,6 +24,7 @@ from toheal_p2p.services.relay_connection import (
     RelayUp,
     WatchedMailbox,
 )
+from toheal_p2p.services.turn_leave import TurnLeave
 from toheal_protocol.crypto import token_of
 from toheal_protocol.machines import events as machine
 from toheal_protocol.model import Address
@@ -41,8 +42,12 @@ class RelayPair:
     address: RelayAddress
     reader: RelayConnection = field(repr=False)
     depositor: RelayConnection = field(repr=False)
+    turn: TurnLeave = field(init=False, repr=False)
     problem: str | None = "unreachable"
     """Why the relay is out of reach just now, as a code; None when it answers."""
+
+    def __attrs_post_init__(self) -> None:
+        self.turn = TurnLeave(self.depositor)
 
     def watch(self, mailboxes: tuple[machine.WatchedMailbox, ...]) -> None:
         """Open mailboxes and have what lies in them pushed."""
@@ -77,6 +82,12 @@ class RelayPair:
             nursery.start_soon(self.depositor.run)
             nursery.start_soon(self._feed, self.reader, partial(self._take_read, service))
             nursery.start_soon(self._feed, self.depositor, partial(self._take_written, service))
+
+    async def make_sure(self) -> None:
+        """Have both connections find out whether the relay still hears us; returns when they know."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.reader.make_sure)
+            nursery.start_soon(self.depositor.make_sure)
 
     async def _feed(
         self, connection: RelayConnection, take: Callable[[list[RelayEvent]], None]

@@ -8,16 +8,18 @@ from typing import Final
 import trio
 from attrs import define, field
 
+from toheal_p2p.app import showing
 from toheal_p2p.app.interface import RelayView
 from toheal_p2p.app.names import find
 from toheal_p2p.app.refusals import RefusalCode, Refused
 from toheal_p2p.app.relays import RelayPair
+from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle import CircleService
-from toheal_p2p.services.committer import Committer
+from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_protocol.machines import events as machine
-from toheal_protocol.machines.state import Stage, Standing
-from toheal_protocol.model import CircleId, MemberId, Role
+from toheal_protocol.machines.state import Cold, Invitation, Seat, Stage, Standing
+from toheal_protocol.model import MAX_MEMBERS, CircleId, MemberId, Role, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 
 _STAGE_REFUSALS: Final[dict[Stage, RefusalCode]] = {
@@ -111,6 +113,41 @@ def require_facilitated(running: RunningCircle) -> RunningCircle:
     if require_active(running).service.circle.cold.my_role is not Role.FACILITATOR:
         raise Refused("not_a_facilitator")
     return running
+
+
+async def decide(
+    running: RunningCircle, event: machine.Event, committer: Committer
+) -> tuple[machine.Effect, ...]:
+    """Have a circle decide; return what it asked for, once that is on disk.
+
+    Raises:
+        Refused: the vault failed.
+    """
+    try:
+        decision = running.service.take(event)
+        await committer.flushed()
+    except VaultFailed as failed:
+        raise refusal(failed.reason) from None
+    return decision.effects
+
+
+def require_room(running: RunningCircle) -> RunningCircle:
+    """Return a circle that has room for one person more."""
+    if len(showing.others(running.service.circle.cold)) + 1 >= MAX_MEMBERS:
+        raise Refused("circle_full", limit=MAX_MEMBERS)
+    return running
+
+
+def require_relay(running: RunningCircle) -> RunningCircle:
+    """Return a circle that has a relay to leave an invitation at."""
+    if not running.service.circle.cold.relays:
+        raise Refused("no_relay")
+    return running
+
+
+def open_seats(cold: Cold, now: WallTime = WallTime(0)) -> tuple[Invitation, ...]:
+    """Return the seats on offer whose time is not over."""
+    return tuple(one for one in cold.invitations if one.seat is Seat.OPEN and one.expires > now)
 
 
 def relay_view(relay: RelayAddress, circles: Iterable[RunningCircle]) -> RelayView:

@@ -14,9 +14,12 @@ from toheal_p2p.app.vocabulary import (
     LinkKind,
     Role,
 )
-from toheal_p2p.ports.vault import EntryRow
+from toheal_p2p.ports.vault import DeliveryRow, EntryRow
 from toheal_p2p.services.circle import CircleService
+from toheal_p2p.services.circle_links import HeldLink
 from toheal_protocol.machines.door import is_direct
+from toheal_protocol.machines.events import LinkWay
+from toheal_protocol.machines.linking import direct_choices
 from toheal_protocol.machines.membership import membership_of
 from toheal_protocol.machines.state import Cold, Invitation, Stage, Standing
 from toheal_protocol.machines.voice import is_silenced
@@ -237,6 +240,11 @@ def _said(outcome: Outcome) -> _Said:
             return "leave", None, None, None, None
 
 
+def delivery_view(cold: Cold, row: DeliveryRow) -> views.DeliveryView:
+    """Show where one message of ours is, for one member."""
+    return views.DeliveryView(row.mid.hex(), row.member.hex(), name_of(cold, row.member), row.state)
+
+
 def name_of(cold: Cold, member: MemberId) -> str:
     """Return what a member is called; the start of the id where we know no name."""
     if member == cold.persona.keys.member_id:
@@ -250,11 +258,29 @@ def link_views(service: CircleService) -> tuple[views.LinkView, ...]:
     cold, live = service.circle.cold, service.circle.live
     shown = []
     for member in others(cold):
-        link = service.link_of(member)
+        in_room, held = service.lan.link_of(member), service.link_of(member)
+        link = in_room or held
         peer = cold.peers[member]
         has_relay = any(grant.relay in live.boots for grant in peer.grants)
-        kind: LinkKind = "direct" if link is not None else "relay" if has_relay else "none"
+        kind: LinkKind = "relay" if has_relay else "none"
+        if in_room is not None:
+            kind = "lan"
+        elif held is not None:
+            kind = _link_kind(held)
         trip = link.round_trip if link is not None else None
         in_ms = None if trip is None else round(trip * 1000, 1)
         shown.append(views.LinkView(member.hex(), peer.name, kind, in_ms))
     return tuple(shown)
+
+
+def direct_view(cold: Cold, member: MemberId) -> views.DirectView:
+    """Show what we two have said about connecting directly."""
+    mine, theirs = direct_choices(cold, member)
+    return views.DirectView(member.hex(), cold.peers[member].name, mine, theirs)
+
+
+def _link_kind(link: HeldLink) -> LinkKind:
+    """Tell how frames really go: what was allowed is not always what was possible."""
+    if link.way is LinkWay.LAN:
+        return "lan"
+    return "turn" if link.is_relayed else "direct"

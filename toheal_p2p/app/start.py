@@ -10,17 +10,21 @@ from pathlib import Path
 import trio
 
 from toheal_p2p.adapters.entropy import SystemEntropy
+from toheal_p2p.adapters.lan_sockets import SocketLan
+from toheal_p2p.adapters.network import look_at_network
 from toheal_p2p.adapters.relay_tls import dial
 from toheal_p2p.adapters.vault import create_vault, open_vault, wipe_vault
 from toheal_p2p.adapters.webrtc import WebRtcChannels
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.interface import Serve
+from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.profile import put_nickname, usable_name
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.app.vocabulary import CheckCode
 from toheal_p2p.ports import vault as ports
 from toheal_p2p.services.committer import Committer, VaultFailed
+from toheal_p2p.services.network_watch import NetworkWatch
 from toheal_p2p.services.relay_connection import RelayConnection
 from toheal_protocol.model import WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -81,9 +85,12 @@ async def run_app(
                 connect=_connect,
                 end=nursery.cancel_scope.cancel,
                 destroy=partial(wipe_home, home),
+                meeting=Meetings(SocketLan(include_loopback=allow_loopback)),
             )
             await nursery.start(committer.run)
             await nursery.start(app.run)
+            watch = NetworkWatch(look_at_network, _wall_clock, app.network_changed)
+            nursery.start_soon(watch.run)
             await nursery.start(serve, app, home)
             if app.was_put_back and on_trouble is not None:
                 on_trouble("vault_put_back")

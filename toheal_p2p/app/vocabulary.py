@@ -32,6 +32,9 @@ given up."""
 LinkKind = Literal["direct", "turn", "relay", "lan", "none"]
 """How a member is reached just now."""
 
+MeetingState = Literal["closed", "searching", "met", "silent", "no_network"]
+"""How meeting on the local network goes. `silent`: no other machine is heard there at all."""
+
 RelayState = Literal["connected", "trying", "unreachable"]
 
 EntryKind = Literal["text", "joined", "left", "act", "second", "crossed", "gap", "unknown"]
@@ -40,6 +43,11 @@ that do not count, written beside their author's removal; `unknown`: made by a l
 
 ContentNote = Literal["loss", "self-harm", "suicide", "violence", "abuse", "eating", "other"]
 """The same tags as `toheal_protocol.messages.bodies.CONTENT_NOTES` (a test compares them)."""
+
+SpokenState = Literal[
+    "waiting", "found", "handed_over", "burned", "expired", "withdrawn", "no_seat"
+]
+"""How a spoken code stands. `found`: somebody said the right words, and a seat is being made."""
 
 CheckCode = Literal[
     "vault_sound",
@@ -59,6 +67,10 @@ CheckCode = Literal[
     "no_circle",
     "fork_seen",
     "session_reset",
+    "lan_searching",
+    "lan_met",
+    "lan_silent",
+    "lan_no_network",
 ]
 """What `doctor` can find. Each has a sentence `check.<code>`; those of a relay carry the fact
 `address`, those of links and forks `circle`."""
@@ -67,6 +79,7 @@ CIRCLE_STATES: Final[tuple[CircleState, ...]] = get_args(CircleState)
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = get_args(DeliveryState)
 LINK_KINDS: Final[tuple[LinkKind, ...]] = get_args(LinkKind)
+MEETING_STATES: Final[tuple[MeetingState, ...]] = get_args(MeetingState)
 RELAY_STATES: Final[tuple[RelayState, ...]] = get_args(RelayState)
 ACT_KINDS: Final[tuple[ActKind, ...]] = get_args(ActKind)
 ACT_STATES: Final[tuple[ActState, ...]] = get_args(ActState)
@@ -74,3 +87,4 @@ ACT_REASONS: Final[tuple[ActReason, ...]] = get_args(ActReason)
 ENTRY_KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
 CONTENT_NOTES: Final[tuple[ContentNote, ...]] = get_args(ContentNote)
 CHECK_CODES: Final[tuple[CheckCode, ...]] = get_args(CheckCode)
+SPOKEN_STATES: Final[tuple[SpokenState, ...]] = get_args(SpokenState)

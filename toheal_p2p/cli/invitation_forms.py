@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 import unicodedata
 
@@ -16,6 +17,11 @@ from toheal_p2p.cli.files import STDIN, read_first_line, write_private_file
 from toheal_p2p.cli.parsing import LONGEST_WORD
 
 LINK_START = "toheal:"
+
+LONGEST_CODE = 512
+"""Characters of a spoken code: far above any, far below a pasted text."""
+
+_PIECES = re.compile(r"\d+|[^\W\d_]+")
 
 _WHITE_ON_BLACK = "\x1b[97;40m"
 _RESET = "\x1b[0m"
@@ -40,6 +46,17 @@ def read_link(given: str) -> str:
     if not link.startswith(LINK_START):
         raise Refused("invitation_foreign")
     return link
+
+
+def is_spoken(given: str) -> bool:
+    """Say whether the person gave the number and words of a spoken code rather than a link.
+
+    Only what it is taken for: the running process reads it, and says what does not fit.
+    """
+    pieces = _PIECES.findall(given)
+    words = sum(not piece[0].isdecimal() for piece in pieces)
+    has_other_signs = ":" in given or "/" in given or os.path.isfile(given)
+    return not has_other_signs and len(pieces) > words >= 2 and len(given) <= LONGEST_CODE
 
 
 def write_link_file(path: str, link: str) -> None:

@@ -14,7 +14,16 @@ from typing import Final, cast
 import click
 
 from toheal_p2p.app.refusals import Refused
-from toheal_p2p.cli.commands import circles, doors, governance, profile, relays, talk
+from toheal_p2p.cli.commands import (
+    circles,
+    doors,
+    governance,
+    meeting,
+    paths,
+    profile,
+    relays,
+    talk,
+)
 from toheal_p2p.cli.parsing import Group, UsageProblem, usage_sentence
 from toheal_p2p.cli.refusing import is_interrupt, note_fault, refusal_in
 from toheal_p2p.cli.terminal import Terminal
@@ -95,6 +104,8 @@ for _command in (
     *governance.COMMANDS,
     *doors.COMMANDS,
     *talk.COMMANDS,
+    *paths.COMMANDS,
+    *meeting.COMMANDS,
     *relays.COMMANDS,
     *profile.COMMANDS,
 ):

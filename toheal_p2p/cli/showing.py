@@ -39,8 +39,17 @@ def member_line(words: Words, member: Item) -> str:
 
 
 def invitation_line(words: Words, invitation: Item) -> str:
-    """Return one offered seat, without its link."""
+    """Return one offered seat, without its link, or one spoken code."""
     until = clock_time(invitation["expires_at"])
+    if "code" in invitation:
+        return words.text(
+            "line.spoken",
+            id=short(invitation["id"]),
+            code=invitation["code"],
+            until=until,
+            state=words.word("spoken_state", invitation["state"]),
+            tries=invitation["tries_left"],
+        )
     return words.text("line.invitation", id=short(invitation["id"]), until=until)
 
 
@@ -104,6 +113,22 @@ def link_line(words: Words, link: Item) -> str:
     if link["round_trip_ms"] is None:
         return line
     return line + words.text("line.round_trip", milliseconds=round(link["round_trip_ms"]))
+
+
+def meeting_line(words: Words, meeting: Item) -> str:
+    """Return how meeting one circle on the local network goes; more lines where it is open."""
+    state = words.word("meeting_state", meeting["state"])
+    line = words.text("line.meeting", name=meeting["circle_name"], state=state)
+    if not meeting["until"]:
+        return line
+    lines = [line + words.text("line.meeting_until", until=clock_time(meeting["until"]))]
+    if meeting["networks"]:
+        networks = words.text("line.comma").join(meeting["networks"])
+        lines.append("    " + words.text("line.meeting_networks", networks=networks))
+    if meeting["met"]:
+        names = words.text("line.comma").join(meeting["met"])
+        lines.append("    " + words.text("line.meeting_met", names=names))
+    return "\n".join(lines)
 
 
 def check_line(words: Words, check: Item) -> str:

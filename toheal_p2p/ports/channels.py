@@ -7,14 +7,50 @@ fingerprint; the link on top proves that (docs/protocol/link.md, section 4).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import Final, Protocol
+
+from attrs import field, frozen
+
+from toheal_protocol.machines.events import LinkWay
 
 EXPORTER_SIZE: Final = 32
 """Bytes of keying material both ends of a channel share."""
 BUFFER_LOW: Final = 64 * 1024
 """Bytes a channel may hold before `room` waits: enough to keep it busy, so little that a ping
 given now is not held up for long."""
+
+
+class ServerKind(IntEnum):
+    """What a relay does for a channel, and over what we speak with it. The first three are TURN."""
+
+    UDP = 0
+    TCP = 1
+    TLS = 2
+    STUN = 3
+    """It only tells our outer address, over UDP."""
+
+
+@frozen
+class RelayServer:
+    """One service of a relay of the circle. None but such servers are ever asked anything.
+
+    Attributes:
+        host: a name or a numeric address.
+        username, password: ephemeral; empty for STUN.
+        fingerprint: 32 bytes that name the key it shows over TLS; empty otherwise.
+        until: monotonic seconds when the credentials end. What was lent under them ends as well.
+    """
+
+    host: str
+    port: int
+    transport: int = field(converter=ServerKind)
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    fingerprint: bytes = b""
+    until: float = math.inf
 
 
 class ChannelFailed(Exception):
@@ -27,6 +63,11 @@ class Channel(Protocol):
     @property
     def exporter(self) -> bytes:
         """32 bytes of DTLS keying material, equal on both ends if nobody stands between."""
+        ...
+
+    @property
+    def is_relayed(self) -> bool:
+        """Whether what is sent goes through a relay's TURN service just now."""
         ...
 
     def send_nowait(self, record: bytes) -> None:
@@ -86,16 +127,17 @@ class Channels(Protocol):
     """Where channels come from."""
 
     async def prepare(
-        self, *, controlling: bool, stun_servers: Sequence[tuple[str, int]]
+        self, *, controlling: bool, way: LinkWay, servers: Sequence[RelayServer]
     ) -> PreparedChannel:
-        """Open sockets and learn our addresses, within two seconds.
+        """Open sockets and learn our addresses: at once on the LAN, else within four seconds.
 
         Args:
             controlling: which of the two sides we are; the peer prepares with the opposite.
-            stun_servers: (host, port) of relays that tell us our outer address. None but these
-                are asked; empty means that only the machine's own addresses are found.
+            way: TURN takes addresses at the relays only and sends to nobody else. DIRECT takes the
+                machine's own too, and what STUN shows of them. LAN takes the machine's own alone.
+            servers: the relays' services, best first. None but these are asked.
 
         Raises:
-            ChannelFailed: this machine has no usable address.
+            ChannelFailed: no address this way; says why in plain words.
         """
         ...

@@ -7,31 +7,26 @@ the committer calls once the decision is on disk.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Final, Protocol, assert_never
+from typing import Protocol, assert_never
 
 import trio
 from attrs import define, field
 
-from toheal_p2p.ports.channels import Channel, ChannelFailed, Channels, PreparedChannel
+from toheal_p2p.ports.channels import Channels, RelayServer
 from toheal_p2p.ports.vault import Vault
+from toheal_p2p.services.circle_links import CircleLinks, HeldLink, no_servers
 from toheal_p2p.services.committer import Committer
-from toheal_p2p.services.link import Link
+from toheal_p2p.services.lan_wires import LanWires
 from toheal_p2p.services.recent_owed import RecentOwed
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.draft import Decision
 from toheal_protocol.machines.state import Circle
-from toheal_protocol.model import Address, Frame, Instant, MemberId, WallTime
+from toheal_protocol.model import Address, Instant, MemberId, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
-
-OUTGOING_MOST: Final = 4096
-"""Frames that may wait for room on a link. The machine hands over 256 at most before it hears of
-them, and acknowledgements; beyond this, frames are dropped and sent again later."""
 
 
 class Mailboxes(Protocol):
@@ -59,24 +54,13 @@ class Mailboxes(Protocol):
 
 
 @define(eq=False)
-class _OpenLink:
-    """A link, or the attempt to open one."""
-
-    attempt: bytes
-    scope: trio.CancelScope = field(factory=trio.CancelScope)
-    prepared: PreparedChannel | None = None
-    link: Link | None = None
-    outgoing: deque[Frame] = field(factory=deque)
-    has_outgoing: trio.Event = field(factory=trio.Event)
-
-
-@define(eq=False)
 class CircleService:
     """Runs one circle. It owns the only copy of its state.
 
     Attributes:
         relays: connections by relay; a relay that is not in there is never reached.
         channels: where data channels come from; None where this machine makes none.
+        servers: what the circle's relays do for a channel just now, credentials included.
         tell: told of every `Show` and `Tell`, after the commit.
     """
 
@@ -88,22 +72,30 @@ class CircleService:
     relays: Mapping[RelayAddress, Mailboxes]
     channels: Channels | None
     tell: Callable[[machine.Show | machine.Tell], None]
-    stun_servers: tuple[tuple[str, int], ...] = ()
-    _links: dict[MemberId, _OpenLink] = field(factory=dict, init=False, repr=False)
+    servers: Callable[[], Awaitable[Sequence[RelayServer]]] = no_servers
+    links: CircleLinks = field(init=False, repr=False)
+    lan: LanWires = field(init=False, repr=False)
+    """Who of the circle is reached in the same room."""
     _recent: RecentOwed = field(factory=RecentOwed, init=False, repr=False)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
 
+    def __attrs_post_init__(self) -> None:
+        self.links = CircleLinks(
+            self._take_of_link, self.committer.room, self.channels, self.servers
+        )
+        self.lan = LanWires(self.take, self.committer)
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
         async with trio.open_nursery() as nursery:
-            self._nursery = nursery
+            self._nursery = self.links.nursery = nursery
             try:
                 self.take(machine.Started())
                 task_status.started()
                 await self._ring()
             finally:
-                self._nursery = None
+                self._nursery = self.links.nursery = None
 
     def take(self, event: machine.Event, *, done: trio.Event | None = None) -> Decision:
         """Decide an event and hand the decision to the committer. `done` is set when it is on disk.
@@ -125,24 +117,16 @@ class CircleService:
             self.take(answer)
         return decision
 
-    def link_of(self, member: MemberId) -> Link | None:
-        """Return the open link to a member, if there is one."""
-        held = self._links.get(member)
-        if held is None or held.link is None or not self.circle_is_linked(member):
-            return None
-        return held.link
-
-    def circle_is_linked(self, member: MemberId) -> bool:
-        """Say whether frames to this member go over a data channel now."""
+    def link_of(self, member: MemberId) -> HeldLink | None:
+        """Return the open link that frames to a member go over now, if there is one."""
         courier = self.circle.live.couriers.get(member)
-        return courier is not None and courier.is_linked
+        return self.links.route_to(member) if courier is not None and courier.is_linked else None
 
     async def drain_links(self) -> None:
         """Let every link finish what is on its way. Put a deadline around it."""
         async with trio.open_nursery() as nursery:
-            for held in list(self._links.values()):
-                if held.link is not None and held.link.is_open:
-                    nursery.start_soon(held.link.drain)
+            nursery.start_soon(self.links.drain_all)
+            nursery.start_soon(self.lan.drain)
 
     # ---- acting
 
@@ -155,9 +139,10 @@ class CircleService:
     def _perform(self, effect: machine.Effect, nursery: trio.Nursery) -> None:  # noqa: C901 - one flat list of all effects
         match effect:
             case machine.SendFrames(member, frames):
-                self._send(member, frames)
+                if not self.lan.send(member, frames):
+                    self.links.send(member, frames)
             case machine.WakeAt(instant):
-                self._alarm.deadline = trio.current_time() + 3600 if instant is None else instant
+                self._set_alarm(instant)
             case machine.Deposit():
                 self._deposit(effect)
             case machine.DeleteMail(relay):
@@ -171,17 +156,29 @@ class CircleService:
                     self.relays[relay].unwatch(addresses)
             case machine.LoadOwed():
                 nursery.start_soon(self._load_owed, effect)
-            case machine.PrepareLink(member, attempt):
-                held = self._links[member] = _OpenLink(attempt)  # here, so that a close finds it
-                nursery.start_soon(self._prepare, effect, held)
+            case machine.PrepareLink():
+                self.links.prepare(effect)
             case machine.ConnectLink():
-                nursery.start_soon(self._connect, effect)
-            case machine.CloseLink(member, attempt):
-                self._close(member, attempt)
+                self.links.connect(effect)
+            case machine.CloseLink():
+                self.links.close(effect)
+            case machine.ProbeLink():
+                self.links.probe(effect)
+            case machine.CloseLan(member, wire):
+                self.lan.close(member, wire)
             case machine.Show() | machine.Tell():
                 self.tell(effect)
             case _:
                 assert_never(effect)
+
+    def _take_of_link(self, event: machine.Event) -> None:
+        self.take(event)
+
+    def _set_alarm(self, instant: Instant | None) -> None:
+        """Ring at this instant. Most decisions leave it where it is, and moving it wakes trio."""
+        at = trio.current_time() + 3600 if instant is None else instant
+        if self._alarm.deadline != at:
+            self._alarm.deadline = at
 
     def _next_seq(self, member: MemberId) -> int:
         pair = self.circle.pairs.get(member)
@@ -228,108 +225,3 @@ class CircleService:
             self._alarm = trio.CancelScope(deadline=trio.current_time() + 3600)
             self.take(machine.Woke())
             await self.committer.room()
-
-    # ---- links
-
-    async def _prepare(self, effect: machine.PrepareLink, held: _OpenLink) -> None:
-        member, attempt = effect.member, effect.attempt
-        if self.channels is None:
-            self._over(member, held)
-            return
-        with held.scope:
-            try:
-                prepared = await self.channels.prepare(
-                    controlling=effect.is_controlling, stun_servers=self.stun_servers
-                )
-            except ChannelFailed:
-                self._over(member, held)
-                return
-            if self._links.get(member) is not held:
-                await prepared.aclose()
-                return
-            held.prepared = prepared
-            self.take(machine.LinkPrepared(member, attempt, prepared.blob))
-
-    async def _connect(self, effect: machine.ConnectLink) -> None:
-        held = self._links.get(effect.member)
-        if held is None or held.attempt != effect.attempt or held.prepared is None:
-            self.take(machine.LinkClosed(effect.member, effect.attempt))
-            return
-        held.scope = trio.CancelScope()  # preparing had its own
-        try:
-            with held.scope:
-                channel = await held.prepared.connect(effect.their_blob)
-                held.prepared = None
-                await self._serve(effect, held, channel)
-        except* ChannelFailed:
-            pass  # said below, like every other end of a link
-        finally:
-            self._over(effect.member, held)
-
-    async def _serve(self, effect: machine.ConnectLink, held: _OpenLink, channel: Channel) -> None:
-        link = Link(channel, effect.keys)
-        async with trio.open_nursery() as nursery:
-            await nursery.start(link.run)
-            held.link = link
-            nursery.start_soon(self._feed_link, held, link)
-            self.take(machine.LinkOpened(effect.member, effect.attempt))
-            async for frames in link.incoming:
-                self.take(machine.FramesArrived(effect.member, frames + _more(link)))
-                await self.committer.room()
-            nursery.cancel_scope.cancel()
-
-    async def _feed_link(self, held: _OpenLink, link: Link) -> None:
-        """Hand over in order what waits for room."""
-        try:
-            while True:
-                while not held.outgoing:
-                    held.has_outgoing = trio.Event()
-                    await held.has_outgoing.wait()
-                await link.room()
-                while held.outgoing and _queued(link, held.outgoing[0]):
-                    held.outgoing.popleft()
-        except trio.ClosedResourceError:
-            return
-
-    def _send(self, member: MemberId, frames: tuple[Frame, ...]) -> None:
-        held = self._links.get(member)
-        if held is None or held.link is None:
-            return  # it closed a moment ago; the machine hears of it and starts over
-        for frame in frames:
-            if held.outgoing or not _queued(held.link, frame):
-                if len(held.outgoing) < OUTGOING_MOST:
-                    held.outgoing.append(frame)
-                held.has_outgoing.set()
-
-    def _close(self, member: MemberId, attempt: bytes) -> None:
-        held = self._links.get(member)
-        if held is not None and held.attempt == attempt:
-            del self._links[member]
-            held.scope.cancel()
-            if held.prepared is not None and self._nursery is not None:
-                self._nursery.start_soon(held.prepared.aclose)
-
-    def _over(self, member: MemberId, held: _OpenLink) -> None:
-        if self._links.get(member) is held:
-            del self._links[member]
-        if self._nursery is not None:
-            self.take(machine.LinkClosed(member, held.attempt))
-
-
-def _more(link: Link) -> tuple[Frame, ...]:
-    """Return what else has arrived: one decision and one acknowledgement for all of it."""
-    more: list[Frame] = []
-    with suppress(trio.WouldBlock, trio.EndOfChannel):
-        while True:
-            more.extend(link.incoming.receive_nowait())
-    return tuple(more)
-
-
-def _queued(link: Link, frame: Frame) -> bool:
-    try:
-        link.send_nowait(frame)
-    except trio.WouldBlock:
-        return False
-    except trio.ClosedResourceError:
-        return True  # the link is over: the machine hears of it and starts over
-    return True

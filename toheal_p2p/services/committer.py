@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from toheal_p2p.ports.vault import Vault, VaultError
 from toheal_protocol.machines.records import PutCircle, PutLog, PutPair, PutSetting, Write
@@ -96,8 +96,9 @@ class Committer:
         Raises:
             VaultFailed: it will never be.
         """
+        self._require_whole()
         done = trio.Event()
-        self.submit((), done.set)
+        self._after_newest(done)
         self._flushing.add(done)
         try:
             await done.wait()
@@ -124,6 +125,14 @@ class Committer:
                     decision.act()
                 if decision.done is not None:
                     decision.done.set()
+
+    def _after_newest(self, done: trio.Event) -> None:
+        """Have an event set after what was submitted last; an empty decision would take its place
+        in a group."""
+        if self._waiting and self._waiting[-1].done is None:
+            self._waiting[-1] = evolve(self._waiting[-1], done=done)
+        else:
+            self.submit((), done=done)
 
     def _next_group(self) -> list[_Decision]:
         size = min(len(self._waiting), MOST_AT_ONCE)

@@ -136,6 +136,10 @@ class Link:
             await self._may_queue.wait()
         raise trio.ClosedResourceError
 
+    def probe(self) -> None:
+        """Make sure that the peer is still there; if it does not answer soon, the link is over."""
+        self._feed(machine.Doubted())
+
     async def drain(self) -> None:
         """Take no more frames, let both sides take what is on the way, and wait for the end.
 

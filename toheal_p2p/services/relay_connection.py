@@ -30,6 +30,7 @@ from toheal_p2p.services.relay_session import (
     MailArrived,
     OpenRefused,
     RelaySession,
+    TurnAnswered,
     WatchedMailbox,
 )
 from toheal_p2p.services.relay_wishes import RelayWishes
@@ -75,6 +76,10 @@ PATIENCE: Final = 5.0
 SLOWEST_LINE: Final = 4096.0
 """Bytes per second at which what we sent may still be on its way; patience is longer by that."""
 
+SUSPICION: Final = 2.0
+"""Seconds for a word from the relay after the network changed: a round trip, and one repeat of it.
+Dialling anew costs less than waiting for a line that is gone."""
+
 MOST_DEPOSITS: Final = 512
 """Deposits that may be under way here, until their answer is in the channel of events."""
 
@@ -119,9 +124,14 @@ class RelayConnection:
     _happened: deque[RelayEvent] = field(factory=deque, init=False)
     _under_way: int = field(default=0, init=False)
     _is_connected: bool = field(default=False, init=False)
+    _conversation: trio.CancelScope = field(factory=trio.CancelScope, init=False)
+    _pausing: trio.CancelScope = field(factory=trio.CancelScope, init=False)
+    _turn_answer: TurnAnswered | None = field(default=None, init=False, repr=False)
+    _turn_told: trio.Event | None = field(default=None, init=False)
     _retry_at: float | None = field(default=None, init=False)
     _told_reason: Reason | None = field(default=None, init=False)
     _heard_at: float = field(default=0.0, init=False)
+    _times_heard: int = field(default=0, init=False)
     _has_work: trio.Event = field(factory=trio.Event, init=False)
     _has_news: trio.Event = field(factory=trio.Event, init=False)
     _has_asked: trio.Event = field(factory=trio.Event, init=False)
@@ -129,6 +139,11 @@ class RelayConnection:
 
     def __attrs_post_init__(self) -> None:
         self._teller, self.events = trio.open_memory_channel[RelayEvent](EVENTS)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the relay answers now."""
+        return self._is_connected
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep the connection up until cancelled."""
@@ -143,7 +158,8 @@ class RelayConnection:
                 pause = self._pause(attempt, reason)
                 self._retry_at = trio.current_time() + pause
                 self._lose(reason)
-                await trio.sleep(pause)
+                with trio.CancelScope() as self._pausing:
+                    await trio.sleep(pause)
                 await self._all_told.wait()
                 self._retry_at = None
 
@@ -181,6 +197,32 @@ class RelayConnection:
         if self._is_connected:  # another run of the relay would not know their names
             self._wishes.delete(read_seed, items)
             self._has_work.set()
+
+    async def ask_turn(self) -> TurnAnswered:
+        """Ask for leave to use the relay's TURN service; who asks meanwhile gets the same answer.
+
+        Waits for the relay: put a deadline around it. Without a connection the answer is no.
+        """
+        if not self._is_connected:
+            return TurnAnswered(None)
+        if self._turn_told is None:
+            self._turn_told = trio.Event()
+            self._wishes.ask_turn()
+            self._has_work.set()
+        await self._turn_told.wait()
+        return self._turn_answer or TurnAnswered(None)
+
+    async def make_sure(self) -> None:
+        """Find out whether the relay still hears us, and dial anew if not; return when that is known."""
+        if not self._is_connected:
+            self._pausing.cancel()
+            return
+        conversation, heard = self._conversation, self._times_heard
+        self._wishes.hail()
+        self._has_work.set()
+        await trio.sleep(SUSPICION)
+        if self._conversation is conversation and self._times_heard == heard:
+            conversation.cancel()
 
     # ---- telling
 
@@ -240,6 +282,7 @@ class RelayConnection:
         reason: Reason = "closed"
         try:
             async with trio.open_nursery() as nursery:
+                self._conversation = nursery.cancel_scope
                 nursery.start_soon(self._write, channel, session)
                 nursery.start_soon(self._watch_over, session, nursery.cancel_scope)
                 try:
@@ -251,6 +294,7 @@ class RelayConnection:
                 nursery.cancel_scope.cancel()
         finally:
             self._is_connected = False
+            self._tell_turn(TurnAnswered(None))
             self._note(session.give_up())
         return reason
 
@@ -263,16 +307,25 @@ class RelayConnection:
     ) -> None:
         while True:
             self._heard_at = trio.current_time()
+            self._times_heard += 1
             for message in messages:
                 for event in session.receive(message):
                     if isinstance(event, OpenRefused):
                         nursery.start_soon(self._open_later, event)
+                    elif isinstance(event, TurnAnswered):
+                        self._tell_turn(event)
                     elif isinstance(event, MailArrived) and not self._wishes.wants(event.address):
                         self._give_credit(event)  # it was under way when we unwatched
                     else:
                         self._note([event])
             self._has_work.set()
             messages = await channel.receive()
+
+    def _tell_turn(self, answer: TurnAnswered) -> None:
+        self._turn_answer = answer
+        if self._turn_told is not None:
+            self._turn_told.set()
+            self._turn_told = None
 
     async def _open_later(self, refused: OpenRefused) -> None:
         await trio.sleep(max(refused.retry_after, UNWELCOME_PAUSE) * (1 + self.jitter()))

@@ -22,6 +22,7 @@ from toheal_protocol.wire.mailbox import (
     MailboxKind,
     Opening,
     address_of,
+    encode_ask_turn,
     encode_credit,
     encode_deposit,
     encode_hail,
@@ -38,6 +39,7 @@ from toheal_protocol.wire.mailbox_answers import (
     Reply,
     decode_answer,
 )
+from toheal_protocol.wire.turn_grant import TurnGrant
 
 ORDINARY_LIFE: Final = {
     MailboxKind.SIGNAL: 600,
@@ -101,7 +103,15 @@ class OpenRefused:
     retry_after: float
 
 
-Answered: TypeAlias = MailArrived | Deposited | DepositRefused | OpenRefused
+@frozen
+class TurnAnswered:
+    """What the relay said about TURN; without a grant it has none for us for so many seconds."""
+
+    grant: TurnGrant | None
+    retry_after: float = 0.0
+
+
+Answered: TypeAlias = MailArrived | Deposited | DepositRefused | OpenRefused | TurnAnswered
 
 
 @frozen
@@ -116,8 +126,16 @@ class _OpenAsked:
 
 
 @frozen
+class _TurnAsked:
+    """A `TurnGrant` or a refusal follows."""
+
+
+@frozen
 class _Asked:
     """Something whose answer changes nothing."""
+
+
+_Question: TypeAlias = _DepositAsked | _OpenAsked | _TurnAsked | _Asked
 
 
 @define(eq=False)
@@ -131,7 +149,7 @@ class RelaySession:
     unacknowledged: int = field(default=0, init=False)
     """Bytes of mail that arrived and was not taken over."""
     _number: int = field(default=0, init=False)
-    _asked: dict[int, _DepositAsked | _OpenAsked | _Asked] = field(factory=dict, init=False)
+    _asked: dict[int, _Question] = field(factory=dict, init=False)
 
     @property
     def is_waiting(self) -> bool:
@@ -170,6 +188,10 @@ class RelaySession:
         """Ask whether anybody is there."""
         return encode_hail(self._ask(_Asked()))
 
+    def ask_turn(self) -> bytes:
+        """Ask for leave to use TURN."""
+        return encode_ask_turn(self._ask(_TurnAsked()))
+
     def receive(self, message: bytes) -> tuple[Answered, ...]:
         """Take one message.
 
@@ -187,6 +209,10 @@ class RelaySession:
                 return self._answered(number, outcomes)
             case Hello():
                 raise MalformedFrame("a second hello")
+            case TurnGrant(number):
+                if not isinstance(self._asked.pop(number, None), _TurnAsked):
+                    raise MalformedFrame("an answer to nothing we asked")
+                return (TurnAnswered(answer),)
 
     def give_up(self) -> tuple[DepositRefused, ...]:
         """Return what has to be said about deposits that will not be answered any more."""
@@ -204,7 +230,7 @@ class RelaySession:
         wanted = [(each.read_seed, _opening(each)) for each in mailboxes]
         return sign_open(self._ask(_OpenAsked(tuple(mailboxes))), wanted, self._binding)
 
-    def _ask(self, asked: _DepositAsked | _OpenAsked | _Asked) -> int:
+    def _ask(self, asked: _Question) -> int:
         self._number = (self._number + 1) % _NUMBERS
         self._asked[self._number] = asked
         return self._number
@@ -220,6 +246,8 @@ class RelaySession:
                 return (_deposit_answer(ticket, outcomes[0]),)
             case _OpenAsked(mailboxes):
                 return tuple(_refusals(mailboxes, outcomes))
+            case _TurnAsked():
+                return (TurnAnswered(None, float(outcomes[0].value)),)
             case _Asked():
                 return ()
 

@@ -52,6 +52,7 @@ class RelayWishes:
     _deposit_bytes: int = field(default=0, init=False)
     _credit: int = field(default=0, init=False)
     _hails: bool = field(default=False, init=False)
+    _asks_turn: bool = field(default=False, init=False)
 
     @property
     def is_full(self) -> bool:
@@ -113,6 +114,10 @@ class RelayWishes:
         """Wish for a sign of life."""
         self._hails = True
 
+    def ask_turn(self) -> None:
+        """Wish for leave to use TURN."""
+        self._asks_turn = True
+
     def connected(self) -> None:
         """Begin anew on a new connection: everything wanted has to be opened."""
         self._to_open = dict(self._wanted)
@@ -139,6 +144,9 @@ class RelayWishes:
         if self._hails:
             messages.append(session.hail())
             self._hails = False
+        if self._asks_turn:
+            messages.append(session.ask_turn())
+            self._asks_turn = False
         messages += self._next_deposits(session)
         if self._credit and (messages or self._credit >= WINDOW // 4):
             messages.append(session.credit(self._credit))
@@ -158,4 +166,4 @@ class RelayWishes:
         self._to_unwatch.clear()
         self._to_delete.clear()
         self._deletes = self._credit = 0
-        self._hails = False
+        self._hails = self._asks_turn = False

@@ -6,6 +6,18 @@ brings it (see `Entropy`).
 Spec: docs/protocol/conventions.md, section 3.
 """
 
+from toheal_protocol.crypto.cpace import (
+    CPACE_KEY_SIZE,
+    CPACE_SHARE_SIZE,
+    CPaceGenerator,
+    CPaceSecret,
+    CPaceShare,
+    cpace_agree,
+    cpace_generator,
+    cpace_key,
+    cpace_share,
+    cpace_transcript,
+)
 from toheal_protocol.crypto.entropy import Entropy
 from toheal_protocol.crypto.hashing import (
     LABELS,
@@ -56,6 +68,8 @@ from toheal_protocol.crypto.sealing import (
 )
 
 __all__ = [
+    "CPACE_KEY_SIZE",
+    "CPACE_SHARE_SIZE",
     "DH_SIZE",
     "ED_SIZE",
     "KEM_CIPHERTEXT_SIZE",
@@ -66,6 +80,9 @@ __all__ = [
     "SEAL_OVERHEAD",
     "SIGNATURE_SIZE",
     "TAG_SIZE",
+    "CPaceGenerator",
+    "CPaceSecret",
+    "CPaceShare",
     "DhPublicKey",
     "DhSecretKey",
     "Entropy",
@@ -78,6 +95,11 @@ __all__ = [
     "SigningSeed",
     "VerifyKey",
     "check_kem_public_key",
+    "cpace_agree",
+    "cpace_generator",
+    "cpace_key",
+    "cpace_share",
+    "cpace_transcript",
     "decapsulate",
     "derive_keys",
     "dh_public_key",

@@ -25,6 +25,8 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/msgid",
         "th1/op",
         "th1/optext",
+        "th1/plate-read",
+        "th1/plate-token",
         "th1/safety",
         "th1/source",
         "th1/token",
@@ -40,15 +42,23 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/inv-reply-seal",
         "th1/inv-reply-token",
         "th1/inv-token",
+        "th1/lan-circle",
+        "th1/lan-day",
+        "th1/lan-pair",
+        "th1/lan-seal",
+        "th1/lan-tag",
         "th1/link-key",
         "th1/link-root",
         "th1/meeting",
         "th1/reset",
+        "th1/turn-nonce",
         # key schedules (HKDF info)
         "th1/chain",
         "th1/handshake",
+        "th1/lan-wire",
         "th1/root",
         "th1/session",
+        "th1/spoken",
         # signatures
         "th1/card",
         "th1/mbx",
@@ -64,7 +74,7 @@ PRF_SIZE: Final = 32
 
 def length_prefixed(*parts: bytes) -> bytes:
     """Join parts so that no two different lists give the same bytes: `u32be length || part`, each."""
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
 
 
 def hash_parts(label: str, *parts: bytes) -> bytes:
@@ -81,7 +91,7 @@ def prf(key: bytes, label: str, *parts: bytes) -> bytes:
 
     Source: RFC 2104. Spec: docs/protocol/conventions.md, section 3.2.
     """
-    return hmac.digest(key, length_prefixed(_known(label), *parts), "sha512")[:PRF_SIZE]
+    return hmac.digest(key, _front(label) + length_prefixed(*parts), "sha512")[:PRF_SIZE]
 
 
 def prf_pair(key: bytes, label: str) -> tuple[bytes, bytes]:
@@ -92,7 +102,7 @@ def prf_pair(key: bytes, label: str) -> tuple[bytes, bytes]:
 
     Source: RFC 2104. Spec: docs/protocol/ratchet.md, section 3.2.
     """
-    both = hmac.digest(key, length_prefixed(_known(label)), "sha512")
+    both = hmac.digest(key, _front(label), "sha512")
     return both[:PRF_SIZE], both[PRF_SIZE:]
 
 
@@ -114,7 +124,10 @@ def derive_keys(salt: bytes, secret: bytes, label: str, *, count: int) -> tuple[
 
 
 def sha512(*parts: bytes) -> bytes:
-    """Hash the plain concatenation of parts to 64 bytes. Only the handshake's transcript uses it."""
+    """Hash the plain concatenation of parts to 64 bytes.
+
+    Only the handshake's transcript and CPace, whose draft has it so, use it.
+    """
     state = hashlib.sha512()
     for part in parts:
         state.update(part)
@@ -135,3 +148,14 @@ def _known(label: str) -> bytes:
     if label not in LABELS:
         raise LocalError(f"the label {label!r} is not in the list of labels")
     return label.encode("ascii")
+
+
+def _front(label: str) -> bytes:
+    """Return a known label with its length before it."""
+    try:
+        return _FRONTS[label]
+    except KeyError:
+        return length_prefixed(_known(label))
+
+
+_FRONTS: Final = {label: length_prefixed(label.encode("ascii")) for label in LABELS}

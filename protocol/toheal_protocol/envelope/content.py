@@ -15,6 +15,7 @@ Spec: docs/protocol/envelope.md, section 4. Vectors: tests/vectors/envelope.json
 from __future__ import annotations
 
 from itertools import pairwise
+from struct import Struct
 from typing import Final
 
 from attrs import field, frozen
@@ -40,6 +41,10 @@ MAX_VIEW: Final = 32
 
 PARENT_SIZE: Final = MARK_SIZE + 4 + ID_SIZE
 """Bytes of one reference to a parent."""
+
+_FRONT: Final = Struct(">32sI32sB")
+_PARENT: Final = Struct(">8sI32s")
+_MIDDLE: Final = Struct(">IIBB")
 
 _NO_MESSAGE: Final = bytes(ID_SIZE)
 _FIXED: Final = ID_SIZE + 4 + ID_SIZE + 1 + 1 + 4 + 4 + 1 + 1
@@ -114,9 +119,9 @@ def encode_content(content: Content) -> bytes:
             u32(content.author_seq),
             _id(content.prev_own or _NO_MESSAGE),
             u8(len(content.parents)),
-            *map(_encode_parent, content.parents),
+            *[_encode_parent(parent) for parent in content.parents],
             u8(len(content.view)),
-            *map(_id, content.view),
+            *[_id(operation) for operation in content.view],
             u32(content.lamport),
             u32(content.ttl),
             u8(content.type),
@@ -140,21 +145,22 @@ def decode_content(plain: bytes) -> Content:
     if len(plain) > MAX_CONTENT_SIZE:
         raise MalformedFrame("larger than the largest bucket")
     reader = Reader(plain)
-    circle_id, author_seq = CircleId(reader.take(ID_SIZE)), reader.u32()
-    prev_own = reader.take(ID_SIZE)
-    content = Content(
+    circle_id, author_seq, prev_own, count = _FRONT.unpack(reader.take(_FRONT.size))
+    parents = _read_parents(reader, count)
+    view = _read_view(reader)
+    lamport, ttl, kind, has_reply = _MIDDLE.unpack(reader.take(_MIDDLE.size))
+    return Content(
         circle_id=circle_id,
         author_seq=author_seq,
         prev_own=None if prev_own == _NO_MESSAGE else MessageId(prev_own),
-        parents=_read_parents(reader),
-        view=_read_view(reader),
-        lamport=reader.u32(),
-        ttl=reader.u32(),
-        type=reader.u8(),
-        reply=_read_reply(reader),
+        parents=parents,
+        view=view,
+        lamport=lamport,
+        ttl=ttl,
+        type=kind,
+        reply=_read_reply(reader, has_reply),
         body=reader.rest(),
     )
-    return content
 
 
 def _encode_parent(parent: Parent) -> bytes:
@@ -163,14 +169,11 @@ def _encode_parent(parent: Parent) -> bytes:
     return parent.author_mark + u32(parent.author_seq) + _id(parent.mid)
 
 
-def _read_parents(reader: Reader) -> tuple[Parent, ...]:
-    count = reader.u8()
+def _read_parents(reader: Reader, count: int) -> tuple[Parent, ...]:
     if count > MAX_PARENTS:
         raise MalformedFrame("more parents than allowed")
-    parents = tuple(
-        Parent(reader.take(MARK_SIZE), reader.u32(), MessageId(reader.take(ID_SIZE)))
-        for _ in range(count)
-    )
+    rows = _PARENT.iter_unpack(reader.take(_PARENT.size * count))
+    parents = tuple([Parent(mark, seq, mid) for mark, seq, mid in rows])
     if not _are_parents(parents):
         raise MalformedFrame("a parent named twice")
     return parents
@@ -180,7 +183,7 @@ def _read_view(reader: Reader) -> tuple[OperationId, ...]:
     count = reader.u8()
     if count > MAX_VIEW:
         raise MalformedFrame("a view of more operations than allowed")
-    view = tuple(OperationId(reader.take(ID_SIZE)) for _ in range(count))
+    view = tuple([OperationId(reader.take(ID_SIZE)) for _ in range(count)])
     if not _is_view(view):
         raise MalformedFrame("a view that does not rise")
     return view
@@ -190,8 +193,7 @@ def _is_view(view: tuple[OperationId, ...]) -> bool:
     return len(view) <= MAX_VIEW and all(one < other for one, other in pairwise(view))
 
 
-def _read_reply(reader: Reader) -> MessageId | None:
-    has_reply = reader.u8()
+def _read_reply(reader: Reader, has_reply: int) -> MessageId | None:
     if has_reply > 1:
         raise MalformedFrame("neither a reply nor none")
     return MessageId(reader.take(ID_SIZE)) if has_reply else None

@@ -28,32 +28,52 @@ from toheal_protocol.identity.prekey import (
     encode_prekey,
 )
 from toheal_protocol.identity.safety import safety_positions, safety_words
+from toheal_protocol.identity.spoken_code import (
+    NAMEPLATE_LENGTH,
+    NoSpokenCode,
+    SpokenCode,
+    draw_nameplate,
+    draw_positions,
+    draw_spoken_code,
+    parse_spoken_code,
+)
+from toheal_protocol.identity.spoken_words import WordNotFound, find_spoken_word, fold_spoken
 from toheal_protocol.identity.words import Language, UnknownWord, find_word, fold_word
 
 __all__ = [
     "CARD_SIZE",
+    "NAMEPLATE_LENGTH",
     "PREKEY_LIFE",
     "PREKEY_TURNOVER",
     "Card",
     "Language",
+    "NoSpokenCode",
     "PersonaKeys",
     "PersonaSecrets",
     "PrekeySecrets",
+    "SpokenCode",
     "UnknownWord",
     "UnusableName",
+    "WordNotFound",
     "card_body",
     "clean_name",
     "decode_card",
     "decode_persona",
     "decode_prekey",
+    "draw_nameplate",
     "draw_persona",
+    "draw_positions",
     "draw_prekey",
+    "draw_spoken_code",
     "encode_card",
     "encode_persona",
     "encode_prekey",
+    "find_spoken_word",
     "find_word",
+    "fold_spoken",
     "fold_word",
     "make_card",
+    "parse_spoken_code",
     "safety_positions",
     "safety_words",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from toheal_protocol.machines import cards, courier, door, linking, seats
+from toheal_protocol.machines import cards, courier, door, lan, linking, seats
 from toheal_protocol.machines.addressing import move_on
 from toheal_protocol.machines.calls import repeat_call
 from toheal_protocol.machines.draft import Draft
@@ -31,6 +31,7 @@ def ring(draft: Draft) -> None:
             move_on(draft, member)
             forget_expired(draft, member)
             linking.close_if_over(draft, member)
+            lan.close_if_over(draft, member)
         seats.expire_invitations(draft)
         door.tidy_door(draft)
         door.tidy_gone(draft)
@@ -47,7 +48,7 @@ def _say_again_if_due(draft: Draft, member: MemberId) -> None:
         repeat_call(draft, member)
     if present.here_at is not None and present.here_at <= draft.now:
         draft.change_courier(member, here_at=None)
-        if not present.is_linked:
+        if not present.has_link:
             linking.say_here(draft, member, is_reply=False)
 
 
@@ -58,7 +59,7 @@ def next_alarm(draft: Draft) -> Instant | None:
     for member, present in draft.live.couriers.items():
         instants += [present.resend_at, _ack_instant(draft, present)]
         instants += [present.call_at, present.here_at]
-        if draft.cold.is_direct and member in draft.cold.peers:
+        if member in draft.cold.peers:
             instants.append(linking.next_instant(draft, member))
     return min((instant for instant in instants if instant is not None), default=None)
 

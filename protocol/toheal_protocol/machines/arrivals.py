@@ -16,7 +16,17 @@ from toheal_protocol.errors import (
     UnknownSession,
 )
 from toheal_protocol.identity import clean_name
-from toheal_protocol.machines import calls, cards, door, linking, renewals, reset, seats, welcome
+from toheal_protocol.machines import (
+    calls,
+    cards,
+    consent,
+    door,
+    linking,
+    renewals,
+    reset,
+    seats,
+    welcome,
+)
 from toheal_protocol.machines.addressing import (
     NUMBERS_AHEAD,
     add_grants,
@@ -51,8 +61,10 @@ from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import (
     Ack,
     AnyNote,
+    AskLink,
     Carried,
     Declined,
+    DirectChoice,
     ForkSeen,
     Granted,
     Here,
@@ -105,6 +117,23 @@ def take_link_frames(draft: Draft, member: MemberId, frames: tuple[bytes, ...]) 
                 _take_frame(draft, member, decoded, over_link=True)
         except RemoteError:
             continue  # the link's own seal held, the frame's did not: drop it and go on
+
+
+def take_lan_frame(draft: Draft, member: MemberId, frame: bytes) -> None:
+    """Take one frame that a member in the same room sent; handshake flights come this way too.
+
+    Raises:
+        RemoteError: it changes nothing; the caller undoes what was done.
+    """
+    match decode_frame(frame):
+        case Opening(flight):
+            _take_expected_call(draft, member, flight)
+        case Answer(flight):
+            _take_answer(draft, member, flight)
+        case Renewal(card):
+            renewals.take_renewal(draft, member, card)
+        case Note() | Envelope() as sealed:
+            _take_frame(draft, member, sealed, over_link=True)
 
 
 def _take_deposit(draft: Draft, source: Source, deposit: bytes) -> None:
@@ -255,6 +284,8 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
             linking.take_offer(draft, member, note)
         case LinkAnswer():
             linking.take_answer(draft, member, note)
+        case AskLink():
+            linking.take_asked(draft, member)
         case ForkSeen():
             if draft.peer(member).standing is Standing.MEMBER:  # at the door nobody alarms us
                 _show_fork(draft, member, told=True)
@@ -277,6 +308,8 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
             door.take_declined(draft, member)
         case NewCard(card):
             cards.take_new_card(draft, member, card)
+        case DirectChoice():
+            consent.take_choice(draft, member, note)
         case YourHead():
             reset.take_our_head(draft, member, note)
 

@@ -13,14 +13,24 @@ from typing import assert_never
 
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import LocalError
-from toheal_protocol.machines import courier, door, governing, linking, reset, seats, welcome
+from toheal_protocol.machines import (
+    consent,
+    courier,
+    door,
+    governing,
+    lan,
+    linking,
+    reset,
+    seats,
+    welcome,
+)
 from toheal_protocol.machines import events as happened
 from toheal_protocol.machines.alarms import next_alarm, ring
 from toheal_protocol.machines.arrivals import take_link_frames, take_mail
 from toheal_protocol.machines.calls import deposit_invitation, repeat_call, repeat_unconfirmed
 from toheal_protocol.machines.draft import Decision, Draft
 from toheal_protocol.machines.log import restart_gaps, write_message
-from toheal_protocol.machines.pair import acknowledge_if_due, offer_keys, seal_again
+from toheal_protocol.machines.pair import ack_if_untold, acknowledge_if_due, offer_keys, seal_again
 from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
 from toheal_protocol.machines.watching import watch_all
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
@@ -68,6 +78,10 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             governing.leave(draft)
         case happened.ResetAsked(member):
             reset.ask_reset(draft, member)
+        case happened.DirectChosen(member, is_allowed):
+            consent.choose_direct(draft, member, is_allowed=is_allowed)
+        case happened.NetworkChanged():
+            linking.take_network_changed(draft)
         case happened.MailArrived(relay, mail):
             take_mail(draft, relay, mail)
         case happened.FramesArrived(member, frames):
@@ -77,6 +91,8 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
         case happened.RelayDown(relay):
             boots = {at: boot for at, boot in draft.live.boots.items() if at != relay}
             draft.set_live(boots=boots)
+            for member in draft.cold.peers:
+                linking.doubt_link(draft, member)  # its relay may have carried it
         case happened.Deposited(ticket):
             courier.take_deposit_answer(draft, ticket, retry_after=None)
         case happened.DepositRefused(ticket, retry_after):
@@ -88,8 +104,16 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
         case happened.LinkOpened(member, attempt):
             linking.take_opened(draft, member, attempt)
             offer_keys(draft, member)
+        case happened.LinkAging(member, attempt):
+            linking.take_aging(draft, member, attempt)
         case happened.LinkClosed(member, attempt):
             linking.take_closed(draft, member, attempt)
+        case happened.LanMet(member, wire):
+            lan.take_met(draft, member, wire)
+        case happened.LanArrived(member, frames):
+            lan.take_frames(draft, member, frames)
+        case happened.LanParted(member, wire):
+            lan.take_parted(draft, member, wire)
         case happened.Woke():
             ring(draft)
         case _:
@@ -115,9 +139,11 @@ def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
         draft.set_courier(member, draft.live.couriers.get(member) or Courier())
         repeat_call(draft, member)
         repeat_unconfirmed(draft, member)
-        if not draft.courier(member).is_linked:
+        linking.relay_is_up(draft, member)
+        if not draft.courier(member).has_link:
             courier.start_over(draft, member)
             linking.say_here(draft, member, is_reply=False)
+            ack_if_untold(draft, member)
 
 
 def _owed_loaded(draft: Draft, event: happened.OwedLoaded) -> None:

@@ -4,7 +4,7 @@ Everything owed has a number and lies in the vault until the peer's device ackno
 courier only remembers how far it has handed things over on the present route:
 
 ```
-            link open                          no link, a relay of theirs up
+      wire or link open                        no link, a relay of theirs up
   [cursor] ----------> frames over the link    [cursor] ------> deposits, marked when taken
      ^  link closed, or no ack for a while         ^   relay restarted (another boot)
      +---- back to what is acknowledged            +---- back to what is acknowledged
@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from toheal_protocol.changing import changed
 from toheal_protocol.machines.addressing import choose_grant, seal_deposit
-from toheal_protocol.machines.changing import changed
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import Deposit, LoadOwed, OwedFrame, SendFrames
+from toheal_protocol.machines.events import Deposit, LoadOwed, OwedFrame, ProbeLink, SendFrames
 from toheal_protocol.machines.records import DropOwed, MarkAtRelay
 from toheal_protocol.machines.state import Courier, Ticket
 from toheal_protocol.messages.grants import MAIL, SIGNAL, Grant
@@ -154,13 +154,13 @@ def take_ack(
     draft.set_pair(member, changed(pair, acked_through=through, acked_beyond=frozenset(beyond)))
     draft.write(DropOwed(draft.cold.id, member, through, tuple(sorted(fresh))))
     courier = draft.courier(member)
-    is_all = through == pair.next_seq - 1
-    draft.change_courier(
-        member,
-        cursor=max(courier.cursor, through),
-        resend_wait=0.0,
-        resend_at=None if is_all else _resend_instant(draft, courier, 0.0),
-    )
+    draft.change_courier(member, cursor=max(courier.cursor, through))
+    if through == pair.next_seq - 1:
+        draft.change_courier(member, resend_wait=0.0, resend_at=None)
+    elif through > pair.acked_through or courier.resend_at is None:
+        at = _resend_instant(draft, courier, 0.0)
+        draft.change_courier(member, resend_wait=0.0, resend_at=at)
+    # else something is missing before what arrived: talk that goes on must not put it off
     pump(draft, member)
 
 
@@ -176,7 +176,9 @@ def take_deposit_answer(draft: Draft, number: int, *, retry_after: float | None)
         return
     if ticket.seq == 0:
         if retry_after is not None:
-            _take_passing_refused(draft, ticket.member, ticket.kind, retry_after)
+            _take_passing_refused(draft, ticket.member, ticket, retry_after)
+        elif ticket.through:
+            draft.change_courier(ticket.member, told_through=ticket.through, told_boot=ticket.boot)
         return
     courier = draft.change_courier(
         ticket.member, deposits=max(0, draft.courier(ticket.member).deposits - 1)
@@ -201,7 +203,9 @@ def plan_call(draft: Draft, member: MemberId) -> None:
     )
 
 
-def _take_passing_refused(draft: Draft, member: MemberId, kind: int, retry_after: float) -> None:
+def _take_passing_refused(
+    draft: Draft, member: MemberId, ticket: Ticket, retry_after: float
+) -> None:
     """The relay did not take something without a number: a flight of a handshake, or a note.
 
     A second flight goes out again when the first one comes again.
@@ -209,9 +213,12 @@ def _take_passing_refused(draft: Draft, member: MemberId, kind: int, retry_after
     if draft.peer(member).calling is not None:
         wait = retry_after or CALL_REPEAT_FIRST
         draft.change_courier(member, call_at=Instant(draft.now + wait))
-    elif kind == SIGNAL:
-        wait = max(retry_after, DEPOSIT_RETRY)
-        draft.change_courier(member, here_at=Instant(draft.now + wait))
+        return
+    again = Instant(draft.now + max(retry_after, DEPOSIT_RETRY))
+    if ticket.kind == SIGNAL:
+        draft.change_courier(member, here_at=again)
+    elif ticket.through:
+        draft.change_courier(member, ack_at=_earlier(draft.courier(member).ack_at, again))
 
 
 def hear(draft: Draft, member: MemberId) -> None:
@@ -228,11 +235,16 @@ def resend_if_due(draft: Draft, member: MemberId) -> None:
     courier = draft.courier(member)
     if courier.resend_at is None or courier.resend_at > draft.now:
         return
-    if courier.resend_wait >= RESEND_LONGEST and not courier.is_linked:
-        draft.change_courier(member, is_here=False, resend_at=None, resend_wait=0.0)
+    if courier.resend_wait >= RESEND_LONGEST and not courier.has_link:
+        draft.change_courier(
+            member, is_here=False, resend_at=None, resend_wait=0.0, is_ignoring_marks=False
+        )
+        pump(draft, member)  # what the relay refused lies nowhere yet, whoever is there or not
         return
+    if courier.link is not None:
+        draft.ask(ProbeLink(member, courier.link.attempt))
     wait = min(RESEND_LONGEST, 2 * (courier.resend_wait or _first_wait(courier)))
-    is_in_vain = courier.resend_wait > 0 and (courier.is_here or courier.is_linked)
+    is_in_vain = courier.resend_wait > 0 and (courier.is_here or courier.has_link)
     draft.change_courier(member, is_sealing_anew=is_in_vain)
     start_over(draft, member, ignore_marks=courier.is_here)
     if draft.pair(member).acked_through < draft.pair(member).next_seq - 1:
@@ -250,7 +262,7 @@ def is_acked(draft: Draft, member: MemberId, seq: int) -> bool:
 def _room(draft: Draft, member: MemberId) -> int:
     """Return how many frames the present route would take now; 0 without a route."""
     courier, pair = draft.courier(member), draft.pair(member)
-    if courier.is_linked:
+    if courier.has_link:
         return LINK_WINDOW - (courier.cursor - pair.acked_through)
     if choose_grant(draft, member, MAIL) is None:
         return 0
@@ -259,40 +271,51 @@ def _room(draft: Draft, member: MemberId) -> int:
 
 def _lies_at_relay(draft: Draft, member: MemberId, owed: OwedFrame) -> bool:
     courier = draft.courier(member)
-    if courier.is_linked or courier.is_ignoring_marks or not owed.boot:
+    if courier.has_link or courier.is_ignoring_marks or not owed.boot:
         return False
     return owed.boot in draft.live.boots.values()
 
 
 def _hand_over(draft: Draft, member: MemberId, seq: int, frame: Frame) -> None:
-    if draft.courier(member).is_linked:
+    if draft.courier(member).has_link:
         draft.ask(SendFrames(member, (frame,)))
     else:
         deposit(draft, member, frame, seq=seq, kind=MAIL)
     _move_cursor(draft, member, seq)
     courier = draft.courier(member)
-    if courier.resend_at is None and (courier.is_linked or courier.is_here):
+    if courier.resend_at is None and (courier.has_link or courier.is_here):
         draft.change_courier(member, resend_at=_resend_instant(draft, courier, courier.resend_wait))
 
 
-def deposit(draft: Draft, member: MemberId, frame: Frame, *, seq: int, kind: int) -> bool:
-    """Put a frame into a mailbox of the peer's; False when none can be reached now."""
+def deposit(
+    draft: Draft, member: MemberId, frame: Frame, *, seq: int, kind: int, through: int = 0
+) -> bool:
+    """Put a frame into a mailbox of the peer's, or on the wire to them; False: no way just now.
+
+    Args:
+        through: what the frame acknowledges, if that is what it is for.
+    """
+    if draft.courier(member).lan:  # what is not owed, a handshake's flight say, takes the wire too
+        draft.ask(SendFrames(member, (frame,)))
+        return True
     grant = choose_grant(draft, member, kind)
     if grant is None:
         return False
     if seq:
         draft.change_courier(member, deposits=draft.courier(member).deposits + 1)
-    deposit_at(draft, member, grant, frame, seq=seq)
+    deposit_at(draft, member, grant, frame, seq=seq, through=through)
     return True
 
 
-def deposit_at(draft: Draft, member: MemberId, grant: Grant, frame: Frame, *, seq: int = 0) -> None:
+def deposit_at(
+    draft: Draft, member: MemberId, grant: Grant, frame: Frame, *, seq: int = 0, through: int = 0
+) -> None:
     """Put a frame into this very mailbox, if its relay can be reached."""
     boot = draft.live.boots.get(grant.relay)
     if boot is None:
         return
     number = draft.live.next_ticket
-    ticket = Ticket(member, seq, boot, grant.kind)
+    ticket = Ticket(member, seq, boot, grant.kind, through)
     draft.set_live(next_ticket=number + 1, tickets={**draft.live.tickets, number: ticket})
     sealed = seal_deposit(grant.seal_key, frame, draft.entropy)
     draft.ask(Deposit(number, grant.relay, grant.address, grant.token, sealed))
@@ -305,13 +328,13 @@ def _move_cursor(draft: Draft, member: MemberId, seq: int) -> None:
 
 
 def _resend_instant(draft: Draft, courier: Courier, wait: float) -> Instant | None:
-    if not (courier.is_linked or courier.is_here):
+    if not (courier.has_link or courier.is_here):
         return None
     return Instant(draft.now + (wait or _first_wait(courier)))
 
 
 def _first_wait(courier: Courier) -> float:
-    return LINK_RESEND if courier.is_linked else RELAY_RESEND
+    return LINK_RESEND if courier.has_link else RELAY_RESEND
 
 
 def _earlier(one: Instant | None, other: Instant) -> Instant:

@@ -7,8 +7,9 @@ from enum import IntEnum
 from attrs import field, frozen
 
 from toheal_protocol.crypto import SigningSeed
+from toheal_protocol.machines.acted import Acted as Acted
+from toheal_protocol.machines.acted import Readmitted as Readmitted
 from toheal_protocol.machines.records import PutEntry
-from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
     DepositToken,
@@ -66,21 +67,6 @@ class Refused:
 
 
 @frozen
-class Acted:
-    """The person signs an act of governance; what it is to know is filled in."""
-
-    act: Act
-    text: str = field(default="", repr=False)
-
-
-@frozen
-class Readmitted:
-    """The person takes somebody back who was removed."""
-
-    member: MemberId
-
-
-@frozen
 class Left:
     """The person leaves the circle."""
 
@@ -90,6 +76,19 @@ class ResetAsked:
     """The session with a peer has to be begun anew: our vault is older than what we sent."""
 
     member: MemberId
+
+
+@frozen
+class DirectChosen:
+    """The person said whether a direct connection with a member is all right."""
+
+    member: MemberId
+    is_allowed: bool
+
+
+@frozen
+class NetworkChanged:
+    """This machine has other addresses or another route, or it slept: no link can be trusted."""
 
 
 @frozen
@@ -186,11 +185,43 @@ class LinkOpened:
 
 
 @frozen
+class LinkAging:
+    """What a link rests on ends in a few minutes."""
+
+    member: MemberId
+    attempt: bytes
+
+
+@frozen
 class LinkClosed:
     """A data channel, or the attempt to open one, is over."""
 
     member: MemberId
     attempt: bytes
+
+
+@frozen
+class LanMet:
+    """A member was recognised on the local network; `wire` numbers the connection, from 1."""
+
+    member: MemberId
+    wire: int
+
+
+@frozen
+class LanArrived:
+    """A wire brought frames."""
+
+    member: MemberId
+    frames: tuple[bytes, ...] = field(repr=False)
+
+
+@frozen
+class LanParted:
+    """A wire is over."""
+
+    member: MemberId
+    wire: int
 
 
 @frozen
@@ -209,6 +240,8 @@ Event = (
     | Readmitted
     | Left
     | ResetAsked
+    | DirectChosen
+    | NetworkChanged
     | MailArrived
     | FramesArrived
     | RelayUp
@@ -218,7 +251,11 @@ Event = (
     | OwedLoaded
     | LinkPrepared
     | LinkOpened
+    | LinkAging
     | LinkClosed
+    | LanMet
+    | LanArrived
+    | LanParted
     | Woke
 )
 
@@ -286,7 +323,7 @@ class DeleteMail:
 
 @frozen
 class SendFrames:
-    """Send frames over the open link to a member, in order."""
+    """Send frames over the wire or the open link to a member, in order."""
 
     member: MemberId
     frames: tuple[Frame, ...] = field(repr=False)
@@ -324,10 +361,30 @@ class ConnectLink:
 
 @frozen
 class CloseLink:
-    """Close a data channel or give up opening it."""
+    """Close a data channel or give up opening it.
+
+    With `drains` another one has taken over, and what is on the way may still arrive.
+    """
 
     member: MemberId
     attempt: bytes
+    drains: bool = False
+
+
+@frozen
+class ProbeLink:
+    """Find out soon whether a link is still alive, and tell with `LinkClosed` if it is not."""
+
+    member: MemberId
+    attempt: bytes
+
+
+@frozen
+class CloseLan:
+    """End the wire to a member."""
+
+    member: MemberId
+    wire: int
 
 
 @frozen
@@ -379,6 +436,8 @@ Effect = (
     | PrepareLink
     | ConnectLink
     | CloseLink
+    | ProbeLink
+    | CloseLan
     | WakeAt
     | Show
     | Tell

@@ -34,6 +34,7 @@ from toheal_protocol.machines.link_parts import (
     allow,
     answer_ping,
     consume,
+    doubt,
     ping,
     receive_piece,
     transmit,
@@ -97,6 +98,11 @@ class DrainAsked:
 
 
 @frozen
+class Doubted:
+    """Something happened that may have ended the way to the peer."""
+
+
+@frozen
 class Woke:
     """The instant of `WakeAt` has come."""
 
@@ -106,7 +112,7 @@ class ChannelLost:
     """The channel is gone."""
 
 
-Event = RecordArrived | FramesReady | Consumed | DrainAsked | Woke | ChannelLost
+Event = RecordArrived | FramesReady | Consumed | DrainAsked | Doubted | Woke | ChannelLost
 
 
 @frozen
@@ -243,6 +249,8 @@ def _step_opening(state: Opening, event: Event, now: Instant) -> Step:
             return _end(Ending.LOST)
         case DrainAsked():
             return _end(Ending.LEFT)
+        case Doubted():
+            return state, ()  # its proof has to come soon anyway
         case FramesReady() | Consumed():
             raise LocalError("a link carries nothing before it is open")
         case _:
@@ -270,6 +278,8 @@ def _step_open(state: Open, event: Event, now: Instant) -> Step:
         case DrainAsked():
             outbound = evolve(state.outbound, is_draining=True)
             return _settle(evolve(state, outbound=outbound))
+        case Doubted():
+            return _doubt(state, now)
         case Woke():
             return _wake(state, now)
         case ChannelLost():
@@ -342,6 +352,14 @@ def _wake(state: Open, now: Instant) -> Step:
         return state, (WakeAt(pulse.wake_at),)
     pulse, number = ping(pulse, now)
     outbound, records = transmit(state.outbound, number)
+    return Open(outbound, state.inbound, pulse), (Transmit(records), WakeAt(pulse.wake_at))
+
+
+def _doubt(state: Open, now: Instant) -> Step:
+    pulse, question = doubt(state.pulse, now)
+    if question is None:
+        return state, ()
+    outbound, records = transmit(state.outbound, question)
     return Open(outbound, state.inbound, pulse), (Transmit(records), WakeAt(pulse.wake_at))
 
 

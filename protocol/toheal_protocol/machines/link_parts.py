@@ -8,6 +8,7 @@ Spec: docs/protocol/link.md, section 5.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from attrs import evolve, field, frozen
@@ -32,10 +33,14 @@ GRANT_STEP: Final = 64 * 1024
 """Bytes consumed before new credit is worth a record."""
 MAX_WAITING: Final = 512 * 1024
 """Bytes of our stream that may wait for the peer's credit. The shell stops far below."""
-PING_EVERY: Final = 10.0
+PING_EVERY: Final = 8.0
 """Seconds between two pings. SCTP alone notices a dead peer after half a minute, or never."""
-SILENCE_LONGEST: Final = 15.0
-"""Seconds without a sign of life after a ping. A link that died idle is noticed after 25."""
+SILENCE_LONGEST: Final = 8.0
+"""Seconds without a sign of life after a ping: SCTP repeats a lost one three times until then. A
+link that died idle is noticed after 16."""
+DOUBT_LONGEST: Final = 3.0
+"""Seconds for the answer to a ping of a link in doubt: one repeat of a lost packet on a bad line. A
+link given up too soon costs a detour over the relay; one kept too long, everybody's patience."""
 MAX_PINGS: Final = 32
 """Pings we answer between two of our own: each costs an answer that the peer may never take."""
 _RTT_WEIGHT: Final = 0.25
@@ -107,6 +112,8 @@ class Pulse:
     """The latest ping's."""
     asked_at: Instant | None = None
     """When the first ping left since which nothing was heard. None while the peer speaks."""
+    doubted_until: Instant | None = None
+    """When the link is over unless the latest ping was answered. None where nobody doubts it."""
     answers: int = 0
     """Pings answered since our latest one."""
     round_trip: float | None = None
@@ -115,13 +122,17 @@ class Pulse:
     @property
     def wake_at(self) -> Instant:
         """When to look again."""
-        if self.asked_at is None:
-            return self.ping_at
-        return Instant(min(self.ping_at, self.asked_at + SILENCE_LONGEST))
+        return min(self.ping_at, self._deadline)
 
     def is_silent(self, now: Instant) -> bool:
         """Whether a ping was followed by nothing for too long."""
-        return self.asked_at is not None and now >= self.asked_at + SILENCE_LONGEST
+        return now >= self._deadline
+
+    @property
+    def _deadline(self) -> Instant:
+        asked = math.inf if self.asked_at is None else self.asked_at + SILENCE_LONGEST
+        doubted = math.inf if self.doubted_until is None else self.doubted_until
+        return Instant(min(asked, doubted))
 
     def heard(self) -> Pulse:
         """Take any record as a sign of life."""
@@ -133,7 +144,8 @@ class Pulse:
             return self
         measured = now - self.pinged_at
         known = measured if self.round_trip is None else self.round_trip
-        return evolve(self, round_trip=known + _RTT_WEIGHT * (measured - known))
+        trip = known + _RTT_WEIGHT * (measured - known)
+        return evolve(self, round_trip=trip, doubted_until=None)
 
 
 def transmit(outbound: Outbound, *records: Record) -> tuple[Outbound, tuple[bytes, ...]]:
@@ -208,6 +220,14 @@ def ping(pulse: Pulse, now: Instant) -> tuple[Pulse, Ping]:
         answers=0,
     )
     return asked, Ping(asked.number)
+
+
+def doubt(pulse: Pulse, now: Instant) -> tuple[Pulse, Ping | None]:
+    """Ask at once, and give it little time. None: that was done and is not decided yet."""
+    if pulse.doubted_until is not None:
+        return pulse, None
+    asked, question = ping(pulse, now)
+    return evolve(asked, doubted_until=Instant(now + DOUBT_LONGEST)), question
 
 
 def answer_ping(pulse: Pulse) -> Pulse:

@@ -2,12 +2,18 @@
 
 ```
  the one with the lower id                         the other
- PREPARING --LinkPrepared--> LinkOffer  ----->     PREPARING
- OFFERED                                 <-----    LinkAnswer <--LinkPrepared--
- CONNECTING  <===== data channel, proved by the link's keys =====>  CONNECTING
+ PREPARING --LinkPrepared--> LinkOffer  ----->     WAITING (if the last one was just before)
+ OFFERED                                           PREPARING
+ CONNECTING                              <-----    LinkAnswer <--LinkPrepared-- CONNECTING
+     |       <===== data channel, proved by the link's keys =====>       |
+   link                                                                 link
 ```
 Offer and answer travel inside the ratchet, so a relay can swap neither fingerprint nor address.
 A failed attempt is tried again later and later; meanwhile everything goes through the relay.
+
+An attempt runs beside an open link: when the network changes, or what the two said about direct
+connections, the new link takes over and the old one drains. Which way a side takes is its own
+decision alone (`way_to`); an offer cannot ask for another.
 
 Spec: docs/protocol/link.md; docs/protocol/circle.md, section 10.
 """
@@ -21,17 +27,28 @@ from attrs import evolve
 from toheal_protocol.machines import courier
 from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import CloseLink, ConnectLink, LinkWay, PrepareLink
+from toheal_protocol.machines.events import CloseLink, ConnectLink, LinkWay, PrepareLink, ProbeLink
 from toheal_protocol.machines.membership import our_view, unknown, want
-from toheal_protocol.machines.pair import ack_soon, pass_note
-from toheal_protocol.machines.state import LinkAttempt, LinkStep, Stage, Standing
+from toheal_protocol.machines.pair import ack_if_untold, ack_soon, pass_note
+from toheal_protocol.machines.state import (
+    Cold,
+    LinkAttempt,
+    LinkStep,
+    OpenLink,
+    Stage,
+    Standing,
+)
 from toheal_protocol.messages.grants import SIGNAL
-from toheal_protocol.messages.notes import ATTEMPT_SIZE, Here, LinkAnswer, LinkOffer
+from toheal_protocol.messages.notes import ATTEMPT_SIZE, AskLink, Here, LinkAnswer, LinkOffer
 from toheal_protocol.model import Instant, MemberId
 from toheal_protocol.wire.link_record import derive_link_keys
 
 ATTEMPT_LIFE: Final = 12.0
 """Seconds an attempt may take, from the first preparation to the open channel."""
+
+PACE: Final = 3.0
+"""Seconds between two preparations for one member, whoever asked for them: a hostile one must not
+keep our sockets busy, nor have us send to address after address."""
 
 RETRY_FIRST: Final = 3.0
 """Seconds after a failed attempt until the next; doubles each time."""
@@ -42,6 +59,24 @@ RETRY_LONGEST: Final = 300.0
 FAILURES_BEFORE_DOUBT: Final = 4
 """Failed attempts in a row after which the peer has to be heard again before the next one: each costs
 a frame that may be lost for ever, and a peer bridges 500 of them."""
+
+
+def direct_choices(cold: Cold, member: MemberId) -> tuple[bool, bool]:
+    """Return whether we, and whether they, allow the two of us to connect directly.
+
+    Who said nothing yet agreed by joining a circle that was begun as a direct one.
+    """
+    peer = cold.peers[member]
+    ours, theirs = peer.our_direct, peer.their_direct
+    return (
+        cold.is_direct if ours is None else ours.is_allowed,
+        cold.is_direct if theirs is None else theirs.is_allowed,
+    )
+
+
+def way_to(draft: Draft, member: MemberId) -> LinkWay:
+    """Return the way our side of a link to a member takes: direct only if both allow it."""
+    return LinkWay.DIRECT if all(direct_choices(draft.cold, member)) else LinkWay.TURN
 
 
 def say_here(draft: Draft, member: MemberId, *, is_reply: bool) -> None:
@@ -68,18 +103,19 @@ def take_here(draft: Draft, member: MemberId, note: Here) -> None:
 
 
 def open_if_wanted(draft: Draft, member: MemberId) -> None:
-    """Start an attempt where this circle allows it and it is ours to start."""
+    """Start an attempt where one is missing and it is ours to start."""
     if not _is_wanted(draft, member) or draft.courier(member).link_after > draft.now:
         return
     attempt = LinkAttempt(
         attempt=draft.entropy.draw(ATTEMPT_SIZE),
         is_ours=True,
+        way=way_to(draft, member),
         step=LinkStep.PREPARING,
         our_secret=draft.entropy.draw(32),
         give_up_at=Instant(draft.now + ATTEMPT_LIFE),
     )
-    draft.change_courier(member, attempt=attempt)
-    draft.ask(PrepareLink(member, attempt.attempt, is_controlling=True, way=LinkWay.DIRECT))
+    draft.change_courier(member, attempt=attempt, link_after=Instant(draft.now + PACE))
+    draft.ask(PrepareLink(member, attempt.attempt, is_controlling=True, way=attempt.way))
 
 
 def take_prepared(draft: Draft, member: MemberId, attempt_id: bytes, blob: bytes) -> None:
@@ -87,10 +123,9 @@ def take_prepared(draft: Draft, member: MemberId, attempt_id: bytes, blob: bytes
     attempt = _present(draft, member, attempt_id)
     if attempt is None or attempt.step is not LinkStep.PREPARING:
         return
-    kind = LinkOffer if attempt.is_ours else LinkAnswer
-    if not pass_note(draft, member, kind(attempt_id, attempt.our_secret, blob)):
-        draft.ask(CloseLink(member, attempt_id))  # no way to say it now: a later attempt may
-        take_closed(draft, member, attempt_id)
+    attempt = evolve(attempt, our_blob=blob)
+    if not _tell_peer(draft, member, attempt):
+        _give_up(draft, member)  # no way to say it now: a later attempt may
     elif attempt.is_ours:
         draft.change_courier(member, attempt=evolve(attempt, step=LinkStep.OFFERED))
     else:
@@ -98,30 +133,30 @@ def take_prepared(draft: Draft, member: MemberId, attempt_id: bytes, blob: bytes
 
 
 def take_offer(draft: Draft, member: MemberId, offer: LinkOffer) -> None:
-    """A peer offers a link. A newer offer replaces an older one."""
+    """A peer offers a link. A newer offer replaces an older one; an open link stays meanwhile."""
     peer, present = draft.peer(member), draft.courier(member)
-    is_active = draft.cold.stage is Stage.ACTIVE  # who has left shows nobody an address any more
-    if not (draft.cold.is_direct and is_active and peer.standing is Standing.MEMBER):
+    is_active = draft.cold.stage is Stage.ACTIVE  # who has left opens no socket any more
+    if not (is_active and peer.standing is Standing.MEMBER and draft.our_id > member):
         return
-    if draft.our_id < member:
+    known = (present.attempt, present.link)
+    if any(one is not None and one.attempt == offer.attempt for one in known):
         return
     if present.attempt is not None:
-        if present.attempt.attempt == offer.attempt:
-            return
         draft.ask(CloseLink(member, present.attempt.attempt))
-    if present.is_linked:
-        _unlink(draft, member)
+    start_at = max(draft.now, present.offer_after)
     attempt = LinkAttempt(
         attempt=offer.attempt,
         is_ours=False,
-        step=LinkStep.PREPARING,
+        way=way_to(draft, member),
+        step=LinkStep.WAITING,
         our_secret=draft.entropy.draw(32),
         their_secret=offer.secret,
         their_blob=offer.blob,
-        give_up_at=Instant(draft.now + ATTEMPT_LIFE),
+        start_at=start_at,
+        give_up_at=Instant(start_at + ATTEMPT_LIFE),
     )
     draft.change_courier(member, attempt=attempt, is_here=True)
-    draft.ask(PrepareLink(member, attempt.attempt, is_controlling=False, way=LinkWay.DIRECT))
+    _prepare_answer(draft, member)
 
 
 def take_answer(draft: Draft, member: MemberId, answer: LinkAnswer) -> None:
@@ -134,44 +169,123 @@ def take_answer(draft: Draft, member: MemberId, answer: LinkAnswer) -> None:
 
 
 def take_opened(draft: Draft, member: MemberId, attempt_id: bytes) -> None:
-    """The channel is open and proved: it takes over from the relay."""
-    if _present(draft, member, attempt_id) is None:
+    """The channel is open and proved: it takes over, from the relay or from an older link."""
+    attempt = _present(draft, member, attempt_id)
+    if attempt is None:
         draft.ask(CloseLink(member, attempt_id))
         return
-    draft.change_courier(member, is_linked=True, is_here=True, link_failures=0)
-    attempt = draft.courier(member).attempt
-    if attempt is not None:
-        draft.change_courier(member, attempt=evolve(attempt, give_up_at=Instant(0)))
+    older = draft.courier(member).link
+    draft.change_courier(
+        member,
+        link=OpenLink(attempt_id, attempt.way),
+        attempt=None,
+        is_here=True,
+        is_link_stale=False,
+        link_failures=0,
+    )
     ack_soon(draft, member, over_link=True)
     courier.start_over(draft, member)
+    if older is not None:
+        draft.ask(CloseLink(member, older.attempt, drains=True))
 
 
 def take_closed(draft: Draft, member: MemberId, attempt_id: bytes) -> None:
     """A channel or an attempt is over: back to the relay, and later another try."""
-    if _present(draft, member, attempt_id) is None:
-        return
     present = draft.courier(member)
-    failures = 0 if present.is_linked else present.link_failures + 1
-    wait = min(RETRY_LONGEST, RETRY_FIRST * 2 ** min(failures, 8))
-    was_linked = present.is_linked
-    _unlink(draft, member)
+    if present.link is not None and present.link.attempt == attempt_id:
+        _unlink(draft, member)
+        draft.change_courier(member, is_here=False)
+        say_here(draft, member, is_reply=False)
+        ack_if_untold(draft, member)
+        return
+    attempt = _present(draft, member, attempt_id)
+    if attempt is None:
+        return
+    failures = present.link_failures + 1
+    wait = min(RETRY_LONGEST, RETRY_FIRST * 2 ** min(failures - 1, 8))
+    was_told = bool(attempt.our_blob)
+    is_doubtful = was_told and failures >= FAILURES_BEFORE_DOUBT and not present.is_linked
     draft.change_courier(
         member,
+        attempt=None,
         link_failures=failures,
         link_after=Instant(draft.now + wait),
-        is_here=not was_linked and present.is_here and failures < FAILURES_BEFORE_DOUBT,
+        is_here=present.is_here and not is_doubtful,
     )
-    if was_linked:
-        say_here(draft, member, is_reply=False)
+
+
+def take_aging(draft: Draft, member: MemberId, attempt_id: bytes) -> None:
+    """A link will end soon: have another one before."""
+    link = draft.courier(member).link
+    if link is not None and link.attempt == attempt_id:
+        draft.change_courier(member, is_link_stale=True)
+        _renew(draft, member)
+
+
+def take_network_changed(draft: Draft) -> None:
+    """Our addresses are others now: every member gets a new link beside the one it has."""
+    for member, present in draft.live.couriers.items():
+        if member not in draft.cold.peers:
+            continue
+        if present.attempt is not None:
+            draft.ask(CloseLink(member, present.attempt.attempt))
+        draft.change_courier(
+            member,
+            attempt=None,
+            link_failures=0,
+            link_after=draft.now,
+            is_link_stale=present.is_linked,
+        )
+        doubt_link(draft, member)
+        _renew(draft, member)
+
+
+def take_asked(draft: Draft, member: MemberId) -> None:
+    """The peer's addresses are others now. What it answered before that leads nowhere."""
+    present = draft.courier(member)
+    if not draft.our_id < member:
+        return
+    if present.attempt is not None and present.attempt.step is LinkStep.CONNECTING:
+        draft.ask(CloseLink(member, present.attempt.attempt))
+        draft.change_courier(member, attempt=None)
+    after = min(present.link_after, Instant(draft.now + PACE))
+    draft.change_courier(member, is_link_stale=present.is_linked, link_after=after, link_failures=0)
+    open_if_wanted(draft, member)
+
+
+def relay_is_up(draft: Draft, member: MemberId) -> None:
+    """Say again what a relay that was lost may not have passed on."""
+    attempt = draft.courier(member).attempt
+    if attempt is not None and attempt.our_blob:
+        _tell_peer(draft, member, attempt)
+    elif draft.courier(member).is_link_stale:
+        _renew(draft, member)
+
+
+def doubt_link(draft: Draft, member: MemberId) -> None:
+    """Have the open link looked after, if there is one."""
+    link = draft.courier(member).link
+    if link is not None:
+        draft.ask(ProbeLink(member, link.attempt))
 
 
 def close_if_over(draft: Draft, member: MemberId) -> None:
     """Close the link to somebody we share no circle with any more, once nothing is owed."""
-    present, pair = draft.courier(member), draft.pair(member)
+    pair = draft.pair(member)
     is_out = draft.cold.stage in (Stage.LEFT, Stage.REMOVED)
     is_over = is_out or draft.peer(member).standing is Standing.GONE
-    if is_over and present.attempt is not None and pair.acked_through == pair.next_seq - 1:
+    if is_over and pair.acked_through == pair.next_seq - 1:
+        close_links(draft, member)
+
+
+def close_links(draft: Draft, member: MemberId, *, way: LinkWay | None = None) -> None:
+    """Close what is open or being opened to a member; with `way` only what goes that way."""
+    present = draft.courier(member)
+    if present.attempt is not None and way in (None, present.attempt.way):
         draft.ask(CloseLink(member, present.attempt.attempt))
+        draft.change_courier(member, attempt=None)
+    if present.link is not None and way in (None, present.link.way):
+        draft.ask(CloseLink(member, present.link.attempt))
         _unlink(draft, member)
 
 
@@ -180,16 +294,18 @@ def give_up_if_due(draft: Draft, member: MemberId) -> None:
     attempt = draft.courier(member).attempt
     if attempt is None:
         open_if_wanted(draft, member)
-    elif attempt.give_up_at and attempt.give_up_at <= draft.now:
-        draft.ask(CloseLink(member, attempt.attempt))
-        take_closed(draft, member, attempt.attempt)
+    elif attempt.give_up_at <= draft.now:
+        _give_up(draft, member)
+    else:
+        _prepare_answer(draft, member)
 
 
 def next_instant(draft: Draft, member: MemberId) -> Instant | None:
     """Return when `give_up_if_due` has something to do."""
     present = draft.courier(member)
     if present.attempt is not None:
-        return present.attempt.give_up_at or None
+        is_waiting = present.attempt.step is LinkStep.WAITING
+        return present.attempt.start_at if is_waiting else present.attempt.give_up_at
     return present.link_after or None if _is_wanted(draft, member) else None
 
 
@@ -197,15 +313,56 @@ def _is_wanted(draft: Draft, member: MemberId) -> bool:
     """Say whether a link is missing here and ours to start, once its time has come."""
     present, peer = draft.courier(member), draft.peer(member)
     return (
-        draft.cold.is_direct
-        and draft.cold.stage is Stage.ACTIVE
+        draft.cold.stage is Stage.ACTIVE
         and peer.standing is Standing.MEMBER
         and draft.our_id < member
         and present.is_here
-        and not present.is_linked
+        and not present.lan
         and present.attempt is None
+        and _lacks_link(draft, member)
         and choose_grant(draft, member, SIGNAL) is not None
     )
+
+
+def _lacks_link(draft: Draft, member: MemberId) -> bool:
+    present = draft.courier(member)
+    if present.link is None or present.is_link_stale:
+        return True
+    return present.link.way not in (LinkWay.LAN, way_to(draft, member))
+
+
+def _renew(draft: Draft, member: MemberId) -> None:
+    """Begin a new link, or ask the peer to, if that is for it to do."""
+    present, peer = draft.courier(member), draft.peer(member)
+    if draft.our_id < member:
+        open_if_wanted(draft, member)
+    elif (present.is_here or present.is_linked) and peer.standing is Standing.MEMBER:
+        pass_note(draft, member, AskLink())
+
+
+def _prepare_answer(draft: Draft, member: MemberId) -> None:
+    """Prepare for an offer, unless the one before was just now."""
+    attempt = draft.courier(member).attempt
+    if attempt is None or attempt.step is not LinkStep.WAITING or attempt.start_at > draft.now:
+        return
+    draft.change_courier(
+        member,
+        attempt=evolve(attempt, step=LinkStep.PREPARING),
+        offer_after=Instant(draft.now + PACE),
+    )
+    draft.ask(PrepareLink(member, attempt.attempt, is_controlling=False, way=attempt.way))
+
+
+def _tell_peer(draft: Draft, member: MemberId, attempt: LinkAttempt) -> bool:
+    kind = LinkOffer if attempt.is_ours else LinkAnswer
+    return pass_note(draft, member, kind(attempt.attempt, attempt.our_secret, attempt.our_blob))
+
+
+def _give_up(draft: Draft, member: MemberId) -> None:
+    attempt = draft.courier(member).attempt
+    if attempt is not None:
+        draft.ask(CloseLink(member, attempt.attempt))
+        take_closed(draft, member, attempt.attempt)
 
 
 def _connect(draft: Draft, member: MemberId, attempt: LinkAttempt) -> None:
@@ -224,10 +381,15 @@ def _connect(draft: Draft, member: MemberId, attempt: LinkAttempt) -> None:
 
 
 def _unlink(draft: Draft, member: MemberId) -> None:
-    was_linked = draft.courier(member).is_linked
-    draft.change_courier(member, attempt=None, is_linked=False, resend_wait=0.0)
-    if was_linked:
-        courier.start_over(draft, member)
+    draft.change_courier(
+        member,
+        link=None,
+        is_link_stale=False,
+        resend_wait=0.0,
+        link_after=Instant(draft.now + RETRY_FIRST),
+    )
+    courier.start_over(draft, member)
+    ack_if_untold(draft, member)
 
 
 def _present(draft: Draft, member: MemberId, attempt_id: bytes) -> LinkAttempt | None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from attrs import evolve
 
+from toheal_protocol.changing import changed
 from toheal_protocol.crypto import hash_parts
 from toheal_protocol.envelope import (
     MARK_SIZE,
@@ -26,7 +27,6 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import MalformedFrame, RemoteError, TooFarAhead
-from toheal_protocol.machines.changing import changed
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Show, Tell
 from toheal_protocol.machines.membership import (

@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
+from toheal_protocol.changing import changed
 from toheal_protocol.envelope import ContentKey, message_id
 from toheal_protocol.errors import (
     ForgedMessage,
@@ -23,17 +24,17 @@ from toheal_protocol.errors import (
 )
 from toheal_protocol.machines import courier
 from toheal_protocol.machines.addressing import choose_grant
-from toheal_protocol.machines.changing import changed
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import OwedFrame, SendFrames
 from toheal_protocol.machines.records import DropOwed, PutOwed
-from toheal_protocol.machines.state import Pair
+from toheal_protocol.machines.state import Pair, Standing
 from toheal_protocol.messages.frames import Envelope, Note, decode_frame, encode_frame
 from toheal_protocol.messages.grants import MAIL, SIGNAL
 from toheal_protocol.messages.notes import (
     MAX_RANGES,
     Ack,
     AnyNote,
+    AskLink,
     Here,
     Lasting,
     LinkAnswer,
@@ -127,11 +128,13 @@ def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
     pair = draft.pair(member)
     if pair.session is None or not pair.session.can_send:
         return False
-    linked = draft.courier(member).is_linked
-    is_unasked = isinstance(note, LinkOffer) or (isinstance(note, Here) and not note.is_reply)
+    is_unasked = isinstance(note, AskLink | LinkOffer) or (
+        isinstance(note, Here) and not note.is_reply
+    )
     if is_unasked and _never_sent_again(pair) >= CHAIN_SPARED:
         return False
-    kind = SIGNAL if isinstance(note, Here | LinkOffer | LinkAnswer) else MAIL
+    kind = SIGNAL if isinstance(note, Here | AskLink | LinkOffer | LinkAnswer) else MAIL
+    linked = draft.courier(member).has_link and not _goes_beside_link(draft, member, note)
     if not linked and choose_grant(draft, member, kind) is None:
         return False
     plain = encode_note(note, seq=0, through=pair.received_through)
@@ -143,8 +146,15 @@ def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
     if linked:
         draft.ask(SendFrames(member, (frame,)))
     else:
-        courier.deposit(draft, member, frame, seq=0, kind=kind)
+        through = pair.received_through if isinstance(note, Ack) else 0
+        courier.deposit(draft, member, frame, seq=0, kind=kind, through=through)
     return True
+
+
+def _goes_beside_link(draft: Draft, member: MemberId, note: Passing) -> bool:
+    """Say whether a note is about a link that is to replace the present one, which may be dead."""
+    is_about_links = isinstance(note, AskLink | LinkOffer | LinkAnswer)
+    return is_about_links and choose_grant(draft, member, SIGNAL) is not None
 
 
 def acknowledge_if_due(draft: Draft, member: MemberId) -> None:
@@ -373,6 +383,23 @@ def ack_soon(draft: Draft, member: MemberId, *, over_link: bool) -> None:
     present = draft.courier(member).ack_at
     if present is None or at < present:
         draft.change_courier(member, ack_at=at)
+
+
+def ack_if_untold(draft: Draft, member: MemberId) -> None:
+    """Acknowledge through the relay what was only acknowledged where it may be lost.
+
+    The peer cannot know that we have it, and says nothing more of it once it lies at the relay.
+    """
+    pair, present = draft.pair(member), draft.courier(member)
+    if present.has_link or not (pair.received_through or pair.received_beyond):
+        return
+    if draft.peer(member).standing is Standing.GONE:
+        return  # it would tell who is out that we are here; what they repeat is acknowledged
+    if _never_sent_again(pair) >= CHAIN_SPARED:
+        return  # a frame that may be lost for ever, and nobody asked for it
+    is_told = present.told_boot in draft.live.boots.values()
+    if not is_told or present.told_through != pair.received_through or pair.received_beyond:
+        ack_soon(draft, member, over_link=False)
 
 
 def fresh_pair(pair: Pair) -> Pair:

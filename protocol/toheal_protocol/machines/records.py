@@ -12,9 +12,14 @@ Spec: docs/vault.md, section 4.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import field, frozen
 
 from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
+
+Encoded = bytes | Callable[[], bytes]
+"""The encoding of a frozen state, or what makes it: of many in one transaction only the last is made."""
 
 
 @frozen
@@ -29,17 +34,31 @@ class PutCircle:
 class PutLog:
     """The small hot state of a circle's log: frontier, counters. The last one wins."""
 
+    __match_args__ = ("circle", "blob")
+
     circle: CircleId
-    blob: bytes = field(repr=False)
+    _encoded: Encoded = field(repr=False, alias="blob")
+
+    @property
+    def blob(self) -> bytes:
+        """The encoded state."""
+        return self._encoded if isinstance(self._encoded, bytes) else self._encoded()
 
 
 @frozen
 class PutPair:
     """Our session with one member and what belongs to it. The last one wins."""
 
+    __match_args__ = ("circle", "member", "blob")
+
     circle: CircleId
     member: MemberId
-    blob: bytes = field(repr=False)
+    _encoded: Encoded = field(repr=False, alias="blob")
+
+    @property
+    def blob(self) -> bytes:
+        """The encoded session."""
+        return self._encoded if isinstance(self._encoded, bytes) else self._encoded()
 
 
 @frozen

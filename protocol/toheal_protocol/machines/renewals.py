@@ -24,6 +24,7 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.meetings import meeting_grants
 from toheal_protocol.machines.state import Standing
 from toheal_protocol.messages.frames import Renewal, encode_frame
+from toheal_protocol.messages.grants import MAIL
 from toheal_protocol.model import MemberId
 
 RENEWAL_PAUSE: Final = 5.0
@@ -54,6 +55,8 @@ def send_renewal(draft: Draft, member: MemberId) -> None:
         return
     turn_prekeys(draft)
     card = Renewal(encode_card(make_card(draft.cold.persona, draft.cold.prekeys[-1])))
+    if draft.courier(member).lan:
+        courier.deposit(draft, member, encode_frame(card), seq=0, kind=MAIL)
     for grant in meeting_grants(draft.cold, secret, caller=member):
         courier.deposit_at(draft, member, grant, encode_frame(card))
 

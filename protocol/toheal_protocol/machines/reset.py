@@ -34,7 +34,7 @@ from toheal_protocol.machines.addressing import draw_mailboxes, grants_of, open_
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import OwedLoaded, Tell
 from toheal_protocol.machines.pair import count_anew, opens, owe_again, owe_note
-from toheal_protocol.machines.state import Calling, Position, Source, Stage, Standing
+from toheal_protocol.machines.state import Calling, Peer, Position, Source, Stage, Standing
 from toheal_protocol.messages.frames import Envelope, Note, decode_frame
 from toheal_protocol.messages.grants import Grant, encode_grants
 from toheal_protocol.messages.notes import Granted, YourHead
@@ -63,7 +63,7 @@ def ask_reset(draft: Draft, member: MemberId) -> None:
     if (
         peer is None
         or not peer.continuity
-        or not peer.grants
+        or not _has_way(draft, peer, member)
         or peer.next_continuity
         or peer.calling is not None
         or peer.standing is not Standing.MEMBER
@@ -92,6 +92,11 @@ def ask_reset(draft: Draft, member: MemberId) -> None:
     )
     _write_to(draft, member, peer.grants)
     calls.repeat_call(draft, member)
+
+
+def _has_way(draft: Draft, peer: Peer, member: MemberId) -> bool:
+    """Say whether a call can ever get there: into a mailbox, or over the LAN."""
+    return bool(peer.grants or draft.courier(member).lan or not draft.cold.relays)
 
 
 def is_resetting(draft: Draft, member: MemberId) -> bool:
@@ -245,6 +250,7 @@ def _begin_counting(draft: Draft, member: MemberId) -> None:
         cursor=draft.pair(member).acked_through,
         is_outdated=present.is_loading,
         resend_at=None,
+        told_through=0,
         unopened=0,
     )
     courier.pump(draft, member)

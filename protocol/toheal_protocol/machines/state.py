@@ -22,7 +22,9 @@ from attrs import field, frozen
 from toheal_protocol.crypto import SealKey, SigningSeed
 from toheal_protocol.envelope import Content, Parent
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
+from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.messages.grants import Grant
+from toheal_protocol.messages.notes import DirectChoice
 from toheal_protocol.model import (
     Address,
     CircleId,
@@ -147,6 +149,7 @@ class Peer:
         returns: from where on their words know that such an act is over; kept for the case that it
             is void now and stands again later.
         gone_at: when we learned that they are not in any more; 0: they are.
+        our_direct, their_direct: what each of us said about connecting directly; None: nothing yet.
     """
 
     keys: PersonaKeys
@@ -173,6 +176,8 @@ class Peer:
     silences: tuple[Silenced, ...] = ()
     returns: tuple[Return, ...] = ()
     gone_at: WallTime = WallTime(0)
+    our_direct: DirectChoice | None = None
+    their_direct: DirectChoice | None = None
 
 
 class Seat(StrEnum):
@@ -295,6 +300,8 @@ class Pair:
 class LinkStep(StrEnum):
     """How far an attempt to open a link has come."""
 
+    WAITING = "waiting"
+    """A peer's offer that came too soon after its last one."""
     PREPARING = "preparing"
     OFFERED = "offered"
     CONNECTING = "connecting"
@@ -306,11 +313,22 @@ class LinkAttempt:
 
     attempt: bytes
     is_ours: bool
+    way: LinkWay
     step: LinkStep
     our_secret: bytes = field(repr=False)
+    our_blob: bytes = field(default=b"", repr=False)
     their_secret: bytes = field(default=b"", repr=False)
     their_blob: bytes = field(default=b"", repr=False)
+    start_at: Instant = Instant(0)
     give_up_at: Instant = Instant(0)
+
+
+@frozen
+class OpenLink:
+    """A data channel that carries frames, and the way our side took to it."""
+
+    attempt: bytes
+    way: LinkWay
 
 
 @frozen(slots=False)
@@ -318,7 +336,8 @@ class Courier:
     """How we deliver to one peer just now.
 
     Attributes:
-        is_linked: a data channel is open.
+        link: the data channel that is open.
+        lan: number of the wire to them on the local network; 0: there is none.
         is_here: we heard from them since we started: they will answer.
         cursor: the last seq handed over on the present route.
         is_loading: owed frames are on their way from the vault.
@@ -326,6 +345,8 @@ class Courier:
         resend_at: when what is not acknowledged goes out again.
         resend_wait: seconds of the next such wait.
         ack_at: when our acknowledgement is due.
+        told_through, told_boot: up to which of their items an acknowledgement of ours lies at a relay,
+            and which run of it. What went over a link may be lost with it.
         is_ignoring_marks: what lies at the relay is deposited again as well.
         is_sealing_anew: the peer is there and did not take our frames as they were sealed.
         call_at, call_wait: when an unanswered first flight goes out again, and the next such wait.
@@ -333,9 +354,14 @@ class Courier:
         renewed_at: when we last sent or took a card in place of an answer.
         is_outdated: what is being loaded was asked for before the session began anew.
         unopened: frames in a row out of their mailbox that did not open.
+        attempt: the link that is being opened, beside the open one if there is one.
+        is_link_stale: our network or theirs changed: a new link is wanted beside the open one.
+        link_after: when the next attempt of ours may begin.
+        link_failures: attempts in a row that failed.
+        offer_after: when the next offer of theirs is prepared for.
     """
 
-    is_linked: bool = False
+    link: OpenLink | None = None
     is_here: bool = False
     cursor: int = 0
     is_loading: bool = False
@@ -343,6 +369,8 @@ class Courier:
     resend_at: Instant | None = None
     resend_wait: float = 0.0
     ack_at: Instant | None = None
+    told_through: int = 0
+    told_boot: bytes = b""
     is_ignoring_marks: bool = False
     is_sealing_anew: bool = False
     call_at: Instant | None = None
@@ -352,18 +380,32 @@ class Courier:
     is_outdated: bool = False
     unopened: int = 0
     attempt: LinkAttempt | None = None
+    is_link_stale: bool = False
     link_after: Instant = Instant(0)
     link_failures: int = 0
+    offer_after: Instant = Instant(0)
+    lan: int = 0
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether a data channel is open."""
+        return self.link is not None
+
+    @property
+    def has_link(self) -> bool:
+        """Say whether frames reach them without a relay now."""
+        return self.is_linked or self.lan > 0
 
 
 @frozen
 class Ticket:
-    """A deposit that the relay has not answered yet."""
+    """A deposit that the relay has not answered yet; `through`: what it acknowledges, if it does."""
 
     member: MemberId | None
     seq: int
     boot: bytes
     kind: int = 0
+    through: int = 0
 
 
 @frozen

@@ -104,6 +104,11 @@ class ForkSeen:
 
 
 @frozen
+class AskLink:
+    """Our network is another one now: please offer a link, beside the one we may have."""
+
+
+@frozen
 class Granted:
     """More mailboxes for you."""
 
@@ -186,11 +191,28 @@ class YourHead:
     mid: MessageId
 
 
-Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen
+@frozen
+class DirectChoice:
+    """Whether we let the two of us connect directly; the highest serial counts."""
+
+    is_allowed: bool
+    serial: int
+
+
+Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink
 """Notes worth nothing later: `seq` 0."""
 
 Lasting = (
-    Granted | Knock | Welcome | Introduction | Declined | NewCard | YourHead | Carried | Wanted
+    Granted
+    | Knock
+    | Welcome
+    | Introduction
+    | Declined
+    | NewCard
+    | YourHead
+    | DirectChoice
+    | Carried
+    | Wanted
 )
 """Notes that are repeated until they are acknowledged."""
 
@@ -202,6 +224,7 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     LinkOffer: 3,
     LinkAnswer: 4,
     ForkSeen: 5,
+    AskLink: 6,
     Granted: 16,
     Knock: 17,
     Welcome: 18,
@@ -209,8 +232,9 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     Declined: 20,
     NewCard: 21,
     YourHead: 22,
-    Carried: 23,
-    Wanted: 24,
+    DirectChoice: 23,
+    Carried: 24,
+    Wanted: 25,
 }
 
 
@@ -264,7 +288,7 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return u8(is_reply) + _encode_heads(heads) + _encode_ids(view)
         case LinkOffer(attempt, secret, blob) | LinkAnswer(attempt, secret, blob):
             return attempt + secret + prefixed16(blob)
-        case ForkSeen() | Declined():
+        case ForkSeen() | Declined() | AskLink():
             return b""
         case Granted(grants):
             return encode_grants(grants)
@@ -282,6 +306,8 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return prefixed16(card)
         case YourHead(seq, mid):
             return u32(seq) + mid
+        case DirectChoice(is_allowed, serial):
+            return u8(is_allowed) + u32(serial)
         case _:
             assert_never(note)
 
@@ -379,6 +405,7 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     3: _take_offer,
     4: _take_answer,
     5: lambda _reader: ForkSeen(),
+    6: lambda _reader: AskLink(),
     16: lambda reader: Granted(take_grants(reader)),
     17: _take_knock,
     18: _take_welcome,
@@ -386,6 +413,7 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     20: lambda _reader: Declined(),
     21: lambda reader: NewCard(reader.prefixed16(MAX_CARD_SIZE)),
     22: lambda reader: YourHead(reader.u32(), MessageId(reader.take(ID_SIZE))),
-    23: _take_carried,
-    24: lambda reader: Wanted(_take_ids(reader)),
+    23: lambda reader: DirectChoice(_flag(reader.u8()), reader.u32()),
+    24: _take_carried,
+    25: lambda reader: Wanted(_take_ids(reader)),
 }

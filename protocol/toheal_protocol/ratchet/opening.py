@@ -11,8 +11,7 @@ Spec: docs/protocol/ratchet.md, sections 4.3, 6 and 7. Vectors: tests/vectors/ra
 
 from __future__ import annotations
 
-from attrs import evolve
-
+from toheal_protocol.changing import changed
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import (
     ForgedMessage,
@@ -137,9 +136,9 @@ def _open_ahead(
         skipped = skipped.keep(newest.serial, newest.number, keys, now=now)
     chain_key, message_key = advance_chain(chain_key)
     plain = message.open_body(message_key)
-    opened = evolve(
+    opened = changed(
         session,
-        receiving=evolve(newest, chain_key=chain_key, number=number + 1),
+        receiving=changed(newest, chain_key=chain_key, number=number + 1),
         skipped=skipped,
         seen=remember(session.seen, newest.serial, number, message.mark),
         kem_age=min(session.kem_age + 1, KEM_AFTER_MESSAGES),
@@ -158,7 +157,7 @@ def _open_late(
         raise _why_not(session.seen, skipped, chain, message)
     skipped, message_key = taken
     plain = message.open_body(message_key)
-    opened = evolve(
+    opened = changed(
         session,
         skipped=skipped,
         seen=remember(session.seen, chain, number, message.mark),
@@ -186,7 +185,7 @@ def _end(session: Session, before: Receiving, end: int, *, now: WallTime) -> Ses
     skipped = session.skipped.keep(before.serial, before.number, keys, now=now)
     ended = PastChain(before.serial, end, before.header_key, before.dh)
     past, skipped = end_chain(session.past, skipped, ended)
-    return evolve(session, past=past, skipped=skipped)
+    return changed(session, past=past, skipped=skipped)
 
 
 def _check_gap(number: int, upto: int) -> None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import evolve
-
+from toheal_protocol.changing import changed
 from toheal_protocol.crypto import NONCE_SIZE, TAG_SIZE, Entropy
 from toheal_protocol.errors import LocalError
 from toheal_protocol.model import MAX_FRAME_SIZE, WallTime
@@ -74,8 +73,8 @@ def seal_message(
         (message_key, plain),
         associated,
     )
-    ours = evolve(sending, chain_key=chain_key, number=sending.number + 1)
-    return evolve(session, ours=ours, kem_age=min(session.kem_age + 1, KEM_AFTER_MESSAGES)), sealed
+    ours = changed(sending, chain_key=chain_key, number=sending.number + 1)
+    return changed(session, ours=ours, kem_age=min(session.kem_age + 1, KEM_AFTER_MESSAGES)), sealed
 
 
 def _with_chain(session: Session, *, entropy: Entropy, now: WallTime) -> tuple[Session, Sending]:

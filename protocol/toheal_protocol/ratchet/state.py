@@ -21,8 +21,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
+from toheal_protocol.changing import changed
 from toheal_protocol.crypto import DhPublicKey, DhSecretKey, KemPublicKey, KemSeed
 from toheal_protocol.model import WallTime
 from toheal_protocol.ratchet.keys import ChainKey, HeaderKey, RootKey
@@ -31,6 +32,10 @@ from toheal_protocol.ratchet.skipped import SkippedKeys
 
 KEM_AFTER_MESSAGES: Final = 50
 """Messages, sent and received, after which the next step offers ML-KEM again."""
+
+KEM_REST: Final = 10
+"""Seconds it does not do so however many messages there were: an offer and its answer make each message
+of two chains three times longer, and fifty messages can pass in a moment."""
 
 KEM_AFTER_TIME: Final = 24 * 60 * 60
 """Seconds after which the next step offers ML-KEM again."""
@@ -58,7 +63,7 @@ class Answering:
     previous: int
 
 
-@frozen
+@frozen(slots=False)
 class Sending:
     """We have a chain to send in.
 
@@ -81,7 +86,7 @@ class Sending:
     offered: KemSeed | None = field(repr=False)
 
 
-@frozen
+@frozen(slots=False)
 class Receiving:
     """The peer's newest chain.
 
@@ -98,7 +103,7 @@ class Receiving:
     number: int
 
 
-@frozen
+@frozen(slots=False)
 class Session:
     """The secrets two peers share over time, as one of them holds them.
 
@@ -142,7 +147,7 @@ def offer_kem_next(session: Session) -> Session:
 
     Spec: docs/protocol/ratchet.md, section 5.
     """
-    return evolve(session, kem_asked=True)
+    return changed(session, kem_asked=True)
 
 
 def forget_expired_keys(session: Session, *, now: WallTime) -> Session:
@@ -150,4 +155,4 @@ def forget_expired_keys(session: Session, *, now: WallTime) -> Session:
 
     Spec: docs/protocol/ratchet.md, section 6.
     """
-    return evolve(session, skipped=session.skipped.without_expired(now))
+    return changed(session, skipped=session.skipped.without_expired(now))

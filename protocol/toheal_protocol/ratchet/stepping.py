@@ -8,8 +8,7 @@ Spec: docs/protocol/ratchet.md, sections 3.1 and 5. Vectors: tests/vectors/ratch
 
 from __future__ import annotations
 
-from attrs import evolve
-
+from toheal_protocol.changing import changed
 from toheal_protocol.crypto import (
     DH_SIZE,
     KEM_SEED_SIZE,
@@ -31,6 +30,7 @@ from toheal_protocol.ratchet.keys import take_root_step
 from toheal_protocol.ratchet.state import (
     KEM_AFTER_MESSAGES,
     KEM_AFTER_TIME,
+    KEM_REST,
     Answering,
     Awaiting,
     Receiving,
@@ -52,12 +52,12 @@ def take_our_step(
     if answering.their_offer is not None:
         encapsulated, answer = entropy.encapsulate(answering.their_offer)
         flags |= ANSWERS
-        session = evolve(session, kem_at=now, kem_age=0)
+        session = changed(session, kem_at=now, kem_age=0)
     if _is_offer_due(session, now):  # after an answer only on request: ML-KEM has just gone in
         offered = KemSeed(entropy.draw(KEM_SEED_SIZE))
         offer = kem_public_key(offered)
         flags |= OFFERS
-        session = evolve(session, kem_asked=False)
+        session = changed(session, kem_asked=False)
     agreed = diffie_hellman(secret, answering.their_dh)
     root, chain_key, following = take_root_step(session.root, agreed, encapsulated)
     sending = Sending(
@@ -71,7 +71,7 @@ def take_our_step(
         tail=offer + answer,
         offered=offered,
     )
-    return evolve(session, root=root, next_to_send=following, ours=sending), sending
+    return changed(session, root=root, next_to_send=following, ours=sending), sending
 
 
 def take_their_step(
@@ -100,9 +100,9 @@ def take_their_step(
         number=0,
     )
     if encapsulated is not None:
-        session = evolve(session, kem_at=now, kem_age=0)
+        session = changed(session, kem_at=now, kem_age=0)
     previous = ours.number if isinstance(ours, Sending) else 0
-    stepped = evolve(
+    stepped = changed(
         session,
         root=root,
         next_to_receive=following,
@@ -124,5 +124,7 @@ def _read_answer(ours: Awaiting | Sending, header: Header) -> SharedSecret | Non
 
 def _is_offer_due(session: Session, now: WallTime) -> bool:
     """A clock that went backwards makes an offer due: too many cost bytes, too few cost healing."""
-    is_recent = 0 <= now - session.kem_at < KEM_AFTER_TIME
-    return session.kem_asked or session.kem_age >= KEM_AFTER_MESSAGES or not is_recent
+    age = now - session.kem_at
+    if session.kem_asked or not 0 <= age < KEM_AFTER_TIME:
+        return True
+    return session.kem_age >= KEM_AFTER_MESSAGES and age >= KEM_REST

@@ -12,22 +12,34 @@ from toheal_protocol.errors import LocalError, MalformedFrame
 
 def u8(value: int) -> bytes:
     """Write one byte."""
-    return _unsigned(value, 1)
+    try:
+        return value.to_bytes(1, "big")
+    except OverflowError:
+        raise _misfit(value, 1) from None
 
 
 def u16(value: int) -> bytes:
     """Write two bytes."""
-    return _unsigned(value, 2)
+    try:
+        return value.to_bytes(2, "big")
+    except OverflowError:
+        raise _misfit(value, 2) from None
 
 
 def u32(value: int) -> bytes:
     """Write four bytes."""
-    return _unsigned(value, 4)
+    try:
+        return value.to_bytes(4, "big")
+    except OverflowError:
+        raise _misfit(value, 4) from None
 
 
 def u64(value: int) -> bytes:
     """Write eight bytes."""
-    return _unsigned(value, 8)
+    try:
+        return value.to_bytes(8, "big")
+    except OverflowError:
+        raise _misfit(value, 8) from None
 
 
 def prefixed(part: bytes) -> bytes:
@@ -106,8 +118,5 @@ class Reader:
         return self.take(length)
 
 
-def _unsigned(value: int, size: int) -> bytes:
-    try:
-        return value.to_bytes(size, "big")
-    except OverflowError:
-        raise LocalError(f"{value} does not fit {size} bytes") from None
+def _misfit(value: int, size: int) -> LocalError:
+    return LocalError(f"{value} does not fit {size} bytes")

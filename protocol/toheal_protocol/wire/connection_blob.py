@@ -34,8 +34,8 @@ _UFRAG_SIZES: Final = (4, 32)
 _PASSWORD_SIZES: Final = (22, 64)
 """Characters; the lower one is RFC 8839's (about 128 bits)."""
 _ICE_CHARACTERS: Final = frozenset((string.ascii_letters + string.digits + "+/").encode("ascii"))
-_REFLEXIVE: Final = 1
-_IPV6: Final = 2
+_IPV6: Final = 4
+"""Added to the kind of a candidate whose address has 16 bytes."""
 
 
 class CandidateKind(IntEnum):
@@ -45,6 +45,11 @@ class CandidateKind(IntEnum):
     """An interface of its machine has it."""
     REFLEXIVE = 1
     """A relay saw it: the outer side of a NAT."""
+    RELAYED = 2
+    """A relay lent it and forwards what arrives there: it says nothing of where the machine is."""
+
+
+_KINDS: Final = {int(kind): kind for kind in CandidateKind}
 
 
 @frozen
@@ -151,12 +156,13 @@ def _write_candidate(candidate: Candidate) -> bytes:
 
 
 def _take_candidate(reader: Reader) -> Candidate:
-    kind = reader.u8()
-    if kind > _REFLEXIVE | _IPV6:
+    number = reader.u8()
+    kind = _KINDS.get(number & ~_IPV6)
+    if kind is None:
         raise MalformedFrame("a candidate of an unknown kind")
-    packed = reader.take(16 if kind & _IPV6 else 4)
+    packed = reader.take(16 if number & _IPV6 else 4)
     host = str(ipaddress.ip_address(packed))
-    candidate = Candidate(CandidateKind(kind & _REFLEXIVE), host, reader.u16())
+    candidate = Candidate(kind, host, reader.u16())
     if not is_usable(candidate):
         raise MalformedFrame("a candidate that is no machine's address")
     return candidate

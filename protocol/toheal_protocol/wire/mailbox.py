@@ -1,4 +1,4 @@
-"""What a client tells a relay: open and watch, deposit, delete.
+"""What a client tells a relay: open and watch, deposit, delete; and ask for TURN.
 
 Only the reader of a mailbox has its read key. What only the reader may do is signed with it, over
 the relay's fingerprint and the nonce of this one connection, so that a signature is worth nothing
@@ -81,6 +81,7 @@ class _Tag(IntEnum):
     UNWATCH = 0x04
     CREDIT = 0x05
     HAIL = 0x06
+    ASK_TURN = 0x07
 
 
 @frozen
@@ -161,7 +162,14 @@ class Hail:
     number: int
 
 
-Command: TypeAlias = Open | Deposit | Delete | Unwatch | Credit | Hail
+@frozen
+class AskTurn:
+    """Which TURN servers may I use, and as whom? Answered by a `TurnGrant`, or by a `Reply`."""
+
+    number: int
+
+
+Command: TypeAlias = Open | Deposit | Delete | Unwatch | Credit | Hail | AskTurn
 
 
 def address_of(read_key: VerifyKey) -> Address:
@@ -224,6 +232,11 @@ def encode_hail(number: int) -> bytes:
     return u8(_Tag.HAIL) + u32(number)
 
 
+def encode_ask_turn(number: int) -> bytes:
+    """Write an `AskTurn`. Spec: docs/protocol/mailboxes.md, section 4.7."""
+    return u8(_Tag.ASK_TURN) + u32(number)
+
+
 def decode_command(frame: bytes) -> Command:
     """Read any command. Its signatures are not checked yet: see `check_signatures`.
 
@@ -247,6 +260,8 @@ def decode_command(frame: bytes) -> Command:
             command = Credit(reader.u32())
         case _Tag.HAIL:
             command = Hail(reader.u32())
+        case _Tag.ASK_TURN:
+            command = AskTurn(reader.u32())
         case _:
             raise MalformedFrame("an unknown command")
     reader.end()

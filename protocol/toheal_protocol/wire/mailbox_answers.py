@@ -1,4 +1,4 @@
-"""What a relay tells a client: who it is today, how a command went, what arrived.
+"""What a relay tells a client: who it is today, how a command went, what arrived, where TURN is.
 
 Spec: docs/protocol/mailboxes.md, section 5. Vectors: tests/vectors/mailboxes.json.
 """
@@ -20,6 +20,7 @@ from toheal_protocol.wire.mailbox import (
     MAX_DEPOSIT_SIZE,
     ItemId,
 )
+from toheal_protocol.wire.turn_grant import TurnGrant, encode_turn_grant, read_turn_grant
 
 VERSION: Final = 1
 """The one version of these layouts. Another one is another protocol."""
@@ -42,6 +43,7 @@ class _Tag(IntEnum):
     HELLO = 0x81
     REPLY = 0x82
     MAIL = 0x83
+    TURN = 0x84
 
 
 class Code(IntEnum):
@@ -92,7 +94,7 @@ class Mail:
     frame: bytes = field(repr=False)
 
 
-Answer: TypeAlias = Hello | Reply | Mail
+Answer: TypeAlias = Hello | Reply | Mail | TurnGrant
 
 
 def encode_hello(hello: Hello) -> bytes:
@@ -113,6 +115,11 @@ def encode_mail(address: Address, item: ItemId, frame: bytes) -> bytes:
     return u8(_Tag.MAIL) + address + u64(item) + frame
 
 
+def encode_turn(grant: TurnGrant) -> bytes:
+    """Write `84 || grant`, the answer to an `AskTurn`."""
+    return u8(_Tag.TURN) + encode_turn_grant(grant)
+
+
 def decode_answer(frame: bytes) -> Answer:
     """Read any answer.
 
@@ -130,6 +137,8 @@ def decode_answer(frame: bytes) -> Answer:
             answer = _read_reply(reader)
         case _Tag.HELLO:
             answer = _read_hello(reader)
+        case _Tag.TURN:
+            answer = read_turn_grant(reader)
         case _:
             raise MalformedFrame("an unknown answer")
     reader.end()

@@ -49,7 +49,7 @@ class RelayAddress:
 
     @host.validator
     def _check_host(self, _attribute: object, host: str) -> None:
-        if not _is_host(host):
+        if not is_host(host):
             raise LocalError("a relay's host is a lower-case name or an address in its short form")
 
     @port.validator
@@ -93,7 +93,7 @@ def parse_relay_address(text: str) -> RelayAddress:
         host = host[1:-1]
         if ":" not in host:
             raise MalformedFrame("brackets are for IPv6")
-    if not _is_host(host) or port > 65535:
+    if not is_host(host) or port > 65535:
         raise MalformedFrame("not a host and port")
     return RelayAddress(host, port, _read_fingerprint(parts["key"]))
 
@@ -109,7 +109,8 @@ def _read_fingerprint(text: str) -> bytes:
     return fingerprint
 
 
-def _is_host(host: str) -> bool:
+def is_host(host: str) -> bool:
+    """Say whether this is a lower-case name, an IPv4 address or an IPv6 address in its short form."""
     if ":" in host:
         return _is_ipv6(host)
     labels = host.split(".")

@@ -1,7 +1,7 @@
 """STUN: how somebody behind a NAT learns its address from outside.
 
-The part of RFC 8489 that Binding needs: the header, attributes as they are, XOR-MAPPED-ADDRESS and
-FINGERPRINT. Relaying (TURN) uses the same header and attributes and has its own place to grow.
+The header, attributes as they are, addresses, errors and FINGERPRINT. Who may ask for more than
+that is settled by `stun_integrity`; what is asked for then is in `turn`.
 
     type[2] || length[2] || 2112a442 || transaction[12] || attributes
     attribute = type[2] || length[2] || value || padding to a multiple of four
@@ -16,10 +16,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 from zlib import crc32
 
-from attrs import frozen
+from attrs import field, frozen
 
 from toheal_protocol.errors import LocalError, MalformedFrame
-from toheal_protocol.wire.codec import Reader, u16, u32
+from toheal_protocol.wire.codec import Reader, u8, u16, u32
 
 COOKIE: Final = 0x2112A442
 HEADER_SIZE: Final = 20
@@ -29,34 +29,51 @@ BINDING_REQUEST: Final = 0x0001
 BINDING_SUCCESS: Final = 0x0101
 """What we answer. Errors are never answered: an error would be longer than a short request."""
 
+USERNAME: Final = 0x0006
+MESSAGE_INTEGRITY: Final = 0x0008
+ERROR_CODE: Final = 0x0009
+UNKNOWN_ATTRIBUTES: Final = 0x000A
+REALM: Final = 0x0014
+NONCE: Final = 0x0015
+MESSAGE_INTEGRITY_SHA256: Final = 0x001C
 XOR_MAPPED_ADDRESS: Final = 0x0020
+PRIORITY: Final = 0x0024
+USE_CANDIDATE: Final = 0x0025
 SOFTWARE: Final = 0x8022
 FINGERPRINT: Final = 0x8028
 _FINGERPRINT_SIZE: Final = 8
 _FINGERPRINT_XOR: Final = 0x5354554E
 
-_OPTIONAL: Final = 0x8000
+OPTIONAL: Final = 0x8000
 """Attributes from here on may be ignored by whoever does not know them."""
 
-_HARMLESS: Final = frozenset({0x0006, 0x0008, 0x0024, 0x0025})
-"""USERNAME, MESSAGE-INTEGRITY, PRIORITY, USE-CANDIDATE: what ICE adds and a Binding can ignore."""
+_HARMLESS: Final = frozenset({USERNAME, MESSAGE_INTEGRITY, PRIORITY, USE_CANDIDATE})
+"""What ICE adds and a Binding can ignore."""
+
+_AFTER_INTEGRITY: Final = frozenset({MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256})
+"""With FINGERPRINT all that counts after a MESSAGE-INTEGRITY: nothing vouches for the rest."""
 
 _BLANK_NAME: Final = b" " * 20
 """A SOFTWARE name that names nothing and makes a request as long as the longest answer."""
 
-MAX_STUN_SIZE: Final = 1500
-"""Bytes of a message we look at: nothing that fits no datagram on an ordinary path."""
+MAX_STUN_SIZE: Final = 2048
+"""Bytes of a message we look at: a packet of an ordinary path (1500) inside an indication."""
 
 _FAMILIES: Final = {4: 0x01, 6: 0x02}
 
 
 @frozen
 class StunMessage:
-    """One message, its attributes in order and unread. FINGERPRINT is checked and left out."""
+    """One message, its attributes in order and unread.
+
+    Of a message that was read, FINGERPRINT is checked and left out, and so is what comes after a
+    MESSAGE-INTEGRITY; `datagram` is how it arrived.
+    """
 
     type: int
     transaction: bytes
     attributes: tuple[tuple[int, bytes], ...] = ()
+    datagram: bytes = field(default=b"", eq=False, repr=False)
 
     def find(self, attribute: int) -> bytes | None:
         """Return the value of the first attribute of a type; later ones are to be ignored."""
@@ -78,30 +95,50 @@ def decode_stun(datagram: bytes) -> StunMessage:
     if kind & 0xC000 or cookie != COOKIE or length != len(datagram) - HEADER_SIZE or length % 4:
         raise MalformedFrame("not a STUN header")
     transaction = reader.take(TRANSACTION_SIZE)
-    attributes = []
+    attributes: list[tuple[int, bytes]] = []
+    is_covered = True
     while reader.left:
         name, value = _read_attribute(reader)
         if name == FINGERPRINT:
             reader.end()  # it is the last attribute or it is wrong
             _check_fingerprint(datagram, value)
-        else:
+        elif is_covered or name in _AFTER_INTEGRITY:
             attributes.append((name, value))
-    return StunMessage(kind, transaction, tuple(attributes))
+            is_covered = is_covered and name not in _AFTER_INTEGRITY
+    return StunMessage(kind, transaction, tuple(attributes), datagram)
 
 
 def encode_stun(message: StunMessage, *, fingerprint: bool = False) -> bytes:
     """Write one message, with FINGERPRINT at its end if wanted."""
     if len(message.transaction) != TRANSACTION_SIZE:
         raise LocalError("a transaction id has 12 bytes")
-    body = b"".join(_encode_attribute(name, value) for name, value in message.attributes)
+    body = b"".join(encode_attribute(name, value) for name, value in message.attributes)
     if not fingerprint:
         return _encode_header(message, len(body)) + body
-    covered = _encode_header(message, len(body) + _FINGERPRINT_SIZE) + body
-    return covered + _encode_attribute(FINGERPRINT, _fingerprint_of(covered))
+    return add_fingerprint(_encode_header(message, len(body)) + body)
+
+
+def encode_attribute(name: int, value: bytes) -> bytes:
+    """Write one attribute, filled up with zeros to a multiple of four bytes."""
+    return u16(name) + u16(len(value)) + value + bytes(-len(value) % 4)
+
+
+def add_fingerprint(datagram: bytes) -> bytes:
+    """Return a whole message with a FINGERPRINT at its end; 8 bytes more.
+
+    Source: RFC 8489, section 14.7.
+    """
+    covered = with_length(datagram, len(datagram) - HEADER_SIZE + _FINGERPRINT_SIZE)
+    return covered + encode_attribute(FINGERPRINT, _fingerprint_of(covered))
+
+
+def with_length(datagram: bytes, length: int) -> bytes:
+    """Return a message that says to have so many bytes after its header."""
+    return datagram[:2] + u16(length) + datagram[4:]
 
 
 def encode_xor_address(host: str, port: int, transaction: bytes) -> bytes:
-    """Write the value of an XOR-MAPPED-ADDRESS: 8 bytes for IPv4, 20 for IPv6.
+    """Write the value of an address attribute that is XORed: 8 bytes for IPv4, 20 for IPv6.
 
     Source: RFC 8489, section 14.2.
     """
@@ -112,7 +149,7 @@ def encode_xor_address(host: str, port: int, transaction: bytes) -> bytes:
 
 
 def decode_xor_address(value: bytes, transaction: bytes) -> tuple[str, int]:
-    """Read the value of an XOR-MAPPED-ADDRESS.
+    """Read the value of an address attribute that is XORed.
 
     Raises:
         MalformedFrame: neither an IPv4 nor an IPv6 address.
@@ -127,6 +164,28 @@ def decode_xor_address(value: bytes, transaction: bytes) -> tuple[str, int]:
             return str(IPv6Address(packed)), port
         case _:
             raise MalformedFrame("neither an IPv4 nor an IPv6 address")
+
+
+def encode_error_code(code: int) -> bytes:
+    """Write the value of an ERROR-CODE without words: 4 bytes, so that an answer stays short.
+
+    Source: RFC 8489, section 14.8.
+    """
+    return u16(0) + u8(code // 100) + u8(code % 100)
+
+
+def decode_error_code(value: bytes) -> int:
+    """Read the value of an ERROR-CODE, from 300 to 699; its words are for nobody.
+
+    Raises:
+        MalformedFrame: no code is written like this.
+    """
+    reader = Reader(value)
+    reader.u16()
+    hundreds, rest = reader.u8() & 0x07, reader.u8()
+    if not 3 <= hundreds <= 6 or rest > 99:
+        raise MalformedFrame("not an error code")
+    return hundreds * 100 + rest
 
 
 def binding_request(transaction: bytes, *, answer_fits: bool = True) -> bytes:
@@ -153,7 +212,7 @@ def answer_binding(datagram: bytes, host: str, port: int) -> bytes | None:
     request = decode_stun(datagram)
     if request.type != BINDING_REQUEST:
         return None
-    if any(name < _OPTIONAL and name not in _HARMLESS for name, _ in request.attributes):
+    if any(name < OPTIONAL and name not in _HARMLESS for name, _ in request.attributes):
         return None
     mapped = encode_xor_address(host, port, request.transaction)
     answer = StunMessage(BINDING_SUCCESS, request.transaction, ((XOR_MAPPED_ADDRESS, mapped),))
@@ -165,10 +224,6 @@ def _read_attribute(reader: Reader) -> tuple[int, bytes]:
     value = reader.take(length)
     reader.take(-length % 4)  # padding may be anything
     return name, value
-
-
-def _encode_attribute(name: int, value: bytes) -> bytes:
-    return u16(name) + u16(len(value)) + value + bytes(-len(value) % 4)
 
 
 def _encode_header(message: StunMessage, length: int) -> bytes:

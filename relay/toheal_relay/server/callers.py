@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import trio
 from wsproto.frame_protocol import CloseReason
@@ -15,7 +15,9 @@ from wsproto.frame_protocol import CloseReason
 from toheal_protocol.model import Instant
 from toheal_relay.desk import Desk, Visitor
 from toheal_relay.server.connection import Connection
-from toheal_relay.server.stream import BrokenStream, TlsStream
+from toheal_relay.server.greeting import MailboxCaller, TurnCaller, greet
+from toheal_relay.server.stream import BrokenStream
+from toheal_relay.server.turn_service import TurnService
 
 ACCEPT_AT_ONCE: Final = 64
 """Connections accepted per wake-up, before those who are in have their turn."""
@@ -28,12 +30,22 @@ _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 
 
 class Callers:
-    """All connections of one relay. `nursery` outlives none of them."""
+    """All connections of one relay. `nursery` outlives none of them.
 
-    def __init__(self, desk: Desk, context: ssl.SSLContext, nursery: trio.Nursery) -> None:
+    `turn` serves those who come for TURN; None if there is none here.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        context: ssl.SSLContext,
+        nursery: trio.Nursery,
+        turn: TurnService | None = None,
+    ) -> None:
         self._desk = desk
         self._context = context
         self._nursery = nursery
+        self._turn = turn
         self._connections: dict[Visitor, Connection] = {}
         self._apologies = 0
         self._is_dismissed = False
@@ -76,7 +88,7 @@ class Callers:
         for connection in self._connections.values():
             connection.end(CloseReason.GOING_AWAY)
 
-    def _welcome(self, accepted: socket.socket, peer: tuple[object, ...]) -> None:
+    def _welcome(self, accepted: socket.socket, peer: tuple[Any, ...]) -> None:
         if not self._prepare(accepted):
             accepted.close()
             return
@@ -84,9 +96,9 @@ class Callers:
         if visitor is None and self._apologies >= APOLOGIES:
             accepted.close()
         elif visitor is None:
-            self._spawn(partial(self._apologise, accepted))
+            self.spawn(partial(self._apologise, accepted))
         else:
-            self._spawn(partial(self._serve, accepted, visitor))
+            self.spawn(partial(self._serve, accepted, visitor, str(peer[0]), peer[1]))
 
     def _prepare(self, accepted: socket.socket) -> bool:
         """Set a fresh socket up; False if whoever it was is gone already."""
@@ -98,7 +110,8 @@ class Callers:
             return False
         return True
 
-    def _spawn(self, work: Callable[[], Awaitable[None]]) -> None:
+    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Have one client's work done; it may outlast the caller."""
         self._nursery.start_soon(self._guard, work)
 
     async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -110,23 +123,59 @@ class Callers:
         except Exception:  # noqa: BLE001 - the border of one client: should its bytes find a bug of ours, everybody else's relay goes on; it is counted, never logged
             self._desk.note_fault()
 
-    async def _serve(self, accepted: socket.socket, visitor: Visitor) -> None:
+    async def _serve(self, accepted: socket.socket, visitor: Visitor, host: str, port: int) -> None:
         try:
-            connection = self._connections[visitor] = self._connect(accepted, visitor)
+            open_by = trio.current_time() + self._desk.limits.half_open
+            caller = await self._greet(accepted, open_by)
+            if isinstance(caller, MailboxCaller):
+                await self._serve_mailboxes(caller, visitor, open_by)
+            elif caller is not None and self._turn is not None:
+                await self._turn.serve_stream(caller, host, port, spawn=self.spawn)
+            elif caller is not None:
+                caller.stream.close()
+        finally:
+            self._desk.leave(visitor, now=Instant(trio.current_time()))
+
+    async def _greet(
+        self, accepted: socket.socket, open_by: float
+    ) -> TurnCaller | MailboxCaller | None:
+        """Find out what somebody wants; None if they did not say in time."""
+        with trio.move_on_at(open_by):
+            return await greet(accepted, self._context)
+        return None
+
+    async def _serve_mailboxes(
+        self, caller: MailboxCaller, visitor: Visitor, open_by: float
+    ) -> None:
+        try:
+            connection = self._connections[visitor] = self._connect(caller, visitor, open_by)
             if self._is_dismissed:
                 connection.end(CloseReason.GOING_AWAY)
             await connection.run()
         finally:
             self._connections.pop(visitor, None)
-            self._desk.leave(visitor, now=Instant(trio.current_time()))
 
     async def _apologise(self, accepted: socket.socket) -> None:
         self._apologies += 1
         try:
-            await self._connect(accepted, None).run()
+            open_by = trio.current_time() + self._desk.limits.half_open
+            caller = await self._greet(accepted, open_by)
+            if isinstance(caller, MailboxCaller):
+                await self._connect(caller, None, open_by).run()
+            elif caller is not None:
+                caller.stream.close()
         finally:
             self._apologies -= 1
 
-    def _connect(self, accepted: socket.socket, visitor: Visitor | None) -> Connection:
-        stream = TlsStream(accepted, self._context)
-        return Connection(stream, visitor, self._desk, self._spawn, self.flush_stirred)
+    def _connect(
+        self, caller: MailboxCaller, visitor: Visitor | None, open_by: float
+    ) -> Connection:
+        return Connection(
+            caller.stream,
+            caller.first,
+            open_by,
+            visitor,
+            self._desk,
+            self.spawn,
+            self.flush_stirred,
+        )

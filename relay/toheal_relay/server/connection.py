@@ -1,6 +1,6 @@
-"""One client's connection: TLS, WebSocket, then messages between it and the desk.
+"""One client's connection: WebSocket over TLS, then messages between it and the desk.
 
-    accepted --half_open deadline--> open --client closes, breaks a rule, is cut--> lingering, gone
+    greeted --half_open deadline--> open --client closes, breaks a rule, is cut--> lingering, gone
 
 An idle connection is one task that waits for bytes. Writing is done by whoever has something for
 the client, as far as it goes without waiting; only then a second task takes over.
@@ -42,11 +42,14 @@ would make TCP throw them away)."""
 class Connection:
     """One connection. `visitor` is None for somebody we have no place for and only tell so.
 
-    `flush_stirred` has the server write to everybody who was given something; `spawn` starts work
+    `first` is what it said right after the TLS handshake, and `open_by` when the WebSocket must be
+    open. `flush_stirred` has the server write to everybody who was given something; `spawn` starts work
     that may outlast its caller.
     """
 
     stream: TlsStream
+    first: bytes
+    open_by: float
     visitor: Visitor | None
     desk: Desk
     spawn: Callable[[Callable[[], Awaitable[None]]], None]
@@ -109,17 +112,11 @@ class Connection:
                 self.flush()
 
     async def _open(self) -> bool:
-        """Do both handshakes before the deadline; False if the client did not."""
-        with trio.move_on_after(self.desk.limits.half_open):
-            await self.stream.handshake()
-            opening = WebSocketOpening()
-            while True:
-                part = self.stream.receive_nowait()
-                if part is None:
-                    await self.stream.wait_for_bytes()
-                    continue
-                if not part:
-                    return False
+        """Open the WebSocket before the deadline; False if the client did not."""
+        opening, part = WebSocketOpening(), self.first
+        self.first = b""
+        with trio.move_on_at(self.open_by):
+            while part:
                 try:
                     opened = opening.receive(part)
                 except RemoteError:
@@ -127,6 +124,7 @@ class Connection:
                 if opened is not None:
                     self._unsent, self._websocket = opened
                     return True
+                part = await self.stream.receive()
         return False
 
     async def _serve(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from types import TracebackType
 from typing import Final, Self
 
@@ -21,6 +21,10 @@ _TRIES: Final = 16
 """Free TCP ports we try until one is free for UDP as well."""
 
 
+_NOBODYS: Final = "192.0.2.1"
+"""An address that no machine has (RFC 5737)."""
+
+
 class CannotListen(Exception):
     """The address cannot be listened on; the message is for the operator."""
 
@@ -31,6 +35,11 @@ class Listening:
 
     tcp: socket.socket
     udp: socket.socket
+
+    @property
+    def host(self) -> str:
+        """The address of both, as the sockets tell it."""
+        return plain_host(self.udp.getsockname()[0])
 
     @property
     def port(self) -> int:
@@ -83,6 +92,53 @@ def host_for_others(host: str | None) -> str:
         except OSError:
             continue
     return "127.0.0.1"
+
+
+def plain_host(host: str) -> str:
+    """Return an address as a socket names it without zone, and IPv4 without its IPv6 clothes."""
+    return host.partition("%")[0].removeprefix("::ffff:")
+
+
+def relayed_host(bound: str, public: str | None) -> str | None:
+    """Return the IPv4 address others reach our relayed ports at, None if there is none.
+
+    Args:
+        bound: the address we listen on, as the socket tells it.
+        public: what others reach us at, if that is something else; a name tells nothing.
+    """
+    if not _is_wildcard(bound) and not _is_ipv4(bound):
+        return None
+    for candidate in (public, bound, host_for_others(None)):
+        if candidate is not None and _is_ipv4(candidate):
+            return candidate
+    return None
+
+
+def relayed_bind(bound: str) -> str:
+    """Return what relayed ports are bound to: all of this machine, or the one address we listen on."""
+    return bound if _is_ipv4(bound) else "0.0.0.0"
+
+
+def tells_own_addresses() -> bool:
+    """Say whether `is_own_address` can tell: some machines let anybody bind to any address."""
+    return not is_own_address(_NOBODYS)
+
+
+def is_own_address(host: str) -> bool:
+    """Say whether an IPv4 address is one of this machine, by trying to bind to it."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        return not IPv4Address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def _is_wildcard(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""TLS over one non-blocking socket, for trio.
+"""One non-blocking socket, with TLS or without, for trio.
 
 `ssl.SSLSocket` does the TLS and the system calls in one step, where `trio.SSLStream` copies every
 record through two memory buffers and keeps both. A prototype took 27 kB per idle connection this
@@ -17,47 +17,22 @@ _RECORD: Final = 16 * 1024
 """Bytes of one TLS record, the most a read can give."""
 
 
+_NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
 class BrokenStream(Exception):
     """The other side is gone, or broke TLS. There is nothing more to say about it."""
 
 
-class TlsStream:
+class PlainStream:
     """One accepted connection.
 
     One task reads, one writes; `send_nowait` may be called by anybody while nobody else writes.
     """
 
-    def __init__(self, accepted: socket.socket, context: ssl.SSLContext) -> None:
-        """Take over an accepted, non-blocking socket.
-
-        Raises:
-            BrokenStream: whoever it was is gone already. The socket is closed.
-        """
-        try:
-            accepted.getpeername()  # the wrapper would lose the socket of somebody who is gone
-            self._socket = context.wrap_socket(
-                accepted, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=True
-            )
-        except (OSError, ValueError):
-            accepted.close()
-            raise BrokenStream from None
-
-    async def handshake(self) -> None:
-        """Do the TLS handshake.
-
-        Raises:
-            BrokenStream: the other side would not.
-        """
-        while True:
-            try:
-                self._socket.do_handshake()
-                return
-            except ssl.SSLWantReadError:
-                await trio.lowlevel.wait_readable(self._socket)
-            except ssl.SSLWantWriteError:
-                await trio.lowlevel.wait_writable(self._socket)
-            except (OSError, ValueError):  # ValueError: the socket was closed meanwhile
-                raise BrokenStream from None
+    def __init__(self, accepted: socket.socket) -> None:
+        """Take over an accepted, non-blocking socket."""
+        self._socket = accepted
 
     def receive_nowait(self) -> bytes | None:
         """Return what has come, at most 16 kB; None if nothing has, empty at the end.
@@ -67,10 +42,20 @@ class TlsStream:
         """
         try:
             return self._socket.recv(_RECORD)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        except _NOT_NOW:
             return None
         except (OSError, ValueError):
             raise BrokenStream from None
+
+    async def receive(self) -> bytes:
+        """Wait for what comes next and return it, at most 16 kB; empty at the end.
+
+        Raises:
+            BrokenStream: the other side broke off, or the stream was closed here meanwhile.
+        """
+        while (part := self.receive_nowait()) is None:
+            await self.wait_for_bytes()
+        return part
 
     async def wait_for_bytes(self) -> None:
         """Wait until `receive_nowait` may have something.
@@ -80,7 +65,7 @@ class TlsStream:
         """
         try:
             await trio.lowlevel.wait_readable(self._socket)
-        except (trio.ClosedResourceError, OSError):
+        except (trio.ClosedResourceError, OSError, ValueError):  # ValueError: closed before
             raise BrokenStream from None
 
     def send_nowait(self, part: bytes) -> int:
@@ -93,7 +78,7 @@ class TlsStream:
         """
         try:
             return self._socket.send(part)
-        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+        except _NOT_NOW:
             return 0
         except (OSError, ValueError):
             raise BrokenStream from None
@@ -106,7 +91,7 @@ class TlsStream:
         """
         try:
             await trio.lowlevel.wait_writable(self._socket)
-        except (trio.ClosedResourceError, OSError):
+        except (trio.ClosedResourceError, OSError, ValueError):  # ValueError: closed before
             raise BrokenStream from None
 
     def end_writing(self) -> None:
@@ -121,3 +106,41 @@ class TlsStream:
         if self._socket.fileno() >= 0:
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
+
+
+class TlsStream(PlainStream):
+    """One accepted connection with TLS."""
+
+    def __init__(self, accepted: socket.socket, context: ssl.SSLContext) -> None:
+        """Take over an accepted, non-blocking socket.
+
+        Raises:
+            BrokenStream: whoever it was is gone already. The socket is closed.
+        """
+        try:
+            accepted.getpeername()  # the wrapper would lose the socket of somebody who is gone
+            wrapped = context.wrap_socket(
+                accepted, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=True
+            )
+        except (OSError, ValueError):
+            accepted.close()
+            raise BrokenStream from None
+        super().__init__(wrapped)
+        self._tls = wrapped
+
+    async def handshake(self) -> None:
+        """Do the TLS handshake.
+
+        Raises:
+            BrokenStream: the other side would not.
+        """
+        while True:
+            try:
+                self._tls.do_handshake()
+                return
+            except ssl.SSLWantReadError:
+                await trio.lowlevel.wait_readable(self._tls)
+            except ssl.SSLWantWriteError:
+                await trio.lowlevel.wait_writable(self._tls)
+            except (OSError, ValueError):  # ValueError: the socket was closed meanwhile
+                raise BrokenStream from None

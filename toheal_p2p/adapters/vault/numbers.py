@@ -7,7 +7,7 @@ from typing import cast
 import apsw
 from attrs import define, field
 
-from toheal_protocol.model import CircleId, MemberId
+from toheal_protocol.model import CircleId, MemberId, MessageId
 
 
 @define
@@ -21,6 +21,10 @@ class Numbers:
     _db: apsw.Connection
     _circles: dict[CircleId, int] = field(factory=dict, init=False)
     _peers: dict[tuple[CircleId, MemberId], int] = field(factory=dict, init=False)
+    envelopes: dict[tuple[CircleId, MessageId], tuple[int, bytes]] = field(
+        factory=dict, init=False, repr=False
+    )
+    """Position and common part of what this transaction has put; emptied before each one."""
 
     def circle(self, circle: CircleId) -> int:
         """Return the circle's number; a new one the first time."""
@@ -70,3 +74,4 @@ class Numbers:
         """Remember nothing any more."""
         self._circles.clear()
         self._peers.clear()
+        self.envelopes.clear()

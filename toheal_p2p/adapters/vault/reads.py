@@ -49,7 +49,8 @@ def owed(
 ) -> tuple[OwedRow, ...]:
     """Read frames owed to a member."""
     rows = db.execute(
-        "SELECT seq, mid, item, frame, boot FROM owed WHERE peer ="
+        "SELECT seq, mid, item, frame, boot, common FROM owed"
+        " LEFT JOIN envelopes ON envelopes.position = owed.envelope WHERE peer ="
         " (SELECT peers.number FROM peers JOIN circles ON circles.number = peers.circle"
         " WHERE circles.circle = ? AND peers.member = ?) AND seq > ? ORDER BY seq LIMIT ?",
         (circle, member, after, limit),
@@ -59,10 +60,10 @@ def owed(
             seq=cast(int, seq),
             mid=None if mid is None else MessageId(cast(bytes, mid)),
             item=cast(bytes, item),
-            frame=Frame(cast(bytes, frame)),
+            frame=Frame(cast(bytes, frame) + cast(bytes, common or b"")),
             boot=cast(bytes, boot),
         )
-        for seq, mid, item, frame, boot in rows
+        for seq, mid, item, frame, boot, common in rows
     )
 
 

@@ -2,7 +2,8 @@
 
 Circles and members get small numbers, so that a row does not carry 64 bytes of ids. What is
 rewritten often (`logs`, `pairs`) lies apart from what is large and rests (`circles`, `envelopes`):
-SQLite writes a changed row anew as a whole. `words` is an index without its text.
+SQLite writes a changed row anew as a whole. A frame that ends with the common part of one of our
+messages is kept without it, and `owed.envelope` names where that is. `words` is an index without its text.
 
 Spec: docs/vault.md, section 6.
 """
@@ -56,6 +57,7 @@ CREATE TABLE owed (
     boot BLOB NOT NULL,
     item BLOB NOT NULL,
     frame BLOB NOT NULL,
+    envelope INTEGER,
     PRIMARY KEY (peer, seq)
 ) STRICT;
 CREATE INDEX owed_by_message ON owed (mid) WHERE mid IS NOT NULL;

@@ -26,10 +26,12 @@ from toheal_protocol.machines.records import (
     PutSetting,
     Write,
 )
+from toheal_protocol.model import MessageId
 
 
 def apply_writes(db: apsw.Connection, numbers: Numbers, writes: Sequence[Write]) -> None:
     """Write everything in one transaction, in order, or nothing. Durable on return."""
+    numbers.envelopes.clear()
     try:
         with transaction(db):
             for write in writes:
@@ -56,12 +58,38 @@ def _put_pair(db: apsw.Connection, numbers: Numbers, write: PutPair) -> None:
 
 def _put_owed(db: apsw.Connection, numbers: Numbers, write: PutOwed) -> None:
     peer = numbers.peer(write.circle, write.member)
+    frame, envelope = _without_common(db, numbers, write)
     db.execute(
-        "REPLACE INTO owed (peer, seq, mid, boot, item, frame) VALUES (?, ?, ?, x'', ?, ?)",
-        (peer, write.seq, write.mid, write.item, write.frame),
+        "REPLACE INTO owed (peer, seq, mid, boot, item, frame, envelope)"
+        " VALUES (?, ?, ?, x'', ?, ?, ?)",
+        (peer, write.seq, write.mid, write.item, frame, envelope),
     )
     if write.mid is not None:  # given up once, and owed again since the member came back
         db.execute("DELETE FROM undelivered WHERE mid = ? AND peer = ?", (write.mid, peer))
+
+
+def _without_common(
+    db: apsw.Connection, numbers: Numbers, write: PutOwed
+) -> tuple[bytes, int | None]:
+    """Return what is to be kept of a frame, and the envelope that keeps the rest, if one does."""
+    if write.mid is None:
+        return write.frame, None
+    known = numbers.envelopes.get((write.circle, write.mid)) or _find_envelope(db, numbers, write)
+    if known is None or not known[1] or not write.frame.endswith(known[1]):
+        return write.frame, None
+    position, common = known
+    return write.frame[: -len(common)], position
+
+
+def _find_envelope(
+    db: apsw.Connection, numbers: Numbers, write: PutOwed
+) -> tuple[int, bytes] | None:
+    row = db.execute(
+        "SELECT position, common FROM entries JOIN envelopes USING (position)"
+        " WHERE circle = ? AND mid = ?",
+        (numbers.find_circle(write.circle), write.mid),
+    ).fetchone()
+    return cast("tuple[int, bytes] | None", row)
 
 
 def _mark_at_relay(db: apsw.Connection, numbers: Numbers, write: MarkAtRelay) -> None:
@@ -102,6 +130,7 @@ def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
         write.text,
     )
     position = _replace_entry(db, circle, write, shown)
+    numbers.envelopes[write.circle, write.mid] = (position, write.common)
     db.execute(
         "REPLACE INTO envelopes (position, key, recipients, parents, common)"
         " VALUES (?, ?, ?, ?, ?)",
@@ -128,12 +157,23 @@ def _replace_entry(
     ).fetchone()
     position, old_text = cast("tuple[int, str]", row)
     _forget_words(db, position, old_text)
+    _give_back_common(db, position, write.mid)
     db.execute(
         "UPDATE entries SET author = ?, author_seq = ?, kind = ?, sent_at = ?, received_at = ?,"
         " is_mine = ?, passed_on_by = ?, notes = ?, text = ? WHERE position = ?",
         (*shown, position),
     )
     return position
+
+
+def _give_back_common(db: apsw.Connection, position: int, mid: MessageId) -> None:
+    """Make owed frames whole again: the envelope they share is about to be replaced."""
+    db.execute(
+        "UPDATE owed SET envelope = NULL, frame = CAST(frame ||"
+        " (SELECT common FROM envelopes WHERE position = ?) AS BLOB)"
+        " WHERE mid = ? AND envelope = ?",
+        (position, mid, position),
+    )
 
 
 def _put_held(db: apsw.Connection, numbers: Numbers, write: PutHeld) -> None:

@@ -8,17 +8,27 @@ from typing import Final
 import click
 
 from toheal_p2p.app.refusals import Refused
+from toheal_p2p.cli.commands.spoken import invite_aloud, look_up_aloud
 from toheal_p2p.cli.invitation_forms import (
+    is_spoken,
     link_for_terminal,
     read_link,
     write_link_file,
     write_link_svg,
 )
 from toheal_p2p.cli.local_client import Item
-from toheal_p2p.cli.parsing import Command, argument, duration, json_option, word
+from toheal_p2p.cli.parsing import (
+    Command,
+    UsageProblem,
+    argument,
+    duration,
+    json_option,
+    word,
+)
 from toheal_p2p.cli.showing import invitation_line, waiting_line
 from toheal_p2p.cli.terminal import Terminal, clock_time
-from toheal_p2p.locale.shown import isolate, plain_lines
+from toheal_p2p.locale import LANGUAGES
+from toheal_p2p.locale.shown import Own, isolate, plain_lines
 
 SHORTEST_OFFER: Final = 600
 """Seconds a seat is offered at least: the other person has to read it."""
@@ -39,6 +49,9 @@ LONGEST_OFFER: Final = 14 * 86_400
 @click.option("--qr", "wants_qr", is_flag=True, help="option.qr")
 @click.option("--svg", metavar="FILE", help="option.svg")
 @click.option("--file", metavar="FILE", help="option.file")
+@click.option("--spoken", is_flag=True, help="option.spoken")
+@click.option("--lang", type=click.Choice(LANGUAGES), help="option.spoken_lang")
+@click.option("--wait", is_flag=True, help="option.spoken_wait")
 @json_option
 @click.pass_obj
 def invite(
@@ -48,9 +61,21 @@ def invite(
     wants_qr: bool,
     svg: str | None,
     file: str | None,
+    spoken: bool,
+    lang: str | None,
+    wait: bool,
     as_json: bool,
 ) -> None:
-    """Print the link as the last line."""
+    """Print the link, or the code, as the last line."""
+    unfit = {"--qr": wants_qr, "--svg": svg, "--file": file}
+    if not spoken:
+        unfit = {"--lang": lang, "--wait": wait}
+    for option, value in unfit.items():
+        if value:
+            raise UsageProblem("usage.spoken_or_not", option=Own(option))
+    if spoken:
+        invite_aloud(terminal, circle, expires=expires, language=lang, wait=wait, as_json=as_json)
+        return
     seat = terminal.ask_one("invite", stage="progress.inviting", circle=circle, expires_in=expires)
     if as_json:
         terminal.show_json(seat)
@@ -71,8 +96,11 @@ def invite(
 @json_option
 @click.pass_obj
 def invitations(terminal: Terminal, circle: str, as_json: bool) -> None:
-    """Print the seats that are still open."""
-    found = terminal.ask_app("invitations", stage="progress.waiting", circle=circle)
+    """Print the seats that are still open, and the codes that wait for somebody."""
+    found = [
+        *terminal.ask_app("invitations", stage="progress.waiting", circle=circle),
+        *terminal.ask_app("spoken_codes", stage="progress.waiting", circle=circle),
+    ]
     terminal.show_all(found, invitation_line, as_json=as_json, empty="empty.invitations")
 
 
@@ -87,16 +115,29 @@ def withdraw(terminal: Terminal, circle: str, invitation: str) -> None:
 
 
 @click.command(cls=Command, help="help.join")
-@click.argument("link")
+@click.argument("link", nargs=-1, required=True)
 @click.option("--name", metavar="NICKNAME", type=word, required=True, help="option.name")
 @click.option("--accept-charter", is_flag=True, help="option.accept_charter")
+@click.option("--relay", "relays", metavar="ADDR", multiple=True, help="option.join_relay")
 @click.pass_obj
-def join(terminal: Terminal, link: str, name: str, accept_charter: bool) -> None:
+def join(
+    terminal: Terminal,
+    link: tuple[str, ...],
+    name: str,
+    accept_charter: bool,
+    relays: tuple[str, ...],
+) -> None:
     """Show the charter, and knock only after a yes to it; print the circle's id."""
-    clean = read_link(link)
+    given = " ".join(link)  # the words of a code need no quotation marks
+    is_code = is_spoken(given)
+    if relays and not is_code:
+        raise UsageProblem("usage.spoken_or_not", option=Own("--relay"))
+    clean = look_up_aloud(terminal, given, relays) if is_code else read_link(given)
     said = terminal.ask_one("look_at_invitation", stage="progress.fetching", link=clean)
     _show_invitation(terminal, said)
     if not accept_charter and not terminal.is_agreed("ask.charter"):
+        if is_code:  # said once, used once: what it led to would be lost
+            terminal.note(terminal.words.text("line.link_for_later", link=Own(clean)))
         raise Refused("charter_not_accepted")
     circle = terminal.ask_one("join", stage="progress.knocking", link=clean, nickname=name)
     terminal.tell("done.knocked", name=said["inviter_name"])

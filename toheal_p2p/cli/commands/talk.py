@@ -11,7 +11,7 @@ from toheal_p2p.app.vocabulary import CONTENT_NOTES
 from toheal_p2p.cli.files import STDIN, read_text_file
 from toheal_p2p.cli.local_client import Item
 from toheal_p2p.cli.parsing import Command, argument, json_option, number
-from toheal_p2p.cli.showing import delivery_line, entry_lines, link_line
+from toheal_p2p.cli.showing import delivery_line, entry_lines
 from toheal_p2p.cli.terminal import Terminal
 
 MAX_TEXT_SIZE: Final = 60_000
@@ -108,16 +108,6 @@ def deliveries(terminal: Terminal, circle: str, message: str | None, as_json: bo
     terminal.show_all(found, delivery_line, as_json=as_json, empty="empty.deliveries")
 
 
-@click.command(cls=Command, help="help.links")
-@argument("circle")
-@json_option
-@click.pass_obj
-def links(terminal: Terminal, circle: str, as_json: bool) -> None:
-    """Print how each member is reached now."""
-    found = terminal.ask_app("links", stage="progress.waiting", circle=circle)
-    terminal.show_all(found, link_line, as_json=as_json, empty="empty.other")
-
-
 @click.command("safety-words", cls=Command, help="help.safety_words")
 @argument("circle")
 @argument("who")
@@ -154,4 +144,4 @@ def _standard_input_text() -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-COMMANDS: Final = (say, read, search, deliveries, links, safety_words)
+COMMANDS: Final = (say, read, search, deliveries, safety_words)

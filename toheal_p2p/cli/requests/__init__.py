@@ -13,7 +13,17 @@ from typing import Any, Final
 import msgspec
 
 from toheal_p2p.cli.local_wire import VERSION
-from toheal_p2p.cli.requests import circles, doors, governance, profile, relays, talk
+from toheal_p2p.cli.requests import (
+    circles,
+    doors,
+    governance,
+    meeting,
+    paths,
+    profile,
+    relays,
+    spoken,
+    talk,
+)
 from toheal_p2p.cli.requests.base import Give, Request
 from toheal_protocol.errors import MalformedFrame
 
@@ -46,15 +56,23 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "waiting": doors.Waiting,
     "admit": doors.Admit,
     "decline": doors.Decline,
+    "invite_spoken": spoken.InviteSpoken,
+    "spoken_codes": spoken.SpokenCodes,
+    "follow_spoken": spoken.FollowSpoken,
+    "look_up_spoken": spoken.LookUpSpoken,
     "relay_add": relays.RelayAdd,
     "relay_list": relays.RelayList,
     "relay_remove": relays.RelayRemove,
     "say": talk.Say,
     "read": talk.Read,
     "deliveries": talk.Deliveries,
-    "links": talk.Links,
+    "links": paths.Links,
+    "direct": paths.Direct,
     "safety_words": talk.SafetyWords,
     "search": talk.Search,
+    "meet": meeting.Meet,
+    "meet_off": meeting.MeetOff,
+    "meetings": meeting.Meetings,
     "doctor": profile.Doctor,
     "lock": profile.Lock,
     "wipe": profile.Wipe,

@@ -68,17 +68,6 @@ class Deliveries(Request, frozen=True):
             await give(delivery)
 
 
-class Links(Request, frozen=True):
-    """`toheal links`."""
-
-    circle: Word
-
-    async def carry_out(self, app: AppInterface, give: Give) -> None:
-        """Give how each member is reached."""
-        for link in await app.links(self.circle):
-            await give(link)
-
-
 class SafetyWords(Request, frozen=True):
     """`toheal safety-words`."""
 

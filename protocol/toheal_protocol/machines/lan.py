@@ -1,0 +1,74 @@
+"""A circle on the LAN: a member in the same room is reached over a wire, before every other way.
+
+```
+            recognised                        the wire ends, the room is left
+  LanMet ----------------> [cursor back to what is acknowledged] <---------------- LanParted
+```
+The wire is a link that needed no offer: two who recognised each other have proved who they are. It
+also carries handshake flights, so two who were introduced in the room begin their session there.
+
+Spec: docs/protocol/lan.md, section 6.
+"""
+
+from __future__ import annotations
+
+from toheal_protocol.errors import RemoteError
+from toheal_protocol.machines import calls, courier, linking
+from toheal_protocol.machines.arrivals import take_lan_frame
+from toheal_protocol.machines.draft import Draft
+from toheal_protocol.machines.events import CloseLan
+from toheal_protocol.machines.pair import ack_if_untold, ack_soon, offer_keys
+from toheal_protocol.machines.state import Stage, Standing
+from toheal_protocol.model import MemberId
+
+
+def take_met(draft: Draft, member: MemberId, wire: int) -> None:
+    """A member is in the same room: what is owed goes over the wire."""
+    if not _may_meet(draft, member):
+        draft.ask(CloseLan(member, wire))
+        return
+    draft.change_courier(member, lan=wire, is_here=True)
+    calls.repeat_call(draft, member)
+    calls.repeat_unconfirmed(draft, member)
+    offer_keys(draft, member)
+    ack_soon(draft, member, over_link=True)
+    courier.start_over(draft, member)
+
+
+def take_frames(draft: Draft, member: MemberId, frames: tuple[bytes, ...]) -> None:
+    """Take the frames of one record of a wire."""
+    for frame in frames:
+        try:
+            with draft.attempt():
+                take_lan_frame(draft, member, frame)
+        except RemoteError:
+            continue  # the wire's own seal held, the frame's did not: drop it and go on
+
+
+def take_parted(draft: Draft, member: MemberId, wire: int) -> None:
+    """The wire is over: back to the data channel, or to the relay.
+
+    Who was in the room a moment ago is likely to be there still: what is not acknowledged goes out
+    again, for an acknowledgement may have been lost with the wire.
+    """
+    present = draft.courier(member)
+    if present.lan != wire or member not in draft.cold.peers:
+        return
+    draft.change_courier(member, lan=0, resend_wait=0.0)
+    courier.start_over(draft, member)
+    if not present.is_linked:
+        linking.say_here(draft, member, is_reply=False)
+        ack_if_untold(draft, member)
+
+
+def close_if_over(draft: Draft, member: MemberId) -> None:
+    """Close the wire to somebody we share no circle with any more, once nothing is owed."""
+    present, pair = draft.courier(member), draft.pair(member)
+    if present.lan and not _may_meet(draft, member) and pair.acked_through == pair.next_seq - 1:
+        draft.ask(CloseLan(member, present.lan))
+
+
+def _may_meet(draft: Draft, member: MemberId) -> bool:
+    peer = draft.cold.peers.get(member)
+    is_member = peer is not None and peer.standing is Standing.MEMBER
+    return is_member and draft.cold.stage is Stage.ACTIVE

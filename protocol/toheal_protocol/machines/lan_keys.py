@@ -1,0 +1,81 @@
+"""What a circle's members know that nobody else on a local network does: a label a day, a key a pair.
+
+Spec: docs/protocol/lan.md, section 2. Vectors: tests/vectors/lan.json.
+"""
+
+from __future__ import annotations
+
+from base64 import b32encode
+from typing import Final, NewType
+
+from attrs import field, frozen
+
+from toheal_protocol.crypto import prf
+from toheal_protocol.machines.calls import MEET
+from toheal_protocol.machines.state import Cold, Peer, Stage, Standing
+from toheal_protocol.model import CircleId, MemberId, WallTime
+from toheal_protocol.wire.codec import u32
+from toheal_protocol.wire.lan_dns import LABEL_SIZE
+
+LanSecret = NewType("LanSecret", bytes)
+"""32 bytes that all members of a circle have."""
+
+PairKey = NewType("PairKey", bytes)
+"""32 bytes that two members have."""
+
+DAY: Final = 24 * 3600
+"""Seconds for which a service label stands."""
+
+
+@frozen
+class KnownPeer:
+    """Somebody we would recognise, and by what."""
+
+    member: MemberId
+    key: PairKey = field(repr=False)
+
+
+def circle_lan_secret(circle: CircleId) -> LanSecret:
+    """Derive what finds the members of a circle; it proves nothing about who is found."""
+    return LanSecret(prf(circle, "th1/lan-circle"))
+
+
+def day_of(wall_now: WallTime) -> int:
+    """Return which day it is, by a clock that may be wrong by one."""
+    return min(max(wall_now, 0) // DAY, (1 << 32) - 2)
+
+
+def service_label(secret: LanSecret, day: int) -> str:
+    """Return the 14 characters under which a circle is announced on this day."""
+    return b32encode(prf(secret, "th1/lan-day", u32(day)))[:LABEL_SIZE].decode().lower()
+
+
+def labels_around(secret: LanSecret, day: int) -> tuple[str, ...]:
+    """Return the labels to look for: of this day, the one before, and the one after."""
+    return tuple(service_label(secret, near) for near in (day, max(day - 1, 0), day + 1))
+
+
+def known_peers(cold: Cold) -> tuple[KnownPeer, ...]:
+    """Return whom of an active circle we would recognise; the likeliest keys first."""
+    if cold.stage is not Stage.ACTIVE:
+        return ()
+    known = [
+        (place, member, secret)
+        for member, peer in cold.peers.items()
+        if peer.standing is Standing.MEMBER
+        for place, secret in enumerate(_pair_secrets(peer))
+    ]
+    known.sort(key=lambda one: one[0])
+    return tuple(KnownPeer(member, _pair_key(secret)) for _, member, secret in known)
+
+
+def _pair_secrets(peer: Peer) -> tuple[bytes, ...]:
+    """Return what only the two of us have: of sessions, and of an introduction before them."""
+    introduced = [
+        one.secret for one in (peer.calling, peer.listening) if one and one.purpose == MEET
+    ]
+    return tuple(filter(None, (peer.continuity, peer.next_continuity, *introduced)))
+
+
+def _pair_key(secret: bytes) -> PairKey:
+    return PairKey(prf(secret, "th1/lan-pair"))

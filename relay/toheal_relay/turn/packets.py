@@ -1,0 +1,237 @@
+"""Passing packets on: the part that runs for every one of them, so it is written to be quick.
+
+    client ──ChannelData──▶ relay, channel_data ──▶ to_peer ──▶ peer
+    client ──Send─────────────────────────────────▶
+    client ◀──ChannelData, Data── from_peer ◀── peer
+
+A peer that is a port of ours belongs to another client: its packets never leave this process.
+
+Source: RFC 8656, sections 11 and 12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Final
+
+from toheal_protocol.errors import RemoteError
+from toheal_protocol.model import Instant
+from toheal_protocol.wire.stun import (
+    BINDING_REQUEST,
+    BINDING_SUCCESS,
+    MAX_STUN_SIZE,
+    MESSAGE_INTEGRITY,
+    StunMessage,
+    decode_stun,
+    encode_stun,
+    encode_xor_address,
+)
+from toheal_protocol.wire.turn import CHANNEL_HEADER, DATA, XOR_PEER_ADDRESS, Kind, Method
+from toheal_relay.limits import Limits
+from toheal_relay.pace import Pace
+from toheal_relay.turn.allocation import Allocation, Outgoing, Peer, PeerAddress, Route
+from toheal_relay.turn.rules import PeerRules
+from toheal_relay.turn.table import Table
+
+CREDIT: Final = 32 * 1024
+"""Bytes an allocation takes from its source's quota at once: two paces per packet would be dear."""
+
+MAX_PACKET: Final = MAX_STUN_SIZE
+"""Bytes of a packet we pass on: what is longer fits no ordinary path and was cut when it was read."""
+
+_INDICATION_TRANSACTION: Final = bytes(12)
+"""Nothing is ever answered to an indication, so its transaction tells nobody anything."""
+
+
+class Packets:
+    """Passes packets on between clients and peers. `host` is where others reach our ports."""
+
+    def __init__(self, limits: Limits, table: Table, rules: PeerRules, *, host: str) -> None:
+        self.granted = 0
+        """Bytes that were allowed to pass since the start, in steps of `CREDIT`."""
+        self._limits = limits
+        self._table = table
+        self._routes = table.routes
+        self._rules = rules
+        self._host = host
+        self._total = Pace(limits.relayed_total_per_second, limits.relayed_total_burst)
+
+    def relay(self, client: Hashable, message: bytes, now: Instant) -> Outgoing | None:
+        """Pass on ChannelData by a channel whose route is known; None for everything else.
+
+        Most packets come this way, so there is no call in it that is not needed.
+        """
+        route = self._routes.get((client, message[:2]))
+        if route is None:
+            return None
+        until, allocation, send, to, prefix = route
+        size = len(message) - CHANNEL_HEADER
+        if now >= until or size < 0 or message[2] << 8 | message[3] != size:
+            return None
+        allocation.credit -= size
+        if allocation.credit < 0 and not self._extend(allocation, now):
+            return None
+        if prefix is None:
+            return send, to, message[CHANNEL_HEADER:]
+        return send, to, prefix + message[2:]
+
+    def channel_data(self, client: Hashable, message: bytes, now: Instant) -> Outgoing | None:
+        """Pass on what a client sent by a channel (RFC 8656, section 12.6)."""
+        allocation = self._table.find(client, now)
+        prefix = message[:2]
+        peer = None if allocation is None else allocation.channels.get(prefix)
+        if allocation is None or peer is None or peer.channel_until <= now:
+            return None
+        size = int.from_bytes(message[2:CHANNEL_HEADER], "big")
+        packet = message[CHANNEL_HEADER : CHANNEL_HEADER + size]
+        if len(message) < CHANNEL_HEADER or len(packet) != size:
+            return None
+        route = self._route(allocation, peer)
+        if route is not None:
+            self._routes[client, prefix] = route
+        return self.to_peer(allocation, peer, packet, now)
+
+    def to_peer(
+        self, allocation: Allocation, peer: Peer, packet: bytes, now: Instant
+    ) -> Outgoing | None:
+        """Pass one packet on to a peer that may have it, if quotas allow."""
+        allocation.credit -= len(packet)
+        if allocation.credit < 0 and not self._extend(allocation, now):
+            return None
+        neighbour = self._neighbour(peer.address)
+        if neighbour is not None:
+            return self._deliver(neighbour, (self._host, allocation.port.number), packet, now)
+        if peer.is_port_of_ours:
+            return None
+        if not peer.has_answered and not self._may_risk(allocation, peer, now):
+            return None
+        return allocation.port.sendto, peer.address, packet
+
+    def from_peer(
+        self, allocation: Allocation, sender: PeerAddress, packet: bytes, now: Instant
+    ) -> Outgoing | None:
+        """Pass on what came from a peer elsewhere, if it is permitted and quotas allow."""
+        delivered = self._deliver(allocation, sender, packet, now)
+        if delivered is None:
+            return None
+        allocation.credit -= len(packet)
+        if allocation.credit < 0 and not self._extend(allocation, now):
+            return None
+        peer = allocation.peers.get(sender)
+        if peer is not None and not peer.has_answered:
+            peer.has_answered = _is_ice_check(packet)
+        return delivered
+
+    def _deliver(
+        self, allocation: Allocation, sender: PeerAddress, packet: bytes, now: Instant
+    ) -> Outgoing | None:
+        """Hand a packet to a client: by the channel of its sender, or as a Data indication."""
+        if allocation.expires_at <= now or len(packet) > MAX_PACKET:
+            return None
+        client, peer = allocation.client, allocation.peers.get(sender)
+        if peer is not None and peer.channel_until > now:
+            message = peer.prefix + len(packet).to_bytes(2, "big") + packet
+        elif allocation.permits(sender[0], now):
+            message = _indication(sender, packet)
+        else:
+            return None
+        return client.send, client.to, message
+
+    def _neighbour(self, address: PeerAddress) -> Allocation | None:
+        """Return the allocation whose relayed address this is, if it is one of ours."""
+        host, port = address
+        return self._table.by_port.get(port) if host == self._host else None
+
+    def _route(self, allocation: Allocation, peer: Peer) -> Route | None:
+        """Work out where a channel leads, if that can be known for a while."""
+        neighbour = self._neighbour(peer.address)
+        until = min(allocation.expires_at, peer.channel_until)
+        if neighbour is None:
+            is_known = peer.has_answered and not peer.is_port_of_ours
+            return (
+                (until, allocation, allocation.port.sendto, peer.address, None)
+                if is_known
+                else None
+            )
+        back = neighbour.peers.get((self._host, allocation.port.number))
+        if back is None:  # an indication is put together each time
+            return None
+        client = neighbour.client
+        until = min(until, neighbour.expires_at, back.channel_until)
+        return until, allocation, client.send, client.to, back.prefix
+
+    def find_peer(self, allocation: Allocation, address: PeerAddress, now: Instant) -> Peer | None:
+        """Return what is known of a peer, new if it is; None if it is refused or one too many."""
+        peer = allocation.peers.get(address)
+        if peer is not None:
+            return peer
+        if self.is_refused(address) or not self._has_room(allocation, now):
+            return None
+        peer = allocation.peers[address] = Peer(address, self._rules.refuses(*address))
+        return peer
+
+    def is_refused(self, address: PeerAddress) -> bool:
+        """Say whether nobody may send there: a peer that is no port of ours, by the rules."""
+        return self._neighbour(address) is None and self._rules.refuses(*address)
+
+    def is_refused_wholly(self, host: str) -> bool:
+        """Say whether no port of an address can be a peer."""
+        return host != self._host and self._rules.refuses(host, None)
+
+    def fits(self, count: int) -> bool:
+        """Say whether one allocation may have so many peers, or permissions."""
+        return count <= self._limits.peers_per_allocation
+
+    def _has_room(self, allocation: Allocation, now: Instant) -> bool:
+        """Make room for one more peer, by forgetting one without a live channel if need be."""
+        if len(allocation.peers) < self._limits.peers_per_allocation:
+            return True
+        for address, peer in allocation.peers.items():
+            if peer.channel_until <= now:
+                del allocation.peers[address]
+                allocation.unbind(peer)
+                return True
+        return False
+
+    def _extend(self, allocation: Allocation, now: Instant) -> bool:
+        """Let an allocation relay some more, if its source and all together may."""
+        wanted = CREDIT - allocation.credit
+        if allocation.quota.bytes.take(wanted, now=now) or self._total.take(wanted, now=now):
+            allocation.credit = 0
+            return False
+        allocation.credit = CREDIT
+        self.granted += wanted
+        return True
+
+    def _may_risk(self, allocation: Allocation, peer: Peer, now: Instant) -> bool:
+        """Let one more packet go to somebody who may never have asked for any."""
+        if peer.risked >= self._limits.stranger_packets:
+            return False
+        if allocation.quota.strangers.take(1, now=now):
+            return False
+        peer.risked += 1
+        return True
+
+
+def _indication(sender: PeerAddress, packet: bytes) -> bytes:
+    """Write a Data indication (RFC 8656, section 11.5)."""
+    address = encode_xor_address(*sender, _INDICATION_TRANSACTION)
+    attributes = ((XOR_PEER_ADDRESS, address), (DATA, packet))
+    kind = Method.DATA | Kind.INDICATION
+    return encode_stun(StunMessage(kind, _INDICATION_TRANSACTION, attributes))
+
+
+def _is_ice_check(packet: bytes) -> bool:
+    """Say whether somebody sent this who was told our client's ICE password, or would like us to think.
+
+    A public STUN server answers, too, but does not sign. We cannot check the signature: it stands
+    between the two ends.
+
+    Source: RFC 8445, sections 7.1 and 7.3.
+    """
+    try:
+        message = decode_stun(packet)
+    except RemoteError:
+        return False
+    is_binding = message.type in (BINDING_REQUEST, BINDING_SUCCESS)
+    return is_binding and message.find(MESSAGE_INTEGRITY) is not None

@@ -1,0 +1,417 @@
+"""Whole applications that meet in one room, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import combinations
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tests.support.applications import (
+    WALL_START,
+    Village,
+    a_village,
+    circle_of_two,
+    eventually,
+)
+from tests.support.lan_packets import names_in, shapes_of
+from toheal_p2p.app.application import Application
+from toheal_p2p.app.refusals import Refused
+from toheal_protocol.machines.lan_recognition import HELLO_SIZE, MARKS_SIZE, PROOF_SIZE
+from toheal_protocol.model import WallTime
+
+pytestmark = pytest.mark.trio
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+async def kinds(app: Application, circle: str) -> set[str]:
+    return {view.link for view in await app.links(circle)}
+
+
+async def texts(app: Application, circle: str) -> list[str]:
+    return [one.text for one in await app.read(circle, limit=100) if one.kind == "text"]
+
+
+async def say(app: Application, circle: str, text: str) -> None:
+    await app.say(circle, text, notes=(), to_facilitators=False)
+
+
+async def open_both(*apps: Application, seconds: int = HOUR) -> None:
+    for app in apps:
+        await app.meeting.open(None, seconds=seconds, interfaces=())
+
+
+async def meet(village: Village, *, direct: bool = False) -> tuple[Application, Application, str]:
+    """Two who are in one room, with the relay gone."""
+    ours, theirs, circle = await circle_of_two(village, direct=direct)
+    village.relay.stop()
+    await open_both(ours, theirs)
+    await eventually(lambda: are_in_room(ours, theirs, circle))
+    return ours, theirs, circle
+
+
+async def are_in_room(ours: Application, theirs: Application, circle: str) -> bool:
+    return await kinds(ours, circle) == await kinds(theirs, circle) == {"lan"}
+
+
+async def test_members_find_each_other_within_a_second(autojump_clock: MockClock) -> None:
+    async with a_village() as village:
+        ours, theirs, circle = await circle_of_two(village, direct=False)
+        village.relay.stop()
+        await open_both(ours, theirs)
+        began = trio.current_time()
+        await eventually(lambda: are_in_room(ours, theirs, circle))
+        assert trio.current_time() - began < 1
+        await say(ours, circle, "here")
+
+        async def has_come() -> bool:
+            return await texts(theirs, circle) == ["here"]
+
+        await eventually(has_come)
+        [view] = await ours.meeting.views()
+        assert view.state == "met"
+        assert view.met == ("Salma",)
+        assert view.networks == ("room0 192.0.2.1",)
+
+
+async def test_nothing_leaves_or_listens_while_it_is_closed(autojump_clock: MockClock) -> None:
+    async with a_village() as village:
+        ours, theirs, circle = await circle_of_two(village)
+        await trio.sleep(2 * HOUR)
+        assert village.room.sent == []
+        assert village.room.spots == []
+        await open_both(ours, theirs)
+        await eventually(lambda: are_in_room(ours, theirs, circle))
+        for app in (ours, theirs):
+            await app.meeting.close(None)
+        closed_at = trio.current_time()
+        await say(ours, circle, "not over the local network")
+        await trio.sleep(2 * HOUR)
+        assert village.room.spots == []
+        assert [one for one in village.room.sent if one.at > closed_at] == []
+        assert {view.state for view in await ours.meeting.views()} == {"closed"}
+
+
+async def test_it_closes_by_itself(autojump_clock: MockClock) -> None:
+    async with a_village() as village:
+        ours, theirs, circle = await circle_of_two(village)
+        await open_both(ours, theirs, seconds=60)
+        await eventually(lambda: are_in_room(ours, theirs, circle))
+        await trio.sleep(70)
+        assert village.room.spots == []
+        assert "lan" not in await kinds(ours, circle)
+        assert all(stream.is_closed for stream in village.room.streams)
+
+
+async def test_closing_waits_two_seconds_for_somebody_who_is_gone_and_no_longer(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_village() as village:
+        ours, _, circle = await meet(village)
+        village.hosts["Salma"].walk_away()
+        await say(ours, circle, "never taken")
+        began = trio.current_time()
+        await ours.meeting.close(None)
+        assert trio.current_time() - began <= 3.1
+        assert all(
+            one.is_closed for one in village.room.streams if one.owner is village.hosts["نورس"]
+        )
+
+
+async def test_only_one_connection_stays_between_two(autojump_clock: MockClock) -> None:
+    async with a_village() as village:
+        await meet(village)
+        await trio.sleep(300)
+        assert len([one for one in village.room.streams if not one.is_closed]) == 2
+
+
+async def test_who_walks_away_is_reached_over_the_relay_again(autojump_clock: MockClock) -> None:
+    async with a_village() as village:
+        ours, theirs, circle = await meet(village)
+        village.relay.start()
+        await trio.sleep(120)
+        assert await are_in_room(ours, theirs, circle)
+        village.hosts["Salma"].walk_away()
+        await say(ours, circle, "on its way")
+
+        async def has_come() -> bool:
+            return await texts(theirs, circle) == ["on its way"]
+
+        await eventually(has_come, within=40)
+        village.hosts["Salma"].come_back()
+        await eventually(lambda: are_in_room(ours, theirs, circle), within=120)
+        await say(theirs, circle, "back")
+
+        async def is_heard() -> bool:
+            return await texts(ours, circle) == ["on its way", "back"]
+
+        await eventually(is_heard, within=2)
+        assert await texts(theirs, circle) == ["on its way", "back"]
+
+
+async def test_a_network_without_multicast_is_called_silent(autojump_clock: MockClock) -> None:
+    async with a_village() as village:
+        ours, theirs, _ = await circle_of_two(village)
+        village.room.blocks_multicast = True
+        await open_both(ours, theirs)
+        await trio.sleep(5)
+        assert {view.state for view in await ours.meeting.views()} == {"searching"}
+        await trio.sleep(30)
+        assert {view.state for view in await ours.meeting.views()} == {"silent"}
+        found = {check.code: check.ok for check in await ours.doctor()}
+        assert found["lan_silent"] is False
+        village.hosts["نورس"].walk_away()
+        await trio.sleep(5)
+        assert {view.state for view in await ours.meeting.views()} == {"no_network"}
+        village.room.blocks_multicast = False
+        village.hosts["نورس"].come_back()
+        await trio.sleep(70)
+        assert {check.code for check in await ours.doctor()} & {"lan_met"}
+
+
+async def test_names_ports_and_services_are_others_every_day(autojump_clock: MockClock) -> None:
+    """Over three days nothing comes again but the shape, which packets of any circle have."""
+    async with a_village() as village:
+        shapes = shapes_of(await packets_of_a_foreign_circle(village))
+        ours, theirs, circle = await circle_of_two(village)
+        village.relay.stop()
+        names: list[set[bytes]] = []
+        ports: list[set[int]] = []
+        streams: list[set[bytes]] = []
+        for _ in range(3):
+            village.room.sent.clear()
+            await open_both(ours, theirs, seconds=HOUR)
+            await eventually(lambda: are_in_room(ours, theirs, circle))
+            await say(ours, circle, "the same words every day")
+            await trio.sleep(90)
+            packets = [one.bytes for one in village.room.packets()]
+            assert shapes_of(packets) == shapes
+            names.append(names_in(packets))
+            ports.append({spot.port for spot in village.room.spots})
+            streams.append(pieces(one.bytes for one in village.room.sent if one.to != "group"))
+            for app in (ours, theirs):
+                await app.meeting.close(None)
+                turn_clock(app, by=DAY)
+        assert [len(day) for day in names] == [5, 5, 5], "a label, and two names each"
+        for seen in (names, ports, streams):
+            assert all(not one & other for one, other in combinations(seen, 2))
+
+
+def turn_clock(app: Application, *, by: int) -> None:
+    """Let it be some seconds later for the circles of this person."""
+    for running in app._running.values():
+        right = running.service.wall_clock
+        running.service.wall_clock = partial(_later, right, by)
+
+
+def _later(clock: Callable[[], WallTime], by: int) -> WallTime:
+    return WallTime(clock() + by)
+
+
+async def packets_of_a_foreign_circle(village: Village) -> list[bytes]:
+    other = await village.start("غريب")
+    await other.circle_create("room", relays=[], direct=False, charter="-", nickname=None)
+    await other.meeting.open(None, seconds=HOUR, interfaces=())
+    await trio.sleep(90)
+    await other.meeting.close(None)
+    return [one.bytes for one in village.room.packets()]
+
+
+def pieces(streams: Iterable[bytes]) -> set[bytes]:
+    """Return every piece of eight bytes: too long to come again by chance in random bytes."""
+    return {some[at : at + 8] for some in streams for at in range(len(some) - 7)}
+
+
+async def test_the_day_turns_while_it_is_open_and_the_wire_stays(autojump_clock: MockClock) -> None:
+    async with a_village() as village:
+        ours, theirs, circle = await circle_of_two(village)
+        village.relay.stop()
+        await trio.sleep(DAY - WALL_START % DAY - trio.current_time() - 60)
+        await open_both(ours, theirs)
+        await eventually(lambda: are_in_room(ours, theirs, circle))
+        before = {spot.port for spot in village.room.spots}
+        streams = len(village.room.streams)
+        await trio.sleep(120)
+        after = {spot.port for spot in village.room.spots}
+        assert len(after) == 2
+        assert not before & after
+        assert await are_in_room(ours, theirs, circle)
+        assert len(village.room.streams) <= streams + 2, "at most one try that found it needless"
+
+
+async def test_clocks_that_are_a_day_apart_meet(autojump_clock: MockClock) -> None:
+    async with a_village() as village:
+        ours, theirs, circle = await circle_of_two(village)
+        village.relay.stop()
+        turn_clock(theirs, by=DAY)
+        await open_both(ours, theirs)
+        await eventually(lambda: are_in_room(ours, theirs, circle))
+
+
+async def test_two_circles_have_nothing_in_common_but_the_address(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_village() as village:
+        ours = await village.start("نورس")
+        names: list[set[bytes]] = []
+        ports: list[int] = []
+        for name in ("evening", "morning"):
+            village.room.sent.clear()
+            await ours.circle_create(name, relays=[], direct=False, charter="-", nickname=None)
+            await ours.meeting.open(name, seconds=HOUR, interfaces=())
+            await trio.sleep(5)
+            names.append(names_in(one.bytes for one in village.room.packets()))
+            ports += [spot.port for spot in village.room.spots]
+            await ours.meeting.close(None)
+        assert len(set(ports)) == 2
+        assert [len(one) for one in names] == [3, 3]
+        assert not names[0] & names[1]
+
+
+async def test_a_circle_without_a_relay_can_be_begun(autojump_clock: MockClock) -> None:
+    async with a_village() as village:
+        ours = await village.start("نورس")
+        made = await ours.circle_create("room", relays=[], direct=False, charter="-", nickname=None)
+        assert made.relays == ()
+        await say(ours, made.id, "alone, for now")
+        [view] = await ours.meeting.open(made.id, seconds=HOUR, interfaces=("room0",))
+        assert view.state == "searching"
+        with pytest.raises(Refused, match="no_relay"):
+            await ours.invite(made.id, expires_in=3600)
+
+
+async def test_refusals_of_meeting(autojump_clock: MockClock) -> None:
+    async with a_village() as village:
+        ours = await village.start("نورس")
+        with pytest.raises(Refused, match="no_such_circle"):
+            await ours.meeting.open(None, seconds=60, interfaces=())
+        with pytest.raises(Refused, match="no_such_circle"):
+            await ours.meeting.open("evening", seconds=60, interfaces=())
+        with pytest.raises(Refused, match="no_such_interface"):
+            await ours.meeting.open(None, seconds=60, interfaces=("none0",))
+        await ours.circle_create("room", relays=[], direct=False, charter="-", nickname=None)
+        await ours.circle_leave("room")
+        with pytest.raises(Refused, match="left_circle"):
+            await ours.meeting.open("room", seconds=60, interfaces=())
+
+
+async def test_who_leaves_the_circle_is_not_found_any_more(autojump_clock: MockClock) -> None:
+    async with a_village() as village:
+        _ours, theirs, circle = await meet(village)
+        await theirs.circle_leave(circle)
+        await trio.sleep(200)
+        assert {spot.host for spot in village.room.spots} == {village.hosts["نورس"]}
+        assert all(stream.is_closed for stream in village.room.streams)
+
+
+# ---- strangers
+
+
+async def test_a_stranger_learns_nothing_and_is_sent_away(autojump_clock: MockClock) -> None:
+    """Whatever a stranger says, or whether it says nothing: random bytes of one length, then the end."""
+    async with a_village() as village:
+        await meet(village)
+        stranger = await village.room.host().open(next(iter(village.hosts.values())).segments()[0])
+        spot = next(one for one in village.room.spots if one.host is village.hosts["نورس"])
+        answers = []
+        for said in (
+            b"",
+            b"x" * 31,
+            b"n" * 32,
+            bytes(32 + 1024),
+            bytes(4000),
+            b"GET / HTTP/1.1\r\n" * 400,
+        ):
+            stream = await stranger.connect(spot.host.address, spot.port)
+            if said:
+                await stream.send_all(said)
+            began, answer = trio.current_time(), b""
+            while some := await stream.receive_some(10_000):
+                answer += some
+            assert trio.current_time() - began <= 5.1
+            answers.append(answer)
+            await stream.aclose()
+        assert [len(one) for one in answers] == [
+            HELLO_SIZE,
+            HELLO_SIZE,
+            HELLO_SIZE + MARKS_SIZE,
+            HELLO_SIZE + MARKS_SIZE + PROOF_SIZE,
+            HELLO_SIZE + MARKS_SIZE + PROOF_SIZE,
+            HELLO_SIZE + MARKS_SIZE + PROOF_SIZE,
+        ]
+        pieces = [one[at : at + 16] for one in answers for at in range(0, len(one), 16)]
+        assert len(pieces) == len(set(pieces))
+
+
+async def test_a_crowd_of_strangers_keeps_no_member_out(autojump_clock: MockClock) -> None:
+    async with a_village() as village:
+        ours, theirs, circle = await circle_of_two(village)
+        village.relay.stop()
+        await ours.meeting.open(None, seconds=HOUR, interfaces=())
+        await trio.sleep(1)
+        [spot] = village.room.spots
+        segment = village.hosts["نورس"].segments()[0]
+        held = []
+        stranger = await village.room.host().open(segment)
+        for _ in range(200):
+            held.append(await stranger.connect(spot.host.address, spot.port))
+        await trio.sleep(1)
+        still_open = [
+            one for one in village.room.streams if one.owner is spot.host and not one.is_closed
+        ]
+        assert len(still_open) <= 16
+        await theirs.meeting.open(None, seconds=HOUR, interfaces=())
+        await eventually(lambda: are_in_room(ours, theirs, circle), within=3)
+        await trio.sleep(6)
+        still_open = [
+            one for one in village.room.streams if one.owner is spot.host and not one.is_closed
+        ]
+        assert len(still_open) == 1
+
+
+async def test_a_flood_of_adverts_keeps_no_member_out(autojump_clock: MockClock) -> None:
+    """Somebody heard today's service and announces hundreds of instances under it."""
+    from base64 import b32encode
+
+    from toheal_protocol.wire.lan_dns import Advert, encode_advert
+
+    async with a_village() as village:
+        ours, theirs, circle = await circle_of_two(village)
+        village.relay.stop()
+        await ours.meeting.open(None, seconds=HOUR, interfaces=())
+        await trio.sleep(1)
+        label = village.room.packets()[0].bytes.split(b"\x0f_")[1][:14].decode()
+        stranger = village.room.host()
+        flooding = await stranger.open(stranger.segments()[0])
+        for number in range(300):
+            name = b32encode(number.to_bytes(10, "big")).decode().lower()
+            await flooding.tell(encode_advert(Advert(label, name, name, flooding.port)))
+
+        async with trio.open_nursery() as nursery:
+
+            async def hang_up() -> None:
+                while True:
+                    await (await flooding.accept()).aclose()
+
+            nursery.start_soon(hang_up)
+            await trio.sleep(20)
+            await theirs.meeting.open(None, seconds=HOUR, interfaces=())
+            await eventually(lambda: are_in_room(ours, theirs, circle), within=60)
+            nursery.cancel_scope.cancel()
+
+
+async def test_packets_that_are_no_packets_change_nothing(autojump_clock: MockClock) -> None:
+    async with a_village() as village:
+        ours, theirs, circle = await meet(village)
+        label = village.room.packets()[0].bytes.split(b"\x0f_")[1][:14]
+        for spot in list(village.room.spots):
+            for packet in (b"", label, bytes(12) + label, b"\xff" * 200 + label, label * 200):
+                spot.take(packet, "192.0.2.99")
+        await say(ours, circle, "goes on")
+        await trio.sleep(1)
+        assert await texts(theirs, circle) == ["goes on"]

@@ -1,0 +1,118 @@
+"""What meeting in one room needs from the world: networks, a multicast group, and streams.
+
+A *segment* is one of this machine's network interfaces with one of its addresses. On a segment a
+*spot* is opened: it hears and speaks to the group of mDNS, and listens for streams. Everything that
+comes out of a spot was chosen by strangers.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from attrs import frozen
+
+
+class LanFailed(Exception):
+    """This network does not let us, or does not any more."""
+
+
+@frozen
+class Segment:
+    """One interface with one of its addresses: `host` is numeric, without a scope."""
+
+    name: str
+    index: int
+    host: str
+    prefix: int
+    """Bits of the address that all machines of this network have in common."""
+
+    @property
+    def is_v6(self) -> bool:
+        """Whether the address is one of IPv6."""
+        return ":" in self.host
+
+
+class LanStream(Protocol):
+    """Bytes both ways, in order, to one machine of the segment."""
+
+    host: str
+    """The other machine's address, numeric, without a scope."""
+
+    async def send_all(self, some: bytes) -> None:
+        """Send all of it.
+
+        Raises:
+            LanFailed: the connection is lost.
+        """
+        ...
+
+    async def receive_some(self, most: int) -> bytes:
+        """Wait for bytes and return at most `most` of them; empty at the end.
+
+        Raises:
+            LanFailed: the connection is lost.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close it; what was sent still arrives. A second call does nothing."""
+        ...
+
+
+class Spot(Protocol):
+    """Our place on one segment, until it is closed."""
+
+    port: int
+    """Where it listens."""
+
+    async def tell(self, packet: bytes) -> None:
+        """Send a packet to the group.
+
+        Raises:
+            LanFailed: the system refuses.
+        """
+        ...
+
+    async def hear(self) -> tuple[bytes, str]:
+        """Wait for a packet to the group; return it and the address of a machine on the segment.
+
+        Raises:
+            LanFailed: the network is gone.
+        """
+        ...
+
+    async def accept(self) -> LanStream:
+        """Wait until somebody connects.
+
+        Raises:
+            LanFailed: the network is gone.
+        """
+        ...
+
+    async def connect(self, host: str, port: int) -> LanStream:
+        """Connect to a machine of the segment.
+
+        Raises:
+            LanFailed: nobody answers there.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Stop hearing and listening; streams stay. A second call does nothing."""
+        ...
+
+
+class Lan(Protocol):
+    """This machine's networks."""
+
+    def segments(self) -> tuple[Segment, ...]:
+        """Return the networks one could meet on just now: up, multicast, and not point-to-point."""
+        ...
+
+    async def open(self, segment: Segment) -> Spot:
+        """Open a spot with a random port.
+
+        Raises:
+            LanFailed: the network is gone, or the system refuses.
+        """
+        ...

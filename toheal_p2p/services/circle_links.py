@@ -1,0 +1,276 @@
+"""The links of one circle: prepared, connected, fed and closed as its machine asks.
+
+Several may be there for one member: the one that frames go over, one that is being opened beside
+it, and an older one that lets what is on its way arrive. Each has its attempt's name, and each
+ends with one `LinkClosed`, whatever ended it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+import trio
+from attrs import define, field
+
+from toheal_p2p.ports.channels import (
+    Channel,
+    ChannelFailed,
+    Channels,
+    PreparedChannel,
+    RelayServer,
+)
+from toheal_p2p.services.contained_channel import ContainedChannel
+from toheal_p2p.services.link import Link
+from toheal_protocol.machines import events as machine
+from toheal_protocol.model import Frame, MemberId
+
+OUTGOING_MOST: Final = 4096
+"""Frames that may wait for room on a link. The machine hands over 256 at most before it hears of
+them, and acknowledgements; beyond this, frames are dropped and sent again later."""
+
+DRAIN_LONGEST: Final = 5.0
+"""Seconds for what is on the way over a link that another one has replaced."""
+
+AGING: Final = 120.0
+"""Seconds before what a relay lent ends, when another link is opened beside: several attempts' time."""
+
+_log = logging.getLogger(__name__)
+
+
+async def no_servers() -> Sequence[RelayServer]:
+    """No relay does anything for a channel."""
+    return ()
+
+
+@define(eq=False)
+class HeldLink:
+    """A link, or the attempt to open one."""
+
+    member: MemberId
+    attempt: bytes
+    way: machine.LinkWay
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+    prepared: PreparedChannel | None = None
+    link: Link | None = None
+    until: float = math.inf
+    """When what a relay lent for it ends."""
+    outgoing: deque[Frame] = field(factory=deque)
+    has_outgoing: trio.Event = field(factory=trio.Event)
+
+    @property
+    def is_relayed(self) -> bool:
+        """Whether its frames pass a relay's TURN service just now."""
+        return self.link is not None and self.link.channel.is_relayed
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds to the peer and back; None until it was measured."""
+        return None if self.link is None else self.link.round_trip
+
+
+@define(eq=False)
+class CircleLinks:
+    """Acts for a circle's machine on links, and tells it what became of them.
+
+    Attributes:
+        take: gives an event to the machine.
+        room: waits until the committer takes more.
+        servers: what the circle's relays do for a channel just now.
+        nursery: where links live; None while the circle does not run.
+    """
+
+    take: Callable[[machine.Event], None]
+    room: Callable[[], Awaitable[None]]
+    channels: Channels | None
+    servers: Callable[[], Awaitable[Sequence[RelayServer]]]
+    nursery: trio.Nursery | None = field(default=None, init=False)
+    _held: dict[bytes, HeldLink] = field(factory=dict, init=False)
+    _routes: dict[MemberId, HeldLink] = field(factory=dict, init=False)
+
+    def route_to(self, member: MemberId) -> HeldLink | None:
+        """Return the link that frames to a member go over, if there is one."""
+        return self._routes.get(member)
+
+    async def drain_all(self) -> None:
+        """Let every link finish what is on its way. Put a deadline around it."""
+        async with trio.open_nursery() as nursery:
+            for held in list(self._held.values()):
+                if held.link is not None and held.link.is_open:
+                    nursery.start_soon(held.link.drain)
+
+    def prepare(self, effect: machine.PrepareLink) -> None:
+        """Begin an attempt."""
+        held = HeldLink(effect.member, effect.attempt, effect.way)
+        self._held[effect.attempt] = held  # here, so that a close finds it
+        self._start(self._prepare, effect, held)
+
+    def connect(self, effect: machine.ConnectLink) -> None:
+        """Go on with an attempt: the peer's half is here."""
+        self._start(self._connect, effect)
+
+    def close(self, effect: machine.CloseLink) -> None:
+        """End a link or an attempt, at once or after what is on its way."""
+        held = self._held.get(effect.attempt)
+        if held is None:
+            return
+        if effect.drains and held.link is not None and held.link.is_open:
+            self._start(self._drain, held)
+            return
+        self._forget(held)
+        held.scope.cancel()
+        if held.prepared is not None:
+            self._start(held.prepared.aclose)
+
+    def probe(self, effect: machine.ProbeLink) -> None:
+        """Have a link find out whether its peer is still there."""
+        held = self._held.get(effect.attempt)
+        if held is not None and held.link is not None:
+            held.link.probe()
+
+    def send(self, member: MemberId, frames: tuple[Frame, ...]) -> None:
+        """Send frames over the present link, in order."""
+        held = self._routes.get(member)
+        if held is None or held.link is None:
+            return  # it closed a moment ago; the machine hears of it and starts over
+        for frame in frames:
+            if held.outgoing or not _queued(held.link, frame):
+                if len(held.outgoing) < OUTGOING_MOST:
+                    held.outgoing.append(frame)
+                held.has_outgoing.set()
+
+    # ---- one attempt, one link
+
+    async def _prepare(self, effect: machine.PrepareLink, held: HeldLink) -> None:
+        with held.scope:
+            prepared = await self._prepared(effect, held)
+            if prepared is None:
+                self._over(held)
+                return
+            if self._held.get(held.attempt) is not held:
+                await prepared.aclose()
+                return
+            held.prepared = prepared
+            self.take(machine.LinkPrepared(held.member, held.attempt, prepared.blob))
+
+    async def _prepared(
+        self, effect: machine.PrepareLink, held: HeldLink
+    ) -> PreparedChannel | None:
+        if self.channels is None:
+            return None
+        servers = await self.servers() if effect.way is not machine.LinkWay.LAN else ()
+        held.until = min((server.until for server in servers), default=math.inf)
+        try:
+            return await self.channels.prepare(
+                controlling=effect.is_controlling, way=effect.way, servers=servers
+            )
+        except ChannelFailed:
+            return None
+        except Exception as error:  # noqa: BLE001  an adapter's fault ends this attempt and no more
+            _log.error("preparing a channel: %s", type(error).__name__)
+            return None
+
+    async def _connect(self, effect: machine.ConnectLink) -> None:
+        held = self._held.get(effect.attempt)
+        if held is None or held.prepared is None:
+            self.take(machine.LinkClosed(effect.member, effect.attempt))
+            return
+        held.scope = trio.CancelScope()  # preparing had its own
+        try:
+            with held.scope:
+                channel = await _connected(held.prepared, effect.their_blob)
+                held.prepared = None
+                await self._serve(effect, held, channel)
+        except* ChannelFailed:
+            pass  # said below, like every other end of a link
+        finally:
+            self._over(held)
+
+    async def _serve(self, effect: machine.ConnectLink, held: HeldLink, channel: Channel) -> None:
+        link = Link(ContainedChannel(channel), effect.keys)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(link.run)
+            held.link = link
+            self._routes[held.member] = held
+            nursery.start_soon(self._feed_link, held, link)
+            nursery.start_soon(self._age, held)
+            self.take(machine.LinkOpened(held.member, held.attempt))
+            async for frames in link.incoming:
+                self.take(machine.FramesArrived(held.member, frames + _more(link)))
+                await self.room()
+            nursery.cancel_scope.cancel()
+
+    async def _feed_link(self, held: HeldLink, link: Link) -> None:
+        """Hand over in order what waits for room."""
+        try:
+            while True:
+                while not held.outgoing:
+                    held.has_outgoing = trio.Event()
+                    await held.has_outgoing.wait()
+                await link.room()
+                while held.outgoing and _queued(link, held.outgoing[0]):
+                    held.outgoing.popleft()
+        except trio.ClosedResourceError:
+            return
+
+    async def _age(self, held: HeldLink) -> None:
+        """Tell in time that what a relay lent for a link ends."""
+        await trio.sleep_until(held.until - AGING)
+        while self.route_to(held.member) is held:
+            if held.is_relayed:
+                self.take(machine.LinkAging(held.member, held.attempt))
+            await trio.sleep(AGING / 4)
+
+    async def _drain(self, held: HeldLink) -> None:
+        if held.link is not None:
+            with trio.move_on_after(DRAIN_LONGEST):
+                await held.link.drain()
+        held.scope.cancel()
+
+    def _over(self, held: HeldLink) -> None:
+        self._forget(held)
+        if self.nursery is not None:
+            self.take(machine.LinkClosed(held.member, held.attempt))
+
+    def _forget(self, held: HeldLink) -> None:
+        if self._held.get(held.attempt) is held:
+            del self._held[held.attempt]
+        if self._routes.get(held.member) is held:
+            del self._routes[held.member]
+
+    def _start(self, work: Callable[..., Awaitable[object]], *args: object) -> None:
+        if self.nursery is not None:
+            self.nursery.start_soon(work, *args)
+
+
+async def _connected(prepared: PreparedChannel, their_blob: bytes) -> Channel:
+    try:
+        return await prepared.connect(their_blob)
+    except ChannelFailed:
+        raise
+    except Exception as error:  # noqa: BLE001  an adapter's fault ends this attempt and no more
+        _log.error("connecting a channel: %s", type(error).__name__)
+        raise ChannelFailed("the adapter failed") from None
+
+
+def _more(link: Link) -> tuple[Frame, ...]:
+    """Return what else has arrived: one decision and one acknowledgement for all of it."""
+    more: list[Frame] = []
+    with suppress(trio.WouldBlock, trio.EndOfChannel):
+        while True:
+            more.extend(link.incoming.receive_nowait())
+    return tuple(more)
+
+
+def _queued(link: Link, frame: Frame) -> bool:
+    try:
+        link.send_nowait(frame)
+    except trio.WouldBlock:
+        return False
+    except trio.ClosedResourceError:
+        return True  # the link is over: the machine hears of it and starts over
+    return True

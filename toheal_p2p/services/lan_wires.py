@@ -1,0 +1,167 @@
+"""The wires of one circle: links to members who were recognised in the same room.
+
+A wire is a link over a stream. It begins and ends by itself; the circle's machine hears of it with
+`LanMet` and `LanParted` and sends over it as long as it stands.
+
+Spec: docs/protocol/lan.md, sections 4.2, 5 and 6.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+from typing import Final
+
+import trio
+from attrs import define, field
+
+from toheal_p2p.ports.channels import ChannelFailed
+from toheal_p2p.services.committer import Committer
+from toheal_p2p.services.lan_channel import LanChannel
+from toheal_p2p.services.link import Link
+from toheal_protocol.machines import events as machine
+from toheal_protocol.model import Frame, MemberId
+from toheal_protocol.wire.link_record import LinkKeys
+
+BOTH_YOUNG: Final = 3.0
+"""Seconds within which two wires to one member count as made by both sides at once."""
+
+OUTGOING_MOST: Final = 4096
+"""Frames that may wait for room. The machine hands over 256 at most before it hears of them."""
+
+
+@define(eq=False)
+class _Wire:
+    number: int
+    link: Link
+    exporter: bytes = field(repr=False)
+    since: float
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+    outgoing: deque[Frame] = field(factory=deque)
+    has_outgoing: trio.Event = field(factory=trio.Event)
+
+
+@define(eq=False)
+class LanWires:
+    """Who of one circle is reached in the room just now.
+
+    Attributes:
+        take: gives the circle's machine an event.
+    """
+
+    take: Callable[[machine.Event], object]
+    committer: Committer
+    _wires: dict[MemberId, _Wire] = field(factory=dict, init=False)
+    _numbers: count[int] = field(factory=lambda: count(1), init=False)
+
+    def link_of(self, member: MemberId) -> Link | None:
+        """Return the link to a member in the room."""
+        wire = self._wires.get(member)
+        return None if wire is None else wire.link
+
+    def members(self) -> tuple[MemberId, ...]:
+        """Return who is in the room."""
+        return tuple(self._wires)
+
+    def send(self, member: MemberId, frames: tuple[Frame, ...]) -> bool:
+        """Send frames in order; False when there is no wire."""
+        wire = self._wires.get(member)
+        if wire is None:
+            return False
+        for frame in frames:
+            if wire.outgoing or not _queued(wire.link, frame):
+                if len(wire.outgoing) < OUTGOING_MOST:
+                    wire.outgoing.append(frame)
+                wire.has_outgoing.set()
+        return True
+
+    def close(self, member: MemberId, number: int) -> None:
+        """End this wire, if it still stands."""
+        wire = self._wires.get(member)
+        if wire is not None and wire.number == number:
+            wire.scope.cancel()
+
+    async def drain(self) -> None:
+        """Let both sides of every wire take what is on its way. Put a deadline around it."""
+        async with trio.open_nursery() as nursery:
+            for wire in self._wires.values():
+                nursery.start_soon(wire.link.drain)
+
+    async def serve(self, member: MemberId, channel: LanChannel, keys: LinkKeys) -> None:
+        """Run a wire from its proof to its end. Closes the channel."""
+        link = Link(channel, keys)
+        with suppress(ChannelFailed):
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(channel.run)
+                    await self._serve(member, link, channel.exporter)
+                    nursery.cancel_scope.cancel()
+            except* ChannelFailed:
+                pass  # it never proved itself: there was no wire
+
+    async def _serve(self, member: MemberId, link: Link, exporter: bytes) -> None:
+        wire = _Wire(next(self._numbers), link, exporter, trio.current_time())
+        with wire.scope:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(link.run)
+                if not self._may_stand(member, wire):
+                    nursery.cancel_scope.cancel()
+                    return
+                nursery.start_soon(_feed, wire)
+                self._wires[member] = wire
+                try:
+                    self.take(machine.LanMet(member, wire.number))
+                    async for frames in link.incoming:
+                        self.take(machine.LanArrived(member, frames + _more(link)))
+                        await self.committer.room()
+                finally:
+                    self._forget(member, wire)
+                nursery.cancel_scope.cancel()
+
+    def _may_stand(self, member: MemberId, wire: _Wire) -> bool:
+        """Let one wire to a member stand: the newer, or of two at once the same one on both sides."""
+        other = self._wires.get(member)
+        if other is None:
+            return True
+        if wire.since - other.since < BOTH_YOUNG and other.exporter < wire.exporter:
+            return False
+        other.scope.cancel()
+        return True
+
+    def _forget(self, member: MemberId, wire: _Wire) -> None:
+        if self._wires.get(member) is wire:
+            del self._wires[member]
+        self.take(machine.LanParted(member, wire.number))
+
+
+async def _feed(wire: _Wire) -> None:
+    """Hand over in order what waits for room."""
+    with suppress(trio.ClosedResourceError):
+        while True:
+            while not wire.outgoing:
+                wire.has_outgoing = trio.Event()
+                await wire.has_outgoing.wait()
+            await wire.link.room()
+            while wire.outgoing and _queued(wire.link, wire.outgoing[0]):
+                wire.outgoing.popleft()
+
+
+def _more(link: Link) -> tuple[Frame, ...]:
+    """Return what else has arrived: one decision and one acknowledgement for all of it."""
+    more: list[Frame] = []
+    with suppress(trio.WouldBlock, trio.EndOfChannel):
+        while True:
+            more.extend(link.incoming.receive_nowait())
+    return tuple(more)
+
+
+def _queued(link: Link, frame: Frame) -> bool:
+    try:
+        link.send_nowait(frame)
+    except trio.WouldBlock:
+        return False
+    except trio.ClosedResourceError:
+        return True  # the wire is over: the machine hears of it and starts over
+    return True

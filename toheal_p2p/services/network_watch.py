@@ -1,0 +1,46 @@
+"""Noticing that the network is another one, or that the machine slept."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import trio
+from attrs import define
+
+from toheal_p2p.ports.network import Look
+from toheal_protocol.model import WallTime
+
+LOOK_EVERY: Final = 2.0
+"""Seconds between two looks. A link that lost its network needs three more to know it, so twice as
+often would not be felt; each look costs a third of a millisecond, a sixtieth of a percent of a core."""
+
+JUMP: Final = 5.0
+"""Seconds by which the two clocks may part, or a look be late, before that counts as sleep. The wall
+clock goes on while a machine sleeps; the monotonic one stops or goes on, as the system likes."""
+
+
+@define(eq=False)
+class NetworkWatch:
+    """Calls `changed` each time the network is another one, and after sleep.
+
+    While `changed` runs nothing is looked at; what happened meanwhile is seen at the next look.
+    """
+
+    look: Look
+    wall_clock: Callable[[], WallTime]
+    changed: Callable[[], Awaitable[None]]
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Watch until cancelled."""
+        seen, at, wall = self.look(), trio.current_time(), self.wall_clock()
+        task_status.started()
+        while True:
+            await trio.sleep(LOOK_EVERY)
+            before, seen = seen, self.look()
+            passed, at = trio.current_time() - at, trio.current_time()
+            passed_outside, wall = self.wall_clock() - wall, self.wall_clock()
+            has_slept = passed > LOOK_EVERY + JUMP or abs(passed_outside - passed) > JUMP
+            if has_slept or seen != before:
+                await self.changed()
+                at, wall = trio.current_time(), self.wall_clock()
