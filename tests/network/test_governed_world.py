@@ -141,7 +141,7 @@ def is_quiet(world: World) -> bool:
 
 def are_agreed(world: World) -> bool:
     there = [person for person in world.people if is_in(person)]
-    return len({frozenset(now(person).members.items()) for person in there}) <= 1
+    return len({(now(person).heads, now(person).held) for person in there}) <= 1
 
 
 def assert_one_membership(world: World) -> None:
