@@ -406,6 +406,7 @@ def test_ctrl_c_ends_quietly_with_130(home: Path) -> None:
     assert process.stderr is not None
     assert "type: yes" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
+    process.wait(timeout=30)  # with its input still open: the end of that is another answer
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, "", "")
 
