@@ -402,6 +402,8 @@ def test_ctrl_c_ends_quietly_with_130(home: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # whoever started the tests in the background may have had them ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     assert "type: yes" in process.stderr.readline()
