@@ -9,6 +9,7 @@ from attrs import evolve
 
 from tests.support.entropy import SeededEntropy
 from tests.support.governance import Story
+from tests.support.personas import person as a_persona
 from tests.support.world import Person, World
 from toheal_protocol.envelope import (
     Content,
@@ -19,6 +20,7 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import RemoteError
+from toheal_protocol.identity import encode_card
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.addressing import open_deposit
 from toheal_protocol.machines.draft import Draft
@@ -41,7 +43,7 @@ from toheal_protocol.messages.acts import (
 from toheal_protocol.messages.announcement import Announcement, encode_announcement
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
 from toheal_protocol.messages.frames import Envelope, Note, decode_frame
-from toheal_protocol.messages.notes import Carried, Wanted
+from toheal_protocol.messages.notes import Acquaintance, Carried, Introduction, Wanted
 from toheal_protocol.model import Instant, MemberId, MessageId, OperationId, Role
 
 DAY = 24 * 3600
@@ -344,6 +346,7 @@ def test_a_listener_reads_and_cannot_write_and_may_again_later() -> None:
     world.run_for(60)
     assert counting_texts(theirs, ours) == ["do you hear"]
     assert counting_texts(third, theirs) == ["as a member"]
+    assert "as a listener" not in [text for _, text in third.texts()]
     give_role(ours, theirs, Role.MEMBER)
     world.run_for(60)
     theirs.say("a member again")
@@ -461,6 +464,37 @@ def test_operations_that_only_the_removed_could_bring_are_passed_on_by_others() 
     assert now(theirs).held == frozenset()
     assert now(theirs).members == now(ours).members
     assert gone.id not in now(theirs).members
+
+
+def test_an_act_whose_author_did_not_know_of_somebody_reaches_them_through_others() -> None:
+    """Apart, ours removed theirs, and left. For the others ours was out already, and theirs is in."""
+    world, (ours, theirs, third) = gather(21, 3)
+    world.disconnect(ours)
+    remove(ours, theirs)
+    remove(theirs, ours)
+    world.run_for(20)
+    second(third)
+    world.run_for(20)
+    ours.feed(m.Left())
+    world.heal()
+    world.run_for(300)
+    assert ours.id not in now(third).members and theirs.id in now(third).members
+    assert now(theirs).heads == now(third).heads
+    assert ours.id in now(theirs).left
+
+
+def test_a_removed_facilitator_introduces_nobody() -> None:
+    world, (ours, theirs, third, _fourth) = gather(22, 4, facilitators=3)
+    remove(ours, theirs)
+    world.run_for(20)
+    second(third)
+    world.run_for(20)
+    assert state(theirs).cold.stage is Stage.REMOVED
+    stranger = a_persona(91)
+    note = Introduction(Acquaintance(encode_card(stranger.card), "accomplice", bytes(32)))
+    acts(theirs, lambda draft: owe_note(draft, ours.id, note))
+    world.run_for(60)
+    assert stranger.member_id not in state(ours).cold.peers
 
 
 def test_a_charter_changed_asks_everybody_and_newcomers_get_the_new_one() -> None:

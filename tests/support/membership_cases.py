@@ -213,6 +213,43 @@ def a_listener_acts() -> Case:
     return Case(story, base, roles("", "B", "A"))
 
 
+def what_a_removal_knew_stands() -> Case:
+    story = circle_of(*"GHA", facilitators="FGH")
+    base = len(story.made)
+    proposal = story.remove("F", "G")
+    story.add("G", "D")
+    story.second("H", proposal)
+    return Case(story, base, roles("FH", "AD"))
+
+
+def an_accomplice_who_seconds_later_saves_nothing() -> Case:
+    story = circle_of(*"GHIA", facilitators="FGHI")
+    base, before = len(story.made), story.so_far()
+    proposal = story.remove("F", "G", known=before)
+    story.second("H", proposal, known=[*before, proposal])
+    story.add("G", "D", known=before)
+    story.second("I", proposal)
+    return Case(story, base, roles("FHI", "A"))
+
+
+def half_is_no_majority() -> Case:
+    story = circle_of("A")
+    base = len(story.made)
+    story.remove("A", "F")
+    return Case(story, base, roles("F", "A"), waiting=1)
+
+
+def whom_a_void_add_brought_in_adds_nobody() -> Case:
+    story = circle_of(*"GHIKA", facilitators="FGHIK")
+    base, before = len(story.made), story.so_far()
+    story.second("H", story.remove("F", "G"))
+    theirs = [*before, story.add("G", "D", known=before)]
+    theirs.append(story.promote("I", "D", known=theirs))
+    theirs.append(story.second("K", theirs[-1], known=theirs))
+    story.add("D", "E", known=theirs)
+    return Case(story, base, roles("FHIK", "A"))
+
+
 CASES: tuple[Callable[[], Case], ...] = (
     one_removes_a_member,
     a_member_removes_a_member,
@@ -234,5 +271,9 @@ CASES: tuple[Callable[[], Case], ...] = (
     leaving_is_for_good,
     two_charters_at_once,
     a_listener_acts,
+    what_a_removal_knew_stands,
+    an_accomplice_who_seconds_later_saves_nothing,
+    half_is_no_majority,
+    whom_a_void_add_brought_in_adds_nobody,
 )
 """In the order of the table."""
