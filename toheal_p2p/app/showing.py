@@ -19,8 +19,8 @@ from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.circle_links import HeldLink
 from toheal_protocol.machines.door import is_direct
 from toheal_protocol.machines.events import LinkWay
+from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.linking import direct_choices
-from toheal_protocol.machines.membership import membership_of
 from toheal_protocol.machines.state import Cold, Invitation, Stage, Standing
 from toheal_protocol.machines.voice import is_silenced
 from toheal_protocol.membership import Outcome

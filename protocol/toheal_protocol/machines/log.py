@@ -27,16 +27,11 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import MalformedFrame, RemoteError, TooFarAhead
+from toheal_protocol.machines.carrying import want
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Show, Tell
-from toheal_protocol.machines.membership import (
-    members,
-    our_view,
-    roll_in,
-    take_announcement,
-    unknown,
-    want,
-)
+from toheal_protocol.machines.ledgers import members, our_view, roll_in, unknown
+from toheal_protocol.machines.membership import take_announcement
 from toheal_protocol.machines.pair import MAX_BEYOND, owe_message
 from toheal_protocol.machines.records import DropHeld, PutEntry, PutHeld
 from toheal_protocol.machines.state import Held, Position, Stage, Standing
