@@ -83,12 +83,12 @@ def take_operations(
     Raises:
         MalformedFrame: more than a circle may have.
     """
-    _keep_texts(draft, announcements)
     before, operations = ledger_of(draft), [one.operation for one in announcements]
     here = {*before.numbers, *_held(before), *before.refused}
     fresh = {one.id: one for one in operations if one.id not in here}
     fresh = {key: one for key, one in fresh.items() if not _has_too_many(before, one)}
     if not fresh:
+        _keep_texts(draft, announcements)
         return
     if len(draft.cold.operations) + len(fresh) > MAX_OPERATIONS:
         raise MalformedFrame("more operations than a circle may have")
@@ -98,6 +98,7 @@ def take_operations(
     if kept:
         encoded = map(encode_operation, kept)
         draft.set_cold(operations=(*draft.cold.operations, *encoded))
+        _keep_texts(draft, announcements)
         carry_over(draft)
         pass_on(draft, [one.id for one in kept])
     if source is not None:
@@ -106,7 +107,13 @@ def take_operations(
 
 def _keep_texts(draft: Draft, announcements: Sequence[Announcement]) -> None:
     """Keep the texts of operations that are here, or come with them."""
-    texts = {named_text_of(one.operation): one.text for one in announcements if one.text}
+    known = ledger_of(draft)
+    here = {*known.numbers, *_held(known)}
+    texts = {
+        named_text_of(one.operation): one.text
+        for one in announcements
+        if one.text and one.operation.id in here
+    }
     texts = {name: text for name, text in texts.items() if name not in draft.cold.texts}
     if texts and len(draft.cold.texts) + len(texts) <= MAX_OPERATIONS:
         draft.set_cold(texts={**draft.cold.texts, **texts})
