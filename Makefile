@@ -33,7 +33,7 @@ demo: $(READY)
 
 test: $(READY)
 	$(PYTEST) -q -n 2 -m "$(QUICK)"
-	$(PYTEST) -q -m "$(LONGER)" || [ $$? -eq 5 ]
+	$(PYTEST) -q -n 2 -m "$(LONGER)" || [ $$? -eq 5 ]
 
 check: $(READY)
 	$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.linking import PACE
+from toheal_protocol.machines.linking import ATTEMPT_LIFE, PACE
 from toheal_protocol.machines.pair import pass_note
 from toheal_protocol.messages.notes import AskLink, LinkAnswer, LinkOffer
 from toheal_protocol.model import Instant, MemberId
@@ -244,7 +244,7 @@ def test_after_a_change_of_network_a_new_link_opens_beside_the_old_one(who: int)
 
 def test_a_change_of_network_that_took_the_relay_along_is_made_good_when_it_is_back() -> None:
     for who in (0, 1):
-        world, ours, theirs = two(703)
+        world, ours, theirs = two(711)
         one, other = (ours, theirs) if who == 0 else (theirs, ours)
         before = one.links[other.id]
         world.disconnect(one)
@@ -252,7 +252,7 @@ def test_a_change_of_network_that_took_the_relay_along_is_made_good_when_it_is_b
         world.run_for(60)
         assert one.links[other.id] == before
         world.reconnect(one)
-        world.run_for(10)
+        world.run_for(ATTEMPT_LIFE + PACE + 1)  # an attempt of before may have to end first
         assert one.links[other.id] != before
 
 

@@ -48,7 +48,7 @@ Toheal = Callable[..., Ended]
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder for which a process runs, with a fake application in it."""
-    home = tmp_path_factory.mktemp("home", numbered=False)
+    home = tmp_path_factory.mktemp("home")
     (home / "keyring").touch()
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.fake_app", str(home)],

@@ -191,10 +191,12 @@ def test_run_tells_where_it_can_be_reached(
         allow_loopback: bool,
         on_ready: Callable[[], None],
         on_trouble: Callable[[str], None],
+        on_progress: Callable[[str, dict[str, str | int]], None],
         on_fault: Callable[[BaseException], None],
     ) -> None:
         assert (passphrase, allow_loopback) == ("secret", False)
         Path(home, "local").touch()
+        on_progress("connecting", {"address": "toheal-relay://x"})
         on_ready()
 
     monkeypatch.setattr(starting, "run_until_stopped", run)
@@ -404,6 +406,7 @@ def test_ctrl_c_ends_quietly_with_130(home: Path) -> None:
     assert process.stderr is not None
     assert "type: yes" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
+    process.wait(timeout=30)  # with its input still open: the end of that is another answer
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (130, "", "")
 

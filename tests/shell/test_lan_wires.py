@@ -7,7 +7,7 @@ import trio
 from attrs import define, field
 from trio.testing import MockClock
 
-from tests.support.memory_lan import MemoryNetwork
+from tests.support.memory_lan import SOMEBODY, MemoryNetwork
 from tests.support.vaults import MemoryVault
 from toheal_p2p.services.committer import Committer
 from toheal_p2p.services.lan_channel import LanChannel
@@ -49,8 +49,8 @@ class Pair:
     async def connect(self, name: bytes) -> None:
         """Make a connection whose exporter is this, and let it become a wire."""
         one, other = self.network.host(), self.network.host()
-        listening = await other.open(other.segments()[0])
-        calling = await one.open(one.segments()[0])
+        listening = await other.open(other.segments()[0], SOMEBODY)
+        calling = await one.open(one.segments()[0], SOMEBODY)
         mine = await calling.connect(other.address, listening.port)
         yours = await listening.accept()
         exporter = name * 32
@@ -127,8 +127,10 @@ async def test_a_wire_whose_proof_does_not_fit_never_stands(autojump_clock: Mock
         pair = Pair(nursery)
         await pair.connect(b"a")
         one, other = pair.network.host(), pair.network.host()
-        listening = await other.open(other.segments()[0])
-        mine = await (await one.open(one.segments()[0])).connect(other.address, listening.port)
+        listening = await other.open(other.segments()[0], SOMEBODY)
+        mine = await (await one.open(one.segments()[0], SOMEBODY)).connect(
+            other.address, listening.port
+        )
         keys = derive_link_keys(b"x" * 32, b"x" * 32, is_controlling=True)
         await pair.ours.wires.serve(MemberId(b"n" * 32), LanChannel(mine, b"x" * 32), keys)
         assert pair.ours.wires.members() == (THEIRS,)

@@ -40,6 +40,8 @@ FAMILIES = {
     "content_note": vocabulary.CONTENT_NOTES,
     "check": vocabulary.CHECK_CODES,
     "entry": vocabulary.ENTRY_KINDS,
+    "setting": vocabulary.SETTING_NAMES,
+    "progress": vocabulary.PROGRESS_CODES,
     "act_state": vocabulary.ACT_STATES,
     "act_reason": vocabulary.ACT_REASONS,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b32encode
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import combinations
@@ -17,9 +18,10 @@ from tests.support.applications import (
     circle_of_two,
     eventually,
 )
-from tests.support.lan_packets import names_in, shapes_of
+from tests.support.memory_lan import SOMEBODY, Announced, MemorySpot
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.refusals import Refused
+from toheal_p2p.ports.lan import Appeared, Vanished
 from toheal_protocol.machines.lan_recognition import HELLO_SIZE, MARKS_SIZE, PROOF_SIZE
 from toheal_protocol.model import WallTime
 
@@ -83,8 +85,7 @@ async def test_nothing_leaves_or_listens_while_it_is_closed(autojump_clock: Mock
     async with a_village() as village:
         ours, theirs, circle = await circle_of_two(village)
         await trio.sleep(2 * HOUR)
-        assert village.room.sent == []
-        assert village.room.spots == []
+        assert village.room.sent == village.room.announced == village.room.spots == []
         await open_both(ours, theirs)
         await eventually(lambda: are_in_room(ours, theirs, circle))
         for app in (ours, theirs):
@@ -93,7 +94,8 @@ async def test_nothing_leaves_or_listens_while_it_is_closed(autojump_clock: Mock
         await say(ours, circle, "not over the local network")
         await trio.sleep(2 * HOUR)
         assert village.room.spots == []
-        assert [one for one in village.room.sent if one.at > closed_at] == []
+        room = village.room
+        assert [one for one in (*room.sent, *room.announced) if one.at > closed_at] == []
         assert {view.state for view in await ours.meeting.views()} == {"closed"}
 
 
@@ -174,26 +176,29 @@ async def test_a_network_without_multicast_is_called_silent(autojump_clock: Mock
         assert {check.code for check in await ours.doctor()} & {"lan_met"}
 
 
+def names_of(announced: Iterable[Announced]) -> set[str]:
+    """Return every label, instance and host name."""
+    all_names = [one.names for one in announced]
+    return {name for names in all_names for name in (names.label, names.instance, names.host)}
+
+
 async def test_names_ports_and_services_are_others_every_day(autojump_clock: MockClock) -> None:
-    """Over three days nothing comes again but the shape, which packets of any circle have."""
     async with a_village() as village:
-        shapes = shapes_of(await packets_of_a_foreign_circle(village))
         ours, theirs, circle = await circle_of_two(village)
         village.relay.stop()
-        names: list[set[bytes]] = []
+        names: list[set[str]] = []
         ports: list[set[int]] = []
         streams: list[set[bytes]] = []
         for _ in range(3):
             village.room.sent.clear()
+            village.room.announced.clear()
             await open_both(ours, theirs, seconds=HOUR)
             await eventually(lambda: are_in_room(ours, theirs, circle))
             await say(ours, circle, "the same words every day")
             await trio.sleep(90)
-            packets = [one.bytes for one in village.room.packets()]
-            assert shapes_of(packets) == shapes
-            names.append(names_in(packets))
-            ports.append({spot.port for spot in village.room.spots})
-            streams.append(pieces(one.bytes for one in village.room.sent if one.to != "group"))
+            names.append(names_of(village.room.announced))
+            ports.append({one.names.port for one in village.room.announced})
+            streams.append(pieces(one.bytes for one in village.room.sent))
             for app in (ours, theirs):
                 await app.meeting.close(None)
                 turn_clock(app, by=DAY)
@@ -211,15 +216,6 @@ def turn_clock(app: Application, *, by: int) -> None:
 
 def _later(clock: Callable[[], WallTime], by: int) -> WallTime:
     return WallTime(clock() + by)
-
-
-async def packets_of_a_foreign_circle(village: Village) -> list[bytes]:
-    other = await village.start("غريب")
-    await other.circle_create("room", relays=[], direct=False, charter="-", nickname=None)
-    await other.meeting.open(None, seconds=HOUR, interfaces=())
-    await trio.sleep(90)
-    await other.meeting.close(None)
-    return [one.bytes for one in village.room.packets()]
 
 
 def pieces(streams: Iterable[bytes]) -> set[bytes]:
@@ -244,13 +240,41 @@ async def test_the_day_turns_while_it_is_open_and_the_wire_stays(autojump_clock:
         assert len(village.room.streams) <= streams + 2, "at most one try that found it needless"
 
 
-async def test_clocks_that_are_a_day_apart_meet(autojump_clock: MockClock) -> None:
+async def test_clocks_on_another_date_do_not_meet_and_do_when_they_agree(
+    autojump_clock: MockClock,
+) -> None:
+    """What asking for one day's service only costs; whoever asked for more would tie the days together."""
     async with a_village() as village:
         ours, theirs, circle = await circle_of_two(village)
         village.relay.stop()
         turn_clock(theirs, by=DAY)
         await open_both(ours, theirs)
+        await trio.sleep(120)
+        assert await kinds(ours, circle) == {"none"}
+        labels = {one.host: one.names.label for one in village.room.announced}
+        assert len(village.room.announced) == len(set(labels.values())) == 2, "one label each"
+        await ours.meeting.close(None)
+        turn_clock(ours, by=DAY)
+        await ours.meeting.open(None, seconds=HOUR, interfaces=())
         await eventually(lambda: are_in_room(ours, theirs, circle))
+
+
+async def test_two_openings_of_one_day_have_the_service_in_common_only(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_village() as village:
+        ours, _, _ = await circle_of_two(village)
+        for _ in range(2):
+            await ours.meeting.open(None, seconds=HOUR, interfaces=())
+            await trio.sleep(5)
+            await ours.meeting.close(None)
+        first, second = (one.names for one in village.room.announced)
+        assert first.label == second.label
+        assert not {first.instance, first.host, first.port} & {
+            second.instance,
+            second.host,
+            second.port,
+        }
 
 
 async def test_two_circles_have_nothing_in_common_but_the_address(
@@ -258,14 +282,14 @@ async def test_two_circles_have_nothing_in_common_but_the_address(
 ) -> None:
     async with a_village() as village:
         ours = await village.start("نورس")
-        names: list[set[bytes]] = []
+        names: list[set[str]] = []
         ports: list[int] = []
         for name in ("evening", "morning"):
-            village.room.sent.clear()
+            village.room.announced.clear()
             await ours.circle_create(name, relays=[], direct=False, charter="-", nickname=None)
             await ours.meeting.open(name, seconds=HOUR, interfaces=())
             await trio.sleep(5)
-            names.append(names_in(one.bytes for one in village.room.packets()))
+            names.append(names_of(village.room.announced))
             ports += [spot.port for spot in village.room.spots]
             await ours.meeting.close(None)
         assert len(set(ports)) == 2
@@ -312,11 +336,17 @@ async def test_who_leaves_the_circle_is_not_found_any_more(autojump_clock: MockC
 # ---- strangers
 
 
+async def a_stranger(village: Village) -> MemorySpot:
+    """Somebody of no circle of ours, on a machine of their own."""
+    host = village.room.host()
+    return await host.open(host.segments()[0], SOMEBODY)
+
+
 async def test_a_stranger_learns_nothing_and_is_sent_away(autojump_clock: MockClock) -> None:
     """Whatever a stranger says, or whether it says nothing: random bytes of one length, then the end."""
     async with a_village() as village:
         await meet(village)
-        stranger = await village.room.host().open(next(iter(village.hosts.values())).segments()[0])
+        stranger = await a_stranger(village)
         spot = next(one for one in village.room.spots if one.host is village.hosts["نورس"])
         answers = []
         for said in (
@@ -355,9 +385,8 @@ async def test_a_crowd_of_strangers_keeps_no_member_out(autojump_clock: MockCloc
         await ours.meeting.open(None, seconds=HOUR, interfaces=())
         await trio.sleep(1)
         [spot] = village.room.spots
-        segment = village.hosts["نورس"].segments()[0]
         held = []
-        stranger = await village.room.host().open(segment)
+        stranger = await a_stranger(village)
         for _ in range(200):
             held.append(await stranger.connect(spot.host.address, spot.port))
         await trio.sleep(1)
@@ -374,44 +403,93 @@ async def test_a_crowd_of_strangers_keeps_no_member_out(autojump_clock: MockCloc
         assert len(still_open) == 1
 
 
-async def test_a_flood_of_adverts_keeps_no_member_out(autojump_clock: MockClock) -> None:
-    """Somebody heard today's service and announces hundreds of instances under it."""
-    from base64 import b32encode
-
-    from toheal_protocol.wire.lan_dns import Advert, encode_advert
-
+@pytest.mark.parametrize(
+    ("addresses", "waits"),
+    [(1, 1.0), (20, 20.0)],
+    ids=["one machine that is silent", "many that refuse"],
+)
+async def test_a_flood_of_announcements_keeps_no_member_out(
+    autojump_clock: MockClock, addresses: int, waits: float
+) -> None:
+    """Somebody heard today's service and announces hundreds of instances, of which none is a member."""
     async with a_village() as village:
         ours, theirs, circle = await circle_of_two(village)
         village.relay.stop()
         await ours.meeting.open(None, seconds=HOUR, interfaces=())
         await trio.sleep(1)
-        label = village.room.packets()[0].bytes.split(b"\x0f_")[1][:14].decode()
-        stranger = village.room.host()
-        flooding = await stranger.open(stranger.segments()[0])
+        [spot] = village.room.spots
+        stranger = await a_stranger(village)
+        hosts = [stranger.host.address, *(f"192.0.2.{100 + number}" for number in range(19))]
         for number in range(300):
-            name = b32encode(number.to_bytes(10, "big")).decode().lower()
-            await flooding.tell(encode_advert(Advert(label, name, name, flooding.port)))
+            host = hosts[number % addresses]
+            spot.tell(Appeared(name_number(number), host, stranger.port))
+        await trio.sleep(waits)
+        await theirs.meeting.open(None, seconds=HOUR, interfaces=())
+        await trio.sleep(1)
+        member = next(one for one in village.room.spots if one.host is village.hosts["Salma"])
+        [opened] = ours.meeting._open.values()  # type: ignore[attr-defined]
+        assert member.names.instance in opened.meeting._found
+        assert len(opened.meeting._found) <= 64
+        await eventually(lambda: are_in_room(ours, theirs, circle), within=60)
+
+
+def name_number(number: int) -> str:
+    return b32encode(number.to_bytes(10, "big")).decode().lower()
+
+
+async def test_who_announces_a_third_machine_has_us_call_it_a_few_times_only(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_village() as village:
+        ours, _, _ = await circle_of_two(village)
+        await ours.meeting.open(None, seconds=HOUR, interfaces=())
+        await trio.sleep(1)
+        [spot] = village.room.spots
+        third = await a_stranger(village)
+        calls: list[float] = []
+
+        async def count() -> None:
+            while True:
+                await (await third.accept()).aclose()
+                calls.append(trio.current_time())
 
         async with trio.open_nursery() as nursery:
-
-            async def hang_up() -> None:
-                while True:
-                    await (await flooding.accept()).aclose()
-
-            nursery.start_soon(hang_up)
-            await trio.sleep(20)
-            await theirs.meeting.open(None, seconds=HOUR, interfaces=())
-            await eventually(lambda: are_in_room(ours, theirs, circle), within=60)
+            nursery.start_soon(count)
+            for number in range(1000):
+                spot.tell(Appeared(name_number(number), third.host.address, third.port))
+                await trio.sleep(0.1)
+            await trio.sleep(200)
             nursery.cancel_scope.cancel()
+        assert max(sum(0 <= at - first < 9.9 for at in calls) for first in calls) <= 16
+        said = [one.bytes for one in village.room.sent if one.to == third.host.address]
+        assert {len(one) for one in said} == {HELLO_SIZE}
 
 
-async def test_packets_that_are_no_packets_change_nothing(autojump_clock: MockClock) -> None:
+async def test_goodbyes_that_a_stranger_says_for_a_member_end_nothing(
+    autojump_clock: MockClock,
+) -> None:
     async with a_village() as village:
         ours, theirs, circle = await meet(village)
-        label = village.room.packets()[0].bytes.split(b"\x0f_")[1][:14]
-        for spot in list(village.room.spots):
-            for packet in (b"", label, bytes(12) + label, b"\xff" * 200 + label, label * 200):
-                spot.take(packet, "192.0.2.99")
-        await say(ours, circle, "goes on")
+        for spot in village.room.spots:
+            for other in village.room.spots:
+                spot.tell(Vanished(other.names.instance))
+        await trio.sleep(30)
+        assert await are_in_room(ours, theirs, circle)
+
+
+async def test_who_walks_away_is_called_once_a_minute_until_the_network_forgets_them(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_village() as village:
+        ours, _, _ = await meet(village)
+        host = village.hosts["Salma"]
+        [spot] = [one for one in village.room.spots if one.host is village.hosts["نورس"]]
+        [gone] = [one for one in village.room.spots if one.host is host]
+        host.walk_away()
+        await trio.sleep(300)
+        assert len(ours.meeting._open) == 1  # type: ignore[attr-defined]
+        [opened] = ours.meeting._open.values()  # type: ignore[attr-defined]
+        assert set(opened.meeting._found) == {gone.names.instance}
+        spot.tell(Vanished(gone.names.instance))
         await trio.sleep(1)
-        assert await texts(theirs, circle) == ["goes on"]
+        assert not opened.meeting._found

@@ -18,18 +18,19 @@ from toheal_p2p.ports.relays import RelayLost
 from toheal_p2p.services.relay_connection import (
     EVENTS,
     HAIL_AFTER,
-    LONGEST_PAUSE,
     MOST_DEPOSITS,
-    PATIENCE,
     Deposited,
     DepositRefused,
     MailArrived,
     RelayConnection,
     RelayDown,
     RelayEvent,
+    RelayHeard,
+    RelaySilent,
     RelayUp,
     WatchedMailbox,
 )
+from toheal_p2p.services.relay_line import DOUBT, LONGEST_PAUSE, PATIENCE
 from toheal_protocol.crypto import SigningSeed, token_of
 from toheal_protocol.errors import LocalError
 from toheal_protocol.model import DepositToken
@@ -263,9 +264,50 @@ async def test_a_relay_that_owes_an_answer_and_is_silent_is_left_soon(
         relay.is_mute = True
         connection.deposit(1, BOX.address, TOKEN, b"frame")
         began = trio.current_time()
+        assert await next_event(connection) == RelaySilent()
+        assert DOUBT <= trio.current_time() - began <= DOUBT + 0.1
         assert await next_event(connection) == DepositRefused(1, 0.0)
         assert await next_event(connection) == RelayDown("closed")
         assert trio.current_time() - began <= PATIENCE + 0.1
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_a_relay_that_was_only_slow_is_doubted_and_heard_again(
+    autojump_clock: Clock,
+) -> None:
+    relay = MemoryRelay()
+    connection = connection_to(relay)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(connection.run)
+        assert await next_event(connection) == RelayUp(relay.boot)
+        relay.is_slow_by = 4.0
+        connection.deposit(1, BOX.address, TOKEN, bytes(50_000))
+        began = trio.current_time()
+        assert await next_event(connection) == Deposited(1)  # 50 kB may take twelve seconds
+        connection.deposit(2, BOX.address, TOKEN, b"frame")
+        assert await next_event(connection) == RelaySilent()
+        assert await next_event(connection) == RelayHeard()
+        assert await next_event(connection) == Deposited(2)
+        assert trio.current_time() - began <= 2 * relay.is_slow_by + 0.1
+        assert relay.dials == 1
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_a_pause_before_the_next_attempt_can_be_cut_short(autojump_clock: Clock) -> None:
+    relay = MemoryRelay()
+    relay.stop()
+    connection = connection_to(relay)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(connection.run)
+        await trio.sleep(3600.5)
+        relay.start()
+        connection.hurry()
+        assert await next_event(connection) == RelayDown("unreachable")
+        began = trio.current_time()
+        assert await next_event(connection) == RelayUp(relay.boot)
+        assert trio.current_time() == began
         nursery.cancel_scope.cancel()
 
 
@@ -281,6 +323,7 @@ async def test_a_relay_that_is_gone_without_a_word_is_noticed(autojump_clock: Cl
         assert relay.dials == 1  # an idle relay that answers hails is kept
         relay.is_mute = True
         began = trio.current_time()
+        assert await next_event(connection) == RelaySilent()
         assert await next_event(connection) == RelayDown("closed")
         assert trio.current_time() - began <= HAIL_AFTER + 2 * PATIENCE
         nursery.cancel_scope.cancel()

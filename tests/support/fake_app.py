@@ -33,9 +33,11 @@ from toheal_p2p.app.interface import (
     MeetingView,
     MemberView,
     RelayView,
+    Report,
     WaitingView,
 )
 from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
+from toheal_p2p.app.settings_interface import SettingView
 from toheal_p2p.app.spoken_interface import LookedUpView, SpokenView
 from toheal_p2p.app.vocabulary import SpokenState
 from toheal_p2p.cli.local_server import serve
@@ -59,6 +61,7 @@ def refuse(code: RefusalCode) -> Refused:
         "path": "/tmp/x",
         "suggestion": "y",
         "tries": 2,
+        "choices": "a, b",
     }
     return Refused(code, **{name: facts[name] for name in FACTS.get(code, ())})
 
@@ -132,6 +135,30 @@ class FakeMeetings:
 
 
 @define(eq=False)
+class FakeSettings:
+    """One setting that takes anything, and one that comes later."""
+
+    proxy: str = "none"
+
+    async def list(self) -> Sequence[SettingView]:
+        return [await self.get("proxy"), await self.get("country")]
+
+    async def get(self, name: str) -> SettingView:
+        if name == "country":
+            return SettingView("country", "none", (), comes_later=True)
+        if name != "proxy":
+            raise Refused("no_such_setting", name=name)
+        return SettingView("proxy", self.proxy, (), comes_later=False)
+
+    async def set(self, name: str, value: str) -> SettingView:
+        if name == "country":
+            raise Refused("setting_later", name=name)
+        await self.get(name)
+        self.proxy = value
+        return await self.get(name)
+
+
+@define(eq=False)
 class FakeApp(FakeGovernance):
     """See the module."""
 
@@ -144,6 +171,7 @@ class FakeApp(FakeGovernance):
     produced: int = 0
     following: int = 0
     news: trio.Event = field(factory=trio.Event)
+    settings: FakeSettings = field(factory=lambda: FakeSettings())
     meeting: FakeMeetings = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -190,6 +218,9 @@ class FakeApp(FakeGovernance):
         found = await self._find(circle)
         self.circles[self.circles.index(found)] = evolve(found, state="left")
 
+    async def circle_seen(self, circle: str) -> None:
+        await self._find(circle)
+
     async def invite(self, circle: str, *, expires_in: int) -> InvitationView:
         await self._find(circle)
         return InvitationView(_id("seat"), LINK, NOW + expires_in)
@@ -203,7 +234,9 @@ class FakeApp(FakeGovernance):
         if not _id("seat").startswith(invitation):
             raise Refused("no_such_invitation", name=invitation)
 
-    async def look_at_invitation(self, link: str) -> InvitationContentView:
+    async def look_at_invitation(
+        self, link: str, *, report: Report | None = None
+    ) -> InvitationContentView:
         if link != LINK:
             raise Refused("invitation_malformed")
         return InvitationContentView("حلقة المساء", "Sam", self.charter, NOW + 60)

@@ -1,7 +1,8 @@
 """A local network in memory, for tests of meeting in virtual time. `MemoryHost` fulfils `ports.lan.Lan`.
 
-Each host has one address on one network. Multicast can be blocked, hosts can walk away, and everything
-that was ever sent is kept for whoever wants to look at it.
+Each host has one address on one network. Whoever opens a spot is told at once who is announced there
+under the same label, and they are told of it. Multicast can be blocked, hosts can walk away, and
+everything that was ever announced or sent is kept for whoever wants to look at it.
 """
 
 from __future__ import annotations
@@ -10,17 +11,21 @@ import math
 from itertools import count
 
 import trio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from toheal_p2p.ports.lan import LanFailed, LanStream, Segment
+from toheal_p2p.ports.lan import Appeared, LanFailed, LanStream, Segment, Vanished
+from toheal_protocol.machines.lan_names import Names
 
 DELAY = 0.001
 """Seconds a packet takes."""
 
+SOMEBODY = Names("a" * 14, "b" * 16, "c" * 16, 40_000)
+"""Names for whoever needs no others."""
+
 
 @frozen
 class Sent:
-    """Something that was on the network: a packet to the group, or bytes of a stream."""
+    """Bytes of a stream."""
 
     at: float
     host: str
@@ -28,24 +33,29 @@ class Sent:
     bytes: bytes
 
 
+@frozen
+class Announced:
+    """Somebody was announced; `names` with the port where they listen."""
+
+    at: float
+    host: str
+    names: Names
+
+
 @define(eq=False)
 class MemoryNetwork:
     """One room's network."""
 
     blocks_multicast: bool = False
+    announced: list[Announced] = field(factory=list)
     sent: list[Sent] = field(factory=list)
     spots: list[MemorySpot] = field(factory=list)
     streams: list[MemoryLanStream] = field(factory=list)
     _hosts: count[int] = field(factory=lambda: count(1))
-    _ports: count[int] = field(factory=lambda: count(40_000))
 
     def host(self) -> MemoryHost:
         """Let one more machine join."""
         return MemoryHost(self, f"192.0.2.{next(self._hosts)}")
-
-    def packets(self) -> list[Sent]:
-        """Everything that was said to the group."""
-        return [one for one in self.sent if one.to == "group"]
 
 
 @define(eq=False)
@@ -59,12 +69,14 @@ class MemoryHost:
     def segments(self) -> tuple[Segment, ...]:
         return (Segment("room0", 1, self.address, 24),) if self.is_here else ()
 
-    async def open(self, segment: Segment) -> MemorySpot:
-        await trio.lowlevel.checkpoint()
+    async def open(self, segment: Segment, names: Names) -> MemorySpot:
+        await trio.sleep(DELAY)
         if not self.is_here:
             raise LanFailed("gone")
-        spot = MemorySpot(self, next(self.network._ports))
-        self.network.spots.append(spot)
+        taken = {spot.port for spot in self.network.spots if spot.host is self}
+        port = next(port for port in count(names.port) if port not in taken)
+        spot = MemorySpot(self, evolve(names, port=port))
+        spot.announce()
         return spot
 
     def walk_away(self) -> None:
@@ -80,9 +92,10 @@ class MemorySpot:
     """Fulfils `ports.lan.Spot`."""
 
     host: MemoryHost
-    port: int
-    _heard: trio.MemorySendChannel[tuple[bytes, str]] = field(init=False)
-    _hearing: trio.MemoryReceiveChannel[tuple[bytes, str]] = field(init=False)
+    names: Names
+    has_heard_others: bool = False
+    _heard: trio.MemorySendChannel[Appeared | Vanished] = field(init=False)
+    _hearing: trio.MemoryReceiveChannel[Appeared | Vanished] = field(init=False)
     _came: trio.MemorySendChannel[MemoryLanStream] = field(init=False)
     _coming: trio.MemoryReceiveChannel[MemoryLanStream] = field(init=False)
 
@@ -90,25 +103,43 @@ class MemorySpot:
         self._heard, self._hearing = trio.open_memory_channel(1000)
         self._came, self._coming = trio.open_memory_channel(math.inf)
 
-    async def tell(self, packet: bytes) -> None:
-        await trio.sleep(DELAY)
+    @property
+    def port(self) -> int:
+        return self.names.port
+
+    @property
+    def shown(self) -> Appeared:
+        """What others hear of it."""
+        return Appeared(self.names.instance, self.host.address, self.port)
+
+    def announce(self) -> None:
         network = self.host.network
-        if not self.host.is_here:
-            raise LanFailed("gone")
-        network.sent.append(Sent(trio.current_time(), self.host.address, "group", packet))
-        for spot in list(network.spots):
-            is_own_machine = spot.host is self.host
-            if spot.host.is_here and (is_own_machine or not network.blocks_multicast):
-                spot.take(packet, self.host.address)
+        network.spots.append(self)
+        network.announced.append(Announced(trio.current_time(), self.host.address, self.names))
+        for other in network.spots:
+            if self._is_heard_by(other):
+                other.take(self, self.shown)
+                self.take(other, other.shown)
 
-    def take(self, packet: bytes, host: str) -> None:
-        """Have it hear a packet."""
+    def take(self, sender: MemorySpot, news: Appeared | Vanished) -> None:
+        """Have it hear something of somebody's."""
+        self.has_heard_others = self.has_heard_others or sender.host is not self.host
+        if sender.names.label == self.names.label:
+            self.tell(news)
+
+    def tell(self, news: Appeared | Vanished) -> None:
+        """Have it hear this, whoever said it."""
         try:
-            self._heard.send_nowait((packet, host))
+            self._heard.send_nowait(news)
         except (trio.WouldBlock, trio.BrokenResourceError):
-            pass  # as a full socket buffer: lost
+            pass  # as the real one: lost
 
-    async def hear(self) -> tuple[bytes, str]:
+    def _is_heard_by(self, other: MemorySpot) -> bool:
+        is_own_machine = other.host is self.host
+        are_here = self.host.is_here and other.host.is_here
+        return are_here and (is_own_machine or not self.host.network.blocks_multicast)
+
+    async def hear(self) -> Appeared | Vanished:
         try:
             return await self._hearing.receive()
         except trio.EndOfChannel:
@@ -139,6 +170,9 @@ class MemorySpot:
     async def aclose(self) -> None:
         if self in self.host.network.spots:
             self.host.network.spots.remove(self)
+            for other in self.host.network.spots:
+                if self._is_heard_by(other):
+                    other.take(self, Vanished(self.names.instance))
         self._heard.close()
         self._came.close()
         await trio.lowlevel.checkpoint()

@@ -13,6 +13,8 @@ from tests.support.entropy import SeededEntropy
 from toheal_p2p.ports.relays import Reason, RelayLost
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.model import Instant
+from toheal_protocol.wire.mailbox import Deposit, decode_command
+from toheal_protocol.wire.mailbox_answers import DONE, encode_reply
 from toheal_protocol.wire.relay_address import RelayAddress
 from toheal_relay.desk import Desk, Visitor
 from toheal_relay.limits import Limits
@@ -39,6 +41,12 @@ class MemoryRelay:
         """A reason that every attempt to dial meets, if not None."""
         self.is_mute = False
         """Whether it swallows everything and says nothing, as behind a dead network."""
+        self.is_slow_by = 0.0
+        """Seconds that each message of a client takes to get here."""
+        self.is_forgetful = False
+        """Whether it answers for deposits and keeps none."""
+        self.is_brusque = False
+        """Whether it ends each connection right after its hello."""
         self.heard: list[bytes] = []
         """Every message that any client sent, in order."""
         self.dials = 0
@@ -67,7 +75,20 @@ class MemoryRelay:
         if visitor is None:
             raise RelayLost("full")
         channel = self._channels[visitor] = MemoryRelayChannel(self, visitor)
+        if self.is_brusque:
+            channel.is_brusque = True
         return channel
+
+    def limit(self, limits: Limits) -> None:
+        """Have other limits from now on, for what lies here and comes."""
+        self._limits = limits
+        self.desk.limits = limits
+        self.desk._mailboxes._limits = limits
+
+    def wake_all(self) -> None:
+        """Let everybody look again, as when a line that was blocked is free."""
+        for channel in self._channels.values():
+            channel.news.set()
 
     def restart(self) -> None:
         """Forget everything and everybody, as a restarted process does."""
@@ -109,6 +130,7 @@ class MemoryRelayChannel:
 
     def __init__(self, relay: MemoryRelay, visitor: Visitor) -> None:
         self.news = trio.Event()
+        self.is_brusque = False
         self._relay = relay
         self._visitor = visitor
         self._lost: Reason | None = None
@@ -119,8 +141,14 @@ class MemoryRelayChannel:
         for message in messages:
             if self._lost is not None:
                 raise RelayLost(self._lost)
+            if relay.is_slow_by:
+                await trio.sleep(relay.is_slow_by)
             relay.heard.append(message)
             if relay.is_mute:
+                continue
+            if relay.is_forgetful and isinstance(command := decode_command(message), Deposit):
+                relay.desk._say(self._visitor, encode_reply(command.number, [DONE]))
+                relay.wake()
                 continue
             try:
                 pause = relay.desk.receive(self._visitor, message, now=_now())
@@ -139,6 +167,8 @@ class MemoryRelayChannel:
             self.news = trio.Event()
             messages = self._next_messages()
             if messages:
+                if self.is_brusque:
+                    self.lose("closed")
                 return messages
             await self.news.wait()
 

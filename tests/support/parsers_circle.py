@@ -172,10 +172,10 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     Declined(),
     NewCard(encode_card(_THEIRS.card)),
     YourHead(9, _MID),
-    Carried((encode_announcement(Announcement(CREATE)), encode_announcement(Announcement(ADD)))),
-    Wanted((OperationId(b"o" * 32),)),
     AskLink(),
     DirectChoice(True, 3),
+    Carried((encode_announcement(Announcement(CREATE)), encode_announcement(Announcement(ADD)))),
+    Wanted((OperationId(b"o" * 32),)),
 )
 """One of each kind; a test says that none is missing."""
 

@@ -6,19 +6,12 @@ from collections.abc import Callable
 
 from tests.support.entropy import SeededEntropy
 from toheal_protocol.machines import lan_recognition as recognition
-from toheal_protocol.machines.lan_keys import KnownPeer, PairKey, labels_around
-from toheal_protocol.machines.lan_keys import LanSecret as _Secret
+from toheal_protocol.machines.lan_keys import KnownPeer, PairKey
 from toheal_protocol.model import MemberId
-from toheal_protocol.wire.lan_dns import Advert, decode_packet, encode_advert, encode_question
 
-LABELS = labels_around(_Secret(bytes(32)), 20_000)
-ADVERT = Advert(LABELS[0], "abcdefghijklmnop", "q234567abcdefghi", 40_000)
+INSTANCE = "abcdefghijklmnop"
 OURS, THEIRS = MemberId(b"o" * 32), MemberId(b"t" * 32)
 KNOWN = (KnownPeer(THEIRS, PairKey(b"k" * 32)),)
-
-
-def _decode(packet: bytes) -> object:
-    return decode_packet(packet, LABELS)
 
 
 def _tagged(seed: int) -> recognition.Tagged:
@@ -34,9 +27,7 @@ def _take_hello(hello: bytes) -> object:
 
 
 def _take_marks(marks: bytes) -> object:
-    return recognition.take_marks(
-        _tagged(2), marks, instance=ADVERT.instance, entropy=SeededEntropy(3)
-    )
+    return recognition.take_marks(_tagged(2), marks, instance=INSTANCE, entropy=SeededEntropy(3))
 
 
 def matched() -> recognition.Matched:
@@ -47,7 +38,7 @@ def matched() -> recognition.Matched:
     us = (KnownPeer(OURS, KNOWN[0].key),)
     _, marks = recognition.take_hello(begun, ours.nonces[:32], known=us, entropy=SeededEntropy(5))
     again = recognition.Tagged(ours.role, ours.ours, ours.nonces[:32] + hello, ours.known)
-    found, _ = recognition.take_marks(again, marks, instance=ADVERT.instance, entropy=entropy)
+    found, _ = recognition.take_marks(again, marks, instance=INSTANCE, entropy=entropy)
     assert isinstance(found, recognition.Matched)
     return found
 
@@ -57,15 +48,12 @@ def _take_proof(sealed: bytes) -> object:
 
 
 PARSERS: tuple[tuple[str, Callable[[bytes], object]], ...] = (
-    ("decode_packet", _decode),
     ("take_hello", _take_hello),
     ("take_marks", _take_marks),
     ("take_proof", _take_proof),
 )
 
 SEEDS: tuple[bytes, ...] = (
-    encode_advert(ADVERT),
-    encode_question(LABELS[0]),
     bytes(recognition.HELLO_SIZE),
     bytes(recognition.MARKS_SIZE),
     bytes(recognition.PROOF_SIZE),

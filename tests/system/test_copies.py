@@ -61,6 +61,13 @@ def test_two_copies_of_a_home_at_work_are_shown_on_both_sides(tmp_path: Path) ->
         await_true(lambda: any(_forked(copy, circle) == {theirs.name} for copy in (theirs, second)))
         assert "fork_seen" in [*_codes(theirs), *_codes(second)]
         require_both_languages("check.fork_seen")
+        for copy in (theirs, second):
+            copy.stop()
+        ours.stop()
+        ours.start()
+        assert _forked(ours, circle) == {theirs.name}  # until it was confirmed
+        ours.cli("circle", "seen", circle)
+        assert _forked(ours, circle) == set()
 
 
 def _talk(ours: PersonProcess, theirs: PersonProcess, circle: str, when: str) -> None:

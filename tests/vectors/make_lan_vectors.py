@@ -22,7 +22,6 @@ from toheal_protocol.machines.lan_keys import (
     service_label,
 )
 from toheal_protocol.model import CircleId, MemberId
-from toheal_protocol.wire.lan_dns import Advert, encode_advert, encode_question
 
 FILE = Path(__file__).parent / "lan.json"
 
@@ -51,14 +50,11 @@ class Counted:
 def vectors() -> dict[str, Any]:
     """Return the whole file."""
     secret = circle_lan_secret(CIRCLE)
-    label = service_label(secret, DAYS[1])
     return {
         "specification": "docs/protocol/lan.md",
         "circle_id": CIRCLE.hex(),
         "circle_lan_secret": secret.hex(),
         "labels": [{"day": day, "label": service_label(secret, day)} for day in DAYS],
-        "question": encode_question(label).hex(),
-        "advert": encode_advert(Advert(label, CALLERS_NAME, LISTENERS_NAME, 40_000)).hex(),
         "recognition": _recognition(),
     }
 

@@ -14,7 +14,6 @@ from tests.vectors.make_lan_vectors import FILE, as_text
 from toheal_protocol.machines import lan_recognition as r
 from toheal_protocol.machines.lan_keys import KnownPeer, PairKey
 from toheal_protocol.model import MemberId
-from toheal_protocol.wire.lan_dns import decode_packet
 
 VECTORS = json.loads(FILE.read_text(encoding="utf-8"))
 MET = VECTORS["recognition"]
@@ -40,13 +39,6 @@ def test_a_label_follows_from_the_circle_and_the_day(case: dict[str, int]) -> No
     assert secret.hex() == VECTORS["circle_lan_secret"]
     of_day = prf(secret, b"th1/lan-day", case["day"].to_bytes(4, "big"))
     assert b32encode(of_day).decode().lower()[:14] == case["label"]
-
-
-def test_the_packets_are_read() -> None:
-    label = VECTORS["labels"][1]["label"]
-    assert decode_packet(bytes.fromhex(VECTORS["question"]), [label]).asked == {label}
-    [advert] = decode_packet(bytes.fromhex(VECTORS["advert"]), [label]).adverts
-    assert (advert.label, advert.port) == (label, 40_000)
 
 
 @pytest.mark.parametrize(("side", "role"), [("caller", 0), ("listener", 1)])

@@ -28,7 +28,8 @@ _UP, _LOOPBACK, _POINT_TO_POINT, _MULTICAST = 0x1, 0x8, 0x10, 0x1000
 def find_segments(*, include_loopback: bool) -> tuple[Segment, ...]:
     """Return the networks that are up, can multicast, and are no tunnels.
 
-    Of IPv6 only link-local addresses count: they exist without a router and lead no further.
+    Of IPv6 only link-local addresses count, of IPv4 only private and link-local ones: others would
+    be announced to a network that is perhaps no room.
     """
     found: list[Segment] = []
     for adapter in ifaddr.get_adapters():
@@ -43,19 +44,30 @@ def find_segments(*, include_loopback: bool) -> tuple[Segment, ...]:
 
 
 def is_on(segment: Segment, host: str) -> bool:
-    """Say whether an address belongs to a machine of this network."""
+    """Say whether an address belongs to a machine of this network, and leads nowhere else."""
     try:
         network = ipaddress.ip_network(f"{segment.host}/{segment.prefix}", strict=False)
-        return ipaddress.ip_address(host) in network
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    if address not in network or not _is_local(address):
+        return False
+    if address.version == 6 or network.prefixlen >= 31:
+        return True
+    return address not in (network.network_address, network.broadcast_address)
 
 
 def _is_usable(host: str, *, include_loopback: bool) -> bool:
     address = ipaddress.ip_address(host.partition("%")[0])
     if address.is_loopback:
         return include_loopback and address.version == 4
-    return address.is_link_local if address.version == 6 else not address.is_unspecified
+    return address.is_link_local if address.version == 6 else _is_local(address)
+
+
+def _is_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Say whether an address is private or link-local: nobody outside can have it."""
+    is_machine = not (address.is_unspecified or address.is_multicast)
+    return is_machine and (address.is_private or address.is_link_local)
 
 
 def _is_room(name: str, *, include_loopback: bool) -> bool:

@@ -55,7 +55,8 @@ _REASONS: Final[dict[int, Reason]] = {
 """What a relay's last word means; any other is `closed`."""
 
 OpenStream = Callable[[str, int], Awaitable[trio.abc.Stream]]
-"""How to open a TCP stream to a host and port: directly, or some day through a proxy."""
+"""How to open a TCP stream to a host and port: directly, or through a proxy. Raises `OSError` where
+it cannot, or `RelayLost` where it knows the reason."""
 
 
 async def dial(address: RelayAddress) -> TlsRelayChannel:

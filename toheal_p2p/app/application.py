@@ -14,13 +14,14 @@ from typing import Final, Literal
 import trio
 from attrs import define, field
 
+from toheal_p2p.adapters.interfaces import interface_kinds
 from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
-from toheal_p2p.app.doctor import examine
+from toheal_p2p.app.doctor import Patient, examine
 from toheal_p2p.app.governance import Governance
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.meeting import Meetings
-from toheal_p2p.app.names import find
+from toheal_p2p.app.names import find, find_message
 from toheal_p2p.app.paths import Paths, servers_of
 from toheal_p2p.app.profile import (
     MAX_OWN_RELAYS,
@@ -32,7 +33,7 @@ from toheal_p2p.app.profile import (
     usable_name,
 )
 from toheal_p2p.app.refusals import Refused
-from toheal_p2p.app.relays import RelayPair
+from toheal_p2p.app.relays import RelayPair, make_pairs
 from toheal_p2p.app.running import (
     RunningCircle,
     begin_anew,
@@ -40,15 +41,18 @@ from toheal_p2p.app.running import (
     find_circle,
     open_seats,
     relay_view,
+    remember_warnings,
     require_active,
     require_facilitated,
     require_relay,
     require_room,
     require_voice,
 )
+from toheal_p2p.app.settings import Settings
 from toheal_p2p.app.spoken import SpokenCodes
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
+from toheal_p2p.ports.probes import Interfaces, Probe
 from toheal_p2p.ports.vault import EntryRow, Vault
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
@@ -66,7 +70,6 @@ from toheal_protocol.messages.bodies import CONTENT_NOTES
 from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import (
     CircleId,
-    MessageId,
     WallTime,
 )
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -79,9 +82,6 @@ NEWEST_DELIVERIES: Final = 100
 
 DRAIN_DEADLINE: Final = 2.0
 """Seconds open links get to finish when the person locks. What is left is owed and comes later."""
-
-LOOK_BACK: Final = 5000
-"""Newest entries among which a message is looked up by the start of its id."""
 
 SEARCH_MOST: Final = 200
 """Entries a search returns."""
@@ -104,9 +104,13 @@ class Application(Paths, Governance):
     wall_clock: Callable[[], WallTime]
     channels: Channels | None
     connect: Callable[[RelayAddress], RelayConnection]
+    probe: Probe
+    settings: Settings
     end: Callable[[], None]
     destroy: Callable[[], None]
-    meeting: Meetings = field(factory=Meetings)
+    meeting: Meetings
+    on_relay: Callable[[RelayPair], None] = lambda _pair: None
+    interfaces: Interfaces = interface_kinds
     was_put_back: bool = field(default=False, init=False)
     """Whether this run began with an older copy of the vault: the person is told while it lasts."""
     _nickname: str = field(default="", init=False, repr=False)
@@ -119,7 +123,9 @@ class Application(Paths, Governance):
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Start every circle and serve until cancelled."""
-        circles, self._nickname, self._relays = restore(await self.vault.load())
+        stored = await self.vault.load()
+        self.settings.begin(stored.settings, self._keep, self._running)
+        circles, self._nickname, self._relays = restore(stored)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             self.spoken = SpokenCodes(
@@ -134,6 +140,7 @@ class Application(Paths, Governance):
             )
             for circle in circles:
                 await self._start(circle)
+            remember_warnings(self._running, stored.settings)
             self.was_put_back = self.vault.was_put_back
             if self.was_put_back:
                 await begin_anew(self._running.values(), self.committer, self.vault)
@@ -185,6 +192,10 @@ class Application(Paths, Governance):
             require_active(running)  # says which
         await self._decide(running, machine.Left())
 
+    async def circle_seen(self, circle: str) -> None:
+        """Take the warnings about copies and new sessions for seen."""
+        await self._keep([self._find(circle).see(wall_now=self.wall_clock())])
+
     # ---- invitations and the door
 
     async def invite(self, circle: str, *, expires_in: int) -> views.InvitationView:
@@ -211,10 +222,12 @@ class Application(Paths, Governance):
             wanted = find(invitation, candidates, missing="no_such_invitation")
             await self._decide(running, machine.InvitationWithdrawn(wanted.id))
 
-    async def look_at_invitation(self, link: str) -> views.InvitationContentView:
+    async def look_at_invitation(
+        self, link: str, *, report: views.Report | None = None
+    ) -> views.InvitationContentView:
         """Fetch what the invitation says."""
         read = read_link(link, wall_now=self.wall_clock())
-        content = await fetch_content(read, connect=self.connect)
+        content = await fetch_content(read, connect=self.connect, report=report)
         if content.circle_id in self._running:
             raise Refused("already_a_member")
         self._looked_at = {str(read): content}
@@ -246,12 +259,12 @@ class Application(Paths, Governance):
 
     async def admit(self, circle: str, who: str) -> None:
         """Let somebody in."""
-        running = require_room(self._facilitated(circle))
+        running = require_room(require_facilitated(self._find(circle)))
         await self._decide(running, machine.Admitted(running.at_door(who)))
 
     async def decline(self, circle: str, who: str) -> None:
         """Keep the door closed to somebody."""
-        running = self._facilitated(circle)
+        running = require_facilitated(self._find(circle))
         await self._decide(running, machine.Refused(running.at_door(who)))
 
     # ---- relays
@@ -313,7 +326,7 @@ class Application(Paths, Governance):
         """Return where our message is per member."""
         running = self._find(circle)
         cold = running.service.circle.cold
-        mid = None if message is None else await self._message(cold.id, message)
+        mid = None if message is None else await find_message(self.vault, cold.id, message)
         rows = await self.vault.deliveries(cold.id, mid, limit=NEWEST_DELIVERIES)
         return [showing.delivery_view(cold, row) for row in rows]
 
@@ -337,14 +350,19 @@ class Application(Paths, Governance):
 
     async def doctor(self) -> Sequence[views.CheckView]:
         """Look at everything that could be wrong."""
-        return examine(
+        patient = Patient(
             home=self.home,
+            vault=self.vault,
+            network=self.settings.network,
+            probe=self.probe,
+            interfaces=self.interfaces,
             was_put_back=self.was_put_back,
             wall_now=self.wall_clock(),
-            relays=await self.relay_list(),
-            circles=self._running.values(),
+            relays=[relay.address for relay in await self.relay_list()],
+            circles=tuple(self._running.values()),
             meetings=await self.meeting.views(),
         )
+        return await examine(patient)
 
     # ---- ending
 
@@ -374,10 +392,7 @@ class Application(Paths, Governance):
     async def _start(self, circle: Circle) -> None:
         if self._nursery is None:
             raise RuntimeError("the application is not running")
-        relays = {
-            address: RelayPair(address, self.connect(address), self.connect(address))
-            for address in circle.cold.relays
-        }
+        relays = make_pairs(circle.cold.relays, self.connect, self.on_relay)
         running: RunningCircle
 
         service = CircleService(
@@ -389,7 +404,7 @@ class Application(Paths, Governance):
             relays=relays,
             channels=self.channels,
             tell=lambda happened: running.hear(happened),
-            servers=partial(servers_of, relays.values()),
+            servers=partial(servers_of, relays.values(), self.settings.network),
         )
         running = RunningCircle(service, relays)
         self._running[circle.cold.id] = running
@@ -417,24 +432,12 @@ class Application(Paths, Governance):
     def _find(self, circle: str) -> RunningCircle:
         return find_circle(circle, self._running)
 
-    def _active(self, circle: str) -> RunningCircle:
-        return require_active(self._find(circle))
-
-    def _facilitated(self, circle: str) -> RunningCircle:
-        return require_facilitated(self._find(circle))
-
     def _inviting(self, circle: str) -> RunningCircle:
-        return require_relay(require_room(self._facilitated(circle)))
+        return require_relay(require_room(require_facilitated(self._find(circle))))
 
     def _known_relays(self) -> tuple[RelayAddress, ...]:
         used = [relay for one in self._running.values() for relay in one.relays]
         return tuple(dict.fromkeys((*self._relays, *used)))
-
-    async def _message(self, circle: CircleId, message: str) -> MessageId:
-        """Return the message this id, or start of one, names: among the newest `LOOK_BACK`."""
-        rows = await self.vault.entries(circle, limit=LOOK_BACK, newest=True)
-        known = [(row.mid, row.mid.hex(), row.mid) for row in rows]
-        return find(message[:64], known, missing="no_such_message")
 
     def _entries(self, running: RunningCircle, rows: Sequence[EntryRow]) -> list[views.EntryView]:
         cold = running.service.circle.cold

@@ -12,23 +12,26 @@ Times are whole seconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 import trio
 from attrs import field, frozen
 
-from toheal_p2p.app.governance_interface import ActView as ActView
-from toheal_p2p.app.governance_interface import GovernanceInterface
+from toheal_p2p.app.act_view import ActView as ActView
+from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterface
+from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
 from toheal_p2p.app.refusals import Fact, RefusalCode
+from toheal_p2p.app.settings_interface import SettingsInterface
 from toheal_p2p.app.spoken_interface import SpokenInterface
 from toheal_p2p.app.vocabulary import (
+    ActReason,
     CheckCode,
     CircleState,
     DeliveryState,
     LinkKind,
-    MeetingState,
+    ProgressCode,
     RelayState,
     Role,
 )
@@ -49,7 +52,10 @@ class CircleView:
 
 @frozen
 class MemberView:
-    """One member of a circle. `fork_seen`: two copies of this member are at work."""
+    """One member of a circle.
+
+    `fork_seen`: two copies of this member were at work, and nobody has confirmed to have seen it.
+    """
 
     id: str
     name: str = field(repr=False)
@@ -90,11 +96,17 @@ class WaitingView:
 
 @frozen
 class RelayView:
-    """One relay. `reason` is None unless it is out of reach."""
+    """One relay.
+
+    Attributes:
+        reason: None unless it is out of reach.
+        again_in: seconds until it is tried again; None where nothing is waited for.
+    """
 
     address: str
     state: RelayState
     reason: RefusalCode | None
+    again_in: int | None = None
 
 
 @frozen
@@ -153,6 +165,21 @@ class LinkView:
     member_name: str = field(repr=False)
     link: LinkKind
     round_trip_ms: float | None
+    trying: ProgressCode | None = None
+    """What is being tried to reach them (better), with `trying_facts` for its sentence."""
+    trying_facts: Mapping[str, Fact] = field(factory=dict, repr=False)
+
+
+@frozen
+class ProgressView:
+    """What is being tried just now; its sentence is `progress.<code>` with these facts."""
+
+    code: ProgressCode
+    facts: Mapping[str, Fact] = field(factory=dict, repr=False)
+
+
+Report = Callable[[ProgressView], Awaitable[None]]
+"""Told what is being tried, as it changes."""
 
 
 @frozen
@@ -165,52 +192,7 @@ class CheckView:
     facts: Mapping[str, Fact] = field(factory=dict, repr=False)
 
 
-@frozen
-class MeetingView:
-    """How meeting members of one circle on the local network goes.
-
-    Attributes:
-        until: when it closes by itself; 0 where it is closed.
-        networks: interface and address, for each network we are to be found on.
-        met: the names of the members who are in the room.
-    """
-
-    circle: str
-    circle_name: str = field(repr=False)
-    state: MeetingState
-    until: int
-    networks: tuple[str, ...] = field(repr=False)
-    met: tuple[str, ...] = field(repr=False)
-
-
-class MeetingInterface(Protocol):
-    """Meeting in one room: open only while the person has it open."""
-
-    async def open(
-        self, circle: str | None, *, seconds: int, interfaces: Sequence[str]
-    ) -> Sequence[MeetingView]:
-        """Open it for a circle, or (None) for every active one; opening again begins anew.
-
-        Args:
-            seconds: after which it closes by itself.
-            interfaces: the names of those to be found on; none: all that could be a room.
-
-        Raises:
-            Refused: no_such_circle, ambiguous_name, not_admitted_yet, left_circle,
-                declined_at_door, no_such_interface, not_supported_here.
-        """
-        ...
-
-    async def close(self, circle: str | None) -> None:
-        """Close it for a circle, or (None) altogether; what is on its way gets two seconds."""
-        ...
-
-    async def views(self) -> Sequence[MeetingView]:
-        """Return how it goes, for every active circle."""
-        ...
-
-
-class AppInterface(GovernanceInterface, Protocol):
+class AppInterface(Protocol):
     """One opened profile."""
 
     @property
@@ -221,6 +203,11 @@ class AppInterface(GovernanceInterface, Protocol):
     @property
     def spoken(self) -> SpokenInterface:
         """Codes that are said aloud instead of links."""
+        ...
+
+    @property
+    def settings(self) -> SettingsInterface:
+        """What the person can set."""
         ...
 
     async def circle_create(
@@ -254,6 +241,46 @@ class AppInterface(GovernanceInterface, Protocol):
         """Leave. Nobody is asked why; a second time is `left_circle`."""
         ...
 
+    async def circle_seen(self, circle: str) -> None:
+        """Confirm that the person has seen the warnings about copies and sessions begun anew."""
+        ...
+
+    async def circle_acts(self, circle: str) -> Sequence[ActView]:
+        """Return what was done in the circle, by whom and why, and what became of it; oldest first."""
+        ...
+
+    async def circle_remove(
+        self, circle: str, who: str, *, reason: ActReason, text: str
+    ) -> ActView:
+        """Sign that somebody is to be out; whether that is enough is in what comes back.
+
+        Raises:
+            Refused: no_such_member, act_on_oneself, act_not_ours, text_too_long.
+        """
+        ...
+
+    async def circle_role(
+        self, circle: str, who: str, role: Role, *, reason: ActReason, text: str
+    ) -> ActView:
+        """Sign that somebody is to have a role.
+
+        Raises:
+            Refused: no_such_member, role_already, act_not_ours, text_too_long.
+        """
+        ...
+
+    async def circle_second(self, circle: str, act: str) -> ActView:
+        """Sign that we support an act that waits; give what became of it.
+
+        Raises:
+            Refused: no_such_act, act_not_ours.
+        """
+        ...
+
+    async def circle_readmit(self, circle: str, who: str) -> None:
+        """Take somebody back who was removed: no_such_member, not_a_facilitator, circle_full."""
+        ...
+
     async def invite(self, circle: str, *, expires_in: int) -> InvitationView:
         """Offer one seat for `expires_in` seconds. Returns once the offer is durable here.
 
@@ -270,7 +297,9 @@ class AppInterface(GovernanceInterface, Protocol):
         """Take an offered seat back: its link opens nothing any more. Or a spoken code."""
         ...
 
-    async def look_at_invitation(self, link: str) -> InvitationContentView:
+    async def look_at_invitation(
+        self, link: str, *, report: Report | None = None
+    ) -> InvitationContentView:
         """Fetch what the invitation says from its relay. May take seconds; tells nobody.
 
         Raises:

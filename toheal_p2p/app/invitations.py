@@ -7,6 +7,7 @@ from typing import Final
 
 import trio
 
+from toheal_p2p.app.interface import ProgressView, Report
 from toheal_p2p.app.refusals import RefusalCode, Refused
 from toheal_p2p.services.relay_connection import (
     MailArrived,
@@ -79,13 +80,21 @@ def read_link(text: str, *, wall_now: WallTime) -> InvitationLink:
 
 
 async def fetch_content(
-    link: InvitationLink, *, connect: Callable[[RelayAddress], RelayConnection]
+    link: InvitationLink,
+    *,
+    connect: Callable[[RelayAddress], RelayConnection],
+    report: Report | None = None,
 ) -> InvitationContent:
     """Fetch and open what a link points to.
+
+    Args:
+        report: told what is being tried.
 
     Raises:
         Refused: the relay is out of reach, nothing lies there (any more), or it does not fit.
     """
+    report = report or _tell_nobody
+    address = {"address": str(link.relay)}
     connection = connect(link.relay)
     read_seed, token = invitation_mailbox(link.secret)
     mailbox = WatchedMailbox(read_seed=read_seed, token_hash=token_of(token), kind=MAIL)
@@ -94,21 +103,28 @@ async def fetch_content(
     content: InvitationContent | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(connection.run)
-        with trio.move_on_after(FETCH_DEADLINE) as patience:
+        await report(ProgressView("connecting", address))
+        slack = connection.line().slack
+        with trio.move_on_after(FETCH_DEADLINE + slack) as patience:
             async for event in connection.events:
                 match event:
                     case RelayUp():
                         problem = "invitation_unreachable"
-                        patience.deadline = trio.current_time() + EMPTY_AFTER
+                        await report(ProgressView("fetching_invitation", address))
+                        patience.deadline = trio.current_time() + EMPTY_AFTER + slack / 5
                     case RelayDown(reason="wrong_fingerprint"):
                         problem = "relay_wrong_fingerprint"
                         break
                     case RelayDown(reason="full"):
                         problem = "relay_full"
                         break
+                    case RelayDown(reason="proxy_unreachable" | "proxy_refused" as reason):
+                        problem = reason
+                        break
                     case RelayDown() if problem == "relay_unreachable":
-                        soon = trio.current_time() + SILENT_AFTER
+                        soon = trio.current_time() + SILENT_AFTER + slack / 5
                         patience.deadline = min(patience.deadline, soon)
+                        await report(ProgressView("trying_again", address))
                     case MailArrived(frame=frame):
                         content, end = _open(frame, link), _open_end(frame, link)
                         problem = "invitation_malformed" if end is None else _ENDS[end]
@@ -120,6 +136,10 @@ async def fetch_content(
     if content is None:
         raise Refused(problem, address=str(link.relay))
     return content
+
+
+async def _tell_nobody(_progress: ProgressView) -> None:
+    """Tell nobody."""
 
 
 def _open_end(frame: bytes, link: InvitationLink) -> InvitationEnd | None:

@@ -14,6 +14,7 @@ import trio
 from attrs import define, field
 
 from toheal_p2p.app.interface import MeetingView
+from toheal_p2p.app.network_policy import NetworkPolicy
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.running import RunningCircle, find_circle, require_active
 from toheal_p2p.app.showing import name_of
@@ -24,7 +25,7 @@ from toheal_protocol.machines.state import Stage
 from toheal_protocol.model import CircleId
 
 SILENT_AFTER: Final = 20.0
-"""Seconds without a packet of any other machine after which a network is called silent."""
+"""Seconds without an announcement of any other machine after which a network is called silent."""
 
 CLOSING_LONGEST: Final = 2.0
 """Seconds for what is on its way when it closes. What is left is owed and comes later."""
@@ -40,16 +41,22 @@ class _Open:
     ends: float
     closing: trio.Event = field(factory=trio.Event)
     closed: trio.Event = field(factory=trio.Event)
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+    """Cancelled when not one word more may be said on the local network."""
 
 
 @define(eq=False)
 class Meetings:
-    """Fulfils `MeetingInterface`. Without a `lan` it refuses to open."""
+    """Fulfils `MeetingInterface`. Without a `lan` it refuses to open, and while the policy says no."""
 
+    network: NetworkPolicy
     lan: Lan | None = None
     _open: dict[CircleId, _Open] = field(factory=dict, init=False)
     _running: Mapping[CircleId, RunningCircle] = field(factory=dict, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.network.on_change(self._close_at_once_if_forbidden)
 
     async def run(self, running: Mapping[CircleId, RunningCircle]) -> None:
         """Serve until cancelled."""
@@ -65,6 +72,8 @@ class Meetings:
         lan, nursery = self.lan, self._nursery
         if lan is None or nursery is None:
             raise Refused("not_supported_here")
+        if not self.network.may_use_lan:
+            raise Refused("lan_off")
         names = {segment.name for segment in lan.segments()}
         for name in interfaces:
             if name not in names:
@@ -113,17 +122,23 @@ class Meetings:
                 opened.closing.set()
                 await opened.closed.wait()
 
+    def _close_at_once_if_forbidden(self) -> None:
+        if not self.network.may_use_lan:
+            for opened in self._open.values():
+                opened.scope.cancel()
+
     async def _meet(self, circle: CircleId, opened: _Open) -> None:
         meeting = opened.meeting
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_run, meeting, opened.closing)
-                with trio.move_on_at(opened.ends):
-                    await opened.closing.wait()
-                meeting.withdraw()
-                with trio.move_on_after(CLOSING_LONGEST):
-                    await meeting.service.lan.drain()
-                nursery.cancel_scope.cancel()
+            with opened.scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_run, meeting, opened.closing)
+                    with trio.move_on_at(opened.ends):
+                        await opened.closing.wait()
+                    meeting.withdraw()
+                    with trio.move_on_after(CLOSING_LONGEST):
+                        await meeting.service.lan.drain()
+                    nursery.cancel_scope.cancel()
         finally:
             if self._open.get(circle) is opened:
                 del self._open[circle]
@@ -157,5 +172,5 @@ def _state(opened: _Open | None, *, is_met: bool) -> MeetingState:
     age = trio.current_time() - opened.since
     if not opened.meeting.segments and age > 1:
         return "no_network"
-    is_silent = age > SILENT_AFTER and not opened.meeting.others_heard
+    is_silent = age > SILENT_AFTER and not opened.meeting.has_heard_others
     return "silent" if is_silent else "searching"

@@ -6,11 +6,17 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from toheal_p2p.app.refusals import RefusalCode, Refused
+from toheal_p2p.ports.vault import Vault
+from toheal_protocol.model import CircleId, MessageId
 
 Found = TypeVar("Found")
 
 SHORT_ID = 12
 """Hexadecimal digits of an id that are shown: 48 bits tell a few hundred things apart."""
+
+
+LOOK_BACK = 5000
+"""Newest entries among which a message is looked up by the start of its id."""
 
 
 def short(identifier: bytes) -> str:
@@ -39,3 +45,14 @@ def find(
     if len(fitting) > 1:
         raise Refused("ambiguous_name", name=wanted)
     return fitting[0]
+
+
+async def find_message(vault: Vault, circle: CircleId, message: str) -> MessageId:
+    """Return the message this id, or start of one, names: among the newest `LOOK_BACK`.
+
+    Raises:
+        Refused: no_such_message, ambiguous_name.
+    """
+    rows = await vault.entries(circle, limit=LOOK_BACK, newest=True)
+    known = [(row.mid, row.mid.hex(), row.mid) for row in rows]
+    return find(message[:64], known, missing="no_such_message")

@@ -7,8 +7,9 @@ circle's machine as events.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from math import ceil
 
 import trio
 from attrs import define, field
@@ -21,6 +22,8 @@ from toheal_p2p.services.relay_connection import (
     RelayConnection,
     RelayDown,
     RelayEvent,
+    RelayHeard,
+    RelaySilent,
     RelayUp,
     WatchedMailbox,
 )
@@ -35,6 +38,10 @@ MAIL_BATCH = 32
 """Frames from a mailbox that are given to the machine as one event."""
 
 
+def _tell_nobody(_pair: RelayPair) -> None:
+    """Tell nobody."""
+
+
 @define(eq=False)
 class RelayPair:
     """One circle's two connections to one relay. Fulfils `services.circle.Mailboxes`."""
@@ -45,6 +52,16 @@ class RelayPair:
     turn: TurnLeave = field(init=False, repr=False)
     problem: str | None = "unreachable"
     """Why the relay is out of reach just now, as a code; None when it answers."""
+    on_change: Callable[[RelayPair], None] = field(default=_tell_nobody, repr=False)
+    """Told whenever `problem` was found out anew."""
+    others: list[RelayPair] = field(factory=list, repr=False)
+    """Those to the circle's other relays: they hurry when this one fails."""
+
+    @property
+    def again_in(self) -> int | None:
+        """Whole seconds until the relay is tried again, None where nothing is waited for."""
+        wait = self.depositor.again_in
+        return None if wait is None else ceil(wait)
 
     def __attrs_post_init__(self) -> None:
         self.turn = TurnLeave(self.depositor)
@@ -69,6 +86,8 @@ class RelayPair:
 
     def deposit(self, deposit: machine.Deposit) -> None:
         """Put a frame into a mailbox; the answer comes as an event."""
+        self.depositor.liven()
+        self.reader.liven()
         self.depositor.deposit(deposit.ticket, deposit.address, deposit.token, deposit.frame)
 
     def delete(self, delete: machine.DeleteMail) -> None:
@@ -115,14 +134,42 @@ class RelayPair:
             match event:
                 case RelayUp(boot):
                     self.problem = None
+                    self.on_change(self)
                     service.take(machine.RelayUp(self.address, boot))
                 case RelayDown(reason):
                     was_up, self.problem = self.problem is None, reason
+                    self.on_change(self)
                     if was_up:
                         service.take(machine.RelayDown(self.address))
+                        self._hurry_others()
+                case RelaySilent():
+                    service.take(machine.RelaySilent(self.address))
+                    self._hurry_others()
+                case RelayHeard():
+                    service.take(machine.RelayHeard(self.address))
                 case Deposited(ticket):
                     service.take(machine.Deposited(ticket))
                 case DepositRefused(ticket, retry_after):
                     service.take(machine.DepositRefused(ticket, retry_after))
                 case MailArrived():
                     pass  # the depositing connection watches nothing
+
+    def _hurry_others(self) -> None:
+        for other in self.others:
+            other.reader.hurry()
+            other.depositor.hurry()
+
+
+def make_pairs(
+    relays: Iterable[RelayAddress],
+    connect: Callable[[RelayAddress], RelayConnection],
+    on_change: Callable[[RelayPair], None] = _tell_nobody,
+) -> dict[RelayAddress, RelayPair]:
+    """Make a circle's connections to its relays, two to each; nothing runs yet."""
+    pairs = {
+        relay: RelayPair(relay, connect(relay), connect(relay), on_change=on_change)
+        for relay in relays
+    }
+    for pair in pairs.values():
+        pair.others.extend(other for other in pairs.values() if other is not pair)
+    return pairs

@@ -14,10 +14,12 @@ from toheal_p2p.app.names import find
 from toheal_p2p.app.refusals import RefusalCode, Refused
 from toheal_p2p.app.relays import RelayPair
 from toheal_p2p.app.vault_refusals import refusal
+from toheal_p2p.app.warnings import Warnings, put_warnings, warnings_in
 from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_protocol.machines import events as machine
+from toheal_protocol.machines.records import PutSetting
 from toheal_protocol.machines.state import Cold, Invitation, Seat, Stage, Standing
 from toheal_protocol.model import MAX_MEMBERS, CircleId, MemberId, Role, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -32,6 +34,8 @@ _STAGE_REFUSALS: Final[dict[Stage, RefusalCode]] = {
 _PROBLEMS: Final[dict[str, RefusalCode]] = {
     "wrong_fingerprint": "relay_wrong_fingerprint",
     "full": "relay_full",
+    "proxy_unreachable": "proxy_unreachable",
+    "proxy_refused": "proxy_refused",
 }
 
 
@@ -43,27 +47,41 @@ class RunningCircle:
     relays: dict[RelayAddress, RelayPair]
     changed: trio.Event = field(factory=trio.Event)
     """Replaced and set whenever something is shown: followers wait for it."""
-    forked: set[MemberId] = field(factory=set)
-    """Of whom two copies were seen since the process began, ourselves perhaps among them. Sessions
-    heal within a moment; the person is told for longer."""
+    warnings: Warnings = field(factory=Warnings)
 
     def hear(self, happened: machine.Show | machine.Tell) -> None:
         """Take what the circle shows or tells."""
         match happened:
             case machine.Tell("fork_seen", member) if member is not None:
-                self.forked.add(member)
+                self._warn(member)
             case machine.Tell("fork_told"):
-                self.forked.add(self.service.circle.cold.persona.keys.member_id)
+                self._warn(self.service.circle.cold.persona.keys.member_id)
             case _:
                 pass
         self.changed.set()
         self.changed = trio.Event()
 
     @property
-    def has_fork(self) -> bool:
-        """Say whether two copies of a member were seen, and may be at work still."""
-        peers = self.service.circle.cold.peers.values()
-        return bool(self.forked) or any(peer.is_forked for peer in peers)
+    def forked(self) -> frozenset[MemberId]:
+        """Of whom two copies were seen, until the person has confirmed it; perhaps ourselves."""
+        return self.warnings.of(self.service.circle.cold)
+
+    def remember(self, warnings: Warnings) -> None:
+        """Take over what the vault kept, beside what was seen since the start."""
+        for member in self.warnings.forked:
+            warnings = warnings.with_fork(member)
+        self.warnings = warnings
+
+    def see(self, *, wall_now: int) -> PutSetting:
+        """Note that the person has seen the warnings; return what has to be kept of that."""
+        cold = self.service.circle.cold
+        self.warnings = self.warnings.seen(cold, wall_now=wall_now)
+        return put_warnings(cold.id, self.warnings)
+
+    def _warn(self, member: MemberId) -> None:
+        self.warnings = self.warnings.with_fork(member)
+        kept = put_warnings(self.service.circle.cold.id, self.warnings)
+        self.service.committer.submit([kept])
 
     def is_up(self, relay: RelayAddress) -> bool:
         """Say whether a relay answers now."""
@@ -159,7 +177,15 @@ def relay_view(relay: RelayAddress, circles: Iterable[RunningCircle]) -> RelayVi
     if not problems:
         return RelayView(str(relay), "trying", None)
     code: RefusalCode = _PROBLEMS.get(str(problems[0]), "relay_unreachable")
-    return RelayView(str(relay), "unreachable", code)
+    return RelayView(str(relay), "unreachable", code, pairs[0].again_in)
+
+
+def remember_warnings(
+    running: Mapping[CircleId, RunningCircle], settings: Mapping[str, bytes]
+) -> None:
+    """Give every circle the warnings that the vault kept. Raises `Refused`: vault_damaged."""
+    for circle, one in running.items():
+        one.remember(warnings_in(settings, circle))
 
 
 async def begin_anew(circles: Iterable[RunningCircle], committer: Committer, vault: Vault) -> None:

@@ -11,16 +11,11 @@ from toheal_p2p.app.vocabulary import (
     ActReason,
     ActState,
     CircleState,
-    LinkKind,
     Role,
 )
 from toheal_p2p.ports.vault import DeliveryRow, EntryRow
-from toheal_p2p.services.circle import CircleService
-from toheal_p2p.services.circle_links import HeldLink
 from toheal_protocol.machines.door import is_direct
-from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.machines.ledgers import membership_of
-from toheal_protocol.machines.linking import direct_choices
 from toheal_protocol.machines.state import Cold, Invitation, Stage, Standing
 from toheal_protocol.machines.voice import is_silenced
 from toheal_protocol.membership import Outcome
@@ -101,7 +96,7 @@ def member_views(cold: Cold, *, forked: Set[MemberId]) -> tuple[views.MemberView
     """Show the members, ourselves first.
 
     Args:
-        forked: of whom two copies were seen since the process began, ourselves perhaps among them.
+        forked: of whom two copies were seen, ourselves perhaps among them.
     """
     our_id = cold.persona.keys.member_id
     me = views.MemberView(our_id.hex(), cold.my_name, _ROLES[cold.my_role], True, our_id in forked)
@@ -113,7 +108,7 @@ def member_views(cold: Cold, *, forked: Set[MemberId]) -> tuple[views.MemberView
                 cold.peers[member].name,
                 _ROLES[cold.peers[member].role],
                 False,
-                cold.peers[member].is_forked or member in forked,
+                member in forked,
             )
             for member in others(cold)
         ),
@@ -219,6 +214,11 @@ def act_view(cold: Cold, outcome: Outcome) -> views.ActView:
     )
 
 
+def delivery_view(cold: Cold, row: DeliveryRow) -> views.DeliveryView:
+    """Show where one message of ours is, for one member."""
+    return views.DeliveryView(row.mid.hex(), row.member.hex(), name_of(cold, row.member), row.state)
+
+
 _Said = tuple[ActKind, MemberId | None, Role | None, bool | None, Reason | None]
 
 
@@ -240,47 +240,9 @@ def _said(outcome: Outcome) -> _Said:
             return "leave", None, None, None, None
 
 
-def delivery_view(cold: Cold, row: DeliveryRow) -> views.DeliveryView:
-    """Show where one message of ours is, for one member."""
-    return views.DeliveryView(row.mid.hex(), row.member.hex(), name_of(cold, row.member), row.state)
-
-
 def name_of(cold: Cold, member: MemberId) -> str:
     """Return what a member is called; the start of the id where we know no name."""
     if member == cold.persona.keys.member_id:
         return cold.my_name
     peer = cold.peers.get(member)
     return peer.name if peer is not None and peer.name else short(member)
-
-
-def link_views(service: CircleService) -> tuple[views.LinkView, ...]:
-    """Show how each other member is reached now."""
-    cold, live = service.circle.cold, service.circle.live
-    shown = []
-    for member in others(cold):
-        in_room, held = service.lan.link_of(member), service.link_of(member)
-        link = in_room or held
-        peer = cold.peers[member]
-        has_relay = any(grant.relay in live.boots for grant in peer.grants)
-        kind: LinkKind = "relay" if has_relay else "none"
-        if in_room is not None:
-            kind = "lan"
-        elif held is not None:
-            kind = _link_kind(held)
-        trip = link.round_trip if link is not None else None
-        in_ms = None if trip is None else round(trip * 1000, 1)
-        shown.append(views.LinkView(member.hex(), peer.name, kind, in_ms))
-    return tuple(shown)
-
-
-def direct_view(cold: Cold, member: MemberId) -> views.DirectView:
-    """Show what we two have said about connecting directly."""
-    mine, theirs = direct_choices(cold, member)
-    return views.DirectView(member.hex(), cold.peers[member].name, mine, theirs)
-
-
-def _link_kind(link: HeldLink) -> LinkKind:
-    """Tell how frames really go: what was allowed is not always what was possible."""
-    if link.way is LinkWay.LAN:
-        return "lan"
-    return "turn" if link.is_relayed else "direct"

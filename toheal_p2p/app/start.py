@@ -12,22 +12,23 @@ import trio
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.lan_sockets import SocketLan
 from toheal_p2p.adapters.network import look_at_network
-from toheal_p2p.adapters.relay_tls import dial
 from toheal_p2p.adapters.vault import create_vault, open_vault, wipe_vault
 from toheal_p2p.adapters.webrtc import WebRtcChannels
 from toheal_p2p.app.application import Application
-from toheal_p2p.app.interface import Serve
+from toheal_p2p.app.connecting import Connector
+from toheal_p2p.app.interface import ProgressView, Serve
 from toheal_p2p.app.meeting import Meetings
+from toheal_p2p.app.network_policy import NetworkPolicy, PolicedChannels
 from toheal_p2p.app.profile import put_nickname, usable_name
 from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.relay_news import RelayNews
+from toheal_p2p.app.settings import Settings
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.app.vocabulary import CheckCode
 from toheal_p2p.ports import vault as ports
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_p2p.services.network_watch import NetworkWatch
-from toheal_p2p.services.relay_connection import RelayConnection
 from toheal_protocol.model import WallTime
-from toheal_protocol.wire.relay_address import RelayAddress
 
 
 def create_profile(home: Path, *, nickname: str, passphrase: str) -> None:
@@ -55,6 +56,7 @@ async def run_app(
     serve: Serve,
     on_ready: Callable[[], None],
     on_trouble: Callable[[CheckCode], None] | None = None,
+    on_progress: Callable[[ProgressView], None] = lambda _progress: None,
     allow_loopback: bool = False,
 ) -> None:
     """Open the profile and run it until `lock`, `wipe` or a signal.
@@ -63,6 +65,7 @@ async def run_app(
         serve: the door that people come in by.
         on_ready: called once everything is up.
         on_trouble: told before that what the person has to know at once.
+        on_progress: told what is being tried with each relay, and what came of it.
         allow_loopback: offer 127.0.0.1 to peers, for trying things out on one machine.
 
     Raises:
@@ -74,23 +77,28 @@ async def run_app(
         raise refusal(reason) from None
     try:
         async with trio.open_nursery() as nursery:
-            committer = Committer(vault)
+            committer, policy = Committer(vault), NetworkPolicy()
+            news, connector = RelayNews(on_progress), Connector(policy, SystemEntropy())
             app = Application(
                 home=home,
                 vault=vault,
                 committer=committer,
                 entropy=SystemEntropy(),
                 wall_clock=_wall_clock,
-                channels=WebRtcChannels(include_loopback=allow_loopback),
-                connect=_connect,
+                channels=PolicedChannels(WebRtcChannels(include_loopback=allow_loopback), policy),
+                connect=connector.connect,
+                probe=connector.probe,
+                settings=Settings(home, policy),
                 end=nursery.cancel_scope.cancel,
                 destroy=partial(wipe_home, home),
-                meeting=Meetings(SocketLan(include_loopback=allow_loopback)),
+                meeting=Meetings(policy, SocketLan(include_loopback=allow_loopback)),
+                on_relay=news.tell,
             )
             await nursery.start(committer.run)
             await nursery.start(app.run)
             watch = NetworkWatch(look_at_network, _wall_clock, app.network_changed)
             nursery.start_soon(watch.run)
+            news.begin(await app.relay_list())
             await nursery.start(serve, app, home)
             if app.was_put_back and on_trouble is not None:
                 on_trouble("vault_put_back")
@@ -121,10 +129,6 @@ async def _keep_nickname(home: Path, passphrase: str, name: str) -> None:
     finally:
         with trio.CancelScope(shield=True):
             await vault.aclose()
-
-
-def _connect(address: RelayAddress) -> RelayConnection:
-    return RelayConnection(address, dial=dial)
 
 
 def _wall_clock() -> WallTime:

@@ -55,25 +55,57 @@ CheckCode = Literal[
     "disk_nearly_full",
     "clock_agrees",
     "clock_doubtful",
+    "clock_differs",
+    "network_none",
+    "network_wired",
+    "network_wireless",
+    "network_mobile",
+    "network_vpn",
+    "network_other",
+    "proxy_none",
+    "proxy_in_use",
+    "lan_closed",
+    "lan_searching",
+    "lan_met",
+    "lan_silent",
+    "lan_no_network",
+    "lan_off",
     "no_relay",
     "relay_connected",
-    "relay_trying",
     "relay_unreachable",
+    "relay_no_answer",
     "relay_wrong_fingerprint",
     "relay_full",
+    "relay_proxy_unreachable",
+    "relay_proxy_refused",
+    "udp_works",
+    "udp_works_behind_nat",
+    "udp_blocked",
+    "udp_not_sent",
     "links_up",
     "links_by_relay_only",
     "links_none",
     "no_circle",
     "fork_seen",
     "session_reset",
-    "lan_searching",
-    "lan_met",
-    "lan_silent",
-    "lan_no_network",
 ]
 """What `doctor` can find. Each has a sentence `check.<code>`; those of a relay carry the fact
-`address`, those of links and forks `circle`."""
+`address`, those of links, forks and an open meeting `circle`."""
+
+ProgressCode = Literal[
+    "connecting",
+    "relay_connected",
+    "trying_again",
+    "trying_again_in",
+    "fetching_invitation",
+    "waiting_for_member",
+    "opening_link",
+    "through_proxy",
+]
+"""What is being tried just now. Each has a sentence `progress.<code>`."""
+
+SettingName = Literal["proxy", "language", "digits", "country", "auto-lock"]
+"""What a person can set. Each has a sentence `setting.<name>`."""
 
 CIRCLE_STATES: Final[tuple[CircleState, ...]] = get_args(CircleState)
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -86,5 +118,7 @@ ACT_STATES: Final[tuple[ActState, ...]] = get_args(ActState)
 ACT_REASONS: Final[tuple[ActReason, ...]] = get_args(ActReason)
 ENTRY_KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
 CONTENT_NOTES: Final[tuple[ContentNote, ...]] = get_args(ContentNote)
+PROGRESS_CODES: Final[tuple[ProgressCode, ...]] = get_args(ProgressCode)
+SETTING_NAMES: Final[tuple[SettingName, ...]] = get_args(SettingName)
 CHECK_CODES: Final[tuple[CheckCode, ...]] = get_args(CheckCode)
 SPOKEN_STATES: Final[tuple[SpokenState, ...]] = get_args(SpokenState)

@@ -30,12 +30,14 @@ def ask(
     args: Mapping[str, object],
     *,
     still_waiting: Callable[[float], None] | None,
+    progress: Callable[[str, Item], None] | None = None,
 ) -> Iterator[Item]:
     """Have the running process carry out a command, and give what comes back as it comes.
 
     Args:
         still_waiting: told, about once a second, how many seconds nothing came; None where
             silence is ordinary.
+        progress: told the code and the facts of what is being tried.
 
     Raises:
         Refused: what the running process refused; or not_running, no_profile, connection_lost,
@@ -44,10 +46,14 @@ def ask(
     with _connect(home) as connection:
         try:
             connection.sendall(encode_line({"v": VERSION, "command": command, "args": args}))
-            for line in _lines(connection, still_waiting):
+            silence = _Silence(still_waiting)
+            for line in _lines(connection, silence):
                 answer = _read_answer(line)
                 if "item" in answer:
                     yield answer["item"]
+                    silence.begin()
+                elif "progress" in answer:
+                    _tell_progress(answer["progress"], progress)
                 elif "done" in answer:
                     return
                 else:
@@ -76,11 +82,27 @@ def _nobody_there(home: str) -> Refused:
     return Refused("not_running") if has_profile(home) else Refused("no_profile")
 
 
-def _lines(
-    connection: socket.socket, still_waiting: Callable[[float], None] | None
-) -> Iterator[bytes]:
+class _Silence:
+    """How long a person has been waiting for a value; what is tried meanwhile is none."""
+
+    def __init__(self, still_waiting: Callable[[float], None] | None) -> None:
+        self.still_waiting: Final = still_waiting
+        self.begin()
+
+    def begin(self) -> None:
+        self.began = time.monotonic()
+
+
+def _tell_progress(tried: object, progress: Callable[[str, Item], None] | None) -> None:
+    if isinstance(tried, dict) and progress is not None:
+        code, facts = tried.get("code"), tried.get("facts")
+        if isinstance(code, str) and isinstance(facts, dict):
+            progress(code, facts)
+
+
+def _lines(connection: socket.socket, silence: _Silence) -> Iterator[bytes]:
     buffer = bytearray()
-    while piece := _receive(connection, still_waiting):
+    while piece := _receive(connection, silence):
         buffer += piece
         *lines, rest = buffer.split(b"\n")
         yield from map(bytes, lines)
@@ -89,16 +111,16 @@ def _lines(
             raise Refused("internal")
 
 
-def _receive(connection: socket.socket, still_waiting: Callable[[float], None] | None) -> bytes:
-    if still_waiting is None:
+def _receive(connection: socket.socket, silence: _Silence) -> bytes:
+    if silence.still_waiting is None:
         return connection.recv(_PIECE)
-    began = time.monotonic()
-    connection.settimeout(PATIENCE)
     while True:
+        waited = time.monotonic() - silence.began
+        connection.settimeout(PATIENCE - waited % PATIENCE)  # at each whole second, news or not
         try:
             return connection.recv(_PIECE)
         except TimeoutError:
-            still_waiting(time.monotonic() - began)
+            silence.still_waiting(time.monotonic() - silence.began)
 
 
 def _read_answer(line: bytes) -> dict[str, Any]:

@@ -25,7 +25,7 @@ import msgspec
 import trio
 from attrs import define, field
 
-from toheal_p2p.app.interface import AppInterface
+from toheal_p2p.app.interface import AppInterface, ProgressView
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.cli.local_place import place_socket, remove_socket
 from toheal_p2p.cli.local_wire import MAX_LINE, encode_line
@@ -143,8 +143,9 @@ class _Asker:
         raise _AskerGone
 
     async def give(self, value: object) -> None:
-        """Send one value; waits for as long as the asker has no room."""
-        await self._send(msgspec.json.encode({"item": value}) + b"\n")
+        """Send one value, or what is being tried; waits for as long as the asker has no room."""
+        name = "progress" if isinstance(value, ProgressView) else "item"
+        await self._send(msgspec.json.encode({name: value}) + b"\n")
 
     async def last_word(self, outcome: Refused | None) -> None:
         """Send the last line, also while we are being cancelled: a lock is answered too."""

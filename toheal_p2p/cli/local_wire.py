@@ -3,6 +3,7 @@
 ```
 request   {"v": 1, "command": "say", "args": {...}}
 answers   {"item": {...}}                      none, one or many
+          {"progress": {"code": "connecting", "facts": {...}}}     what is being tried meanwhile
 last      {"done": true}   or   {"refused": "disk_full", "facts": {...}}
 ```
 One request per connection. Both sides load this; so it imports nothing but the standard library.

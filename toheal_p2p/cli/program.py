@@ -13,6 +13,7 @@ from typing import Final, cast
 
 import click
 
+from toheal_p2p.app.look import read_look
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.cli.commands import (
     circles,
@@ -22,6 +23,7 @@ from toheal_p2p.cli.commands import (
     paths,
     profile,
     relays,
+    settings,
     talk,
 )
 from toheal_p2p.cli.parsing import Group, UsageProblem, usage_sentence
@@ -47,8 +49,11 @@ def run_program(argv: Sequence[str]) -> int:
         KeyboardInterrupt: the person pressed Ctrl-C.
     """
     _prepare_streams()
-    words = load_words(_language_in(argv) or choose_language(os.environ))
-    terminal = Terminal(words, default_home(os.environ))
+    home = default_home(os.environ)
+    look = read_look(_option_in(argv, "--home") or home)
+    words = load_words(_language_in(argv) or choose_language(os.environ, look.language))
+    words.digits = "arabic" if look.digits == "arabic" else "latin"
+    terminal = Terminal(words, home)
     code = REFUSED
     try:
         code = _run(argv, terminal)
@@ -107,6 +112,7 @@ for _command in (
     *paths.COMMANDS,
     *meeting.COMMANDS,
     *relays.COMMANDS,
+    *settings.COMMANDS,
     *profile.COMMANDS,
 ):
     toheal.add_command(_command)
@@ -127,16 +133,23 @@ def _run(argv: Sequence[str], terminal: Terminal) -> int:
 
 def _language_in(argv: Sequence[str]) -> Language | None:
     """Find `--lang` before the command: faults in what follows are told in that language."""
+    value = _option_in(argv, "--lang")
+    return value if value in LANGUAGES else None
+
+
+def _option_in(argv: Sequence[str], wanted: str) -> str | None:
+    """Return the value of an option that stands before the command."""
+    found = None
     words = iter(argv)
     for word in words:
         name, has_value, value = word.partition("=")
         if not word.startswith("--"):
-            return None
+            break
         if name in _VALUE_OPTIONS and not has_value:
             value = next(words, "")
-        if name == "--lang" and value in LANGUAGES:
-            return value
-    return None
+        if name == wanted:
+            found = found or value
+    return found
 
 
 def _command_of(error: click.UsageError) -> Own:

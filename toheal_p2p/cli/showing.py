@@ -40,7 +40,7 @@ def member_line(words: Words, member: Item) -> str:
 
 def invitation_line(words: Words, invitation: Item) -> str:
     """Return one offered seat, without its link, or one spoken code."""
-    until = clock_time(invitation["expires_at"])
+    until = clock_time(invitation["expires_at"], words)
     if "code" in invitation:
         return words.text(
             "line.spoken",
@@ -55,7 +55,7 @@ def invitation_line(words: Words, invitation: Item) -> str:
 
 def waiting_line(words: Words, person: Item) -> str:
     """Return one person at the door."""
-    since = clock_time(person["since"])
+    since = clock_time(person["since"], words)
     return words.text("line.waiting", id=short(person["id"]), name=person["name"], since=since)
 
 
@@ -66,12 +66,15 @@ def relay_line(words: Words, relay: Item) -> str:
     if relay["reason"] is None:
         return line
     reason = words.text(f"refused.{relay['reason']}", address=relay["address"])
-    return f"{line}\n    {reason}"
+    if relay["again_in"] is None:
+        return f"{line}\n    {reason}"
+    again = words.text("line.again_in", seconds=relay["again_in"])
+    return f"{line}\n    {reason}\n    {again}"
 
 
 def entry_lines(words: Words, entry: Item) -> Iterator[str]:
     """Give one entry: a line with its author and notes, then the text, indented."""
-    at, author = clock_time(entry["sent_at"]), entry["author_name"]
+    at, author = clock_time(entry["sent_at"], words), entry["author_name"]
     if entry["kind"] in ("joined", "left"):
         yield words.text(f"entry.{entry['kind']}", at=at, name=entry["text"])
         return
@@ -110,9 +113,22 @@ def link_line(words: Words, link: Item) -> str:
     """Return how one member is reached."""
     way = words.word("link", link["link"])
     line = words.text("line.link", name=link["member_name"], link=way)
-    if link["round_trip_ms"] is None:
+    if link["round_trip_ms"] is not None:
+        line = Own(line + words.text("line.round_trip", milliseconds=round(link["round_trip_ms"])))
+    if link["trying"] is None:
         return line
-    return line + words.text("line.round_trip", milliseconds=round(link["round_trip_ms"]))
+    tried = words.text(f"progress.{link['trying']}", **link["trying_facts"])
+    return f"{line}\n    {tried}"
+
+
+def setting_line(words: Words, setting: Item) -> str:
+    """Return one setting, and what it means."""
+    meaning = words.word("setting", setting["name"])
+    line = words.text("line.setting", name=setting["name"], value=setting["value"])
+    later = words.text("line.setting_later") if setting["comes_later"] else Own("")
+    choices = Own(", ".join(setting["choices"]))
+    offered = words.text("line.setting_choices", choices=choices) if choices else Own("")
+    return f"{line}\n    {meaning}{offered}{later}"
 
 
 def meeting_line(words: Words, meeting: Item) -> str:
@@ -121,7 +137,7 @@ def meeting_line(words: Words, meeting: Item) -> str:
     line = words.text("line.meeting", name=meeting["circle_name"], state=state)
     if not meeting["until"]:
         return line
-    lines = [line + words.text("line.meeting_until", until=clock_time(meeting["until"]))]
+    lines = [line + words.text("line.meeting_until", until=clock_time(meeting["until"], words))]
     if meeting["networks"]:
         networks = words.text("line.comma").join(meeting["networks"])
         lines.append("    " + words.text("line.meeting_networks", networks=networks))

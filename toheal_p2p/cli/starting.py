@@ -6,7 +6,7 @@ Spec: docs/command-line.md, section 3.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -27,12 +27,14 @@ def run_until_stopped(
     allow_loopback: bool,
     on_ready: Callable[[], None],
     on_trouble: Callable[[str], None],
+    on_progress: Callable[[str, Mapping[str, str | int]], None],
     on_fault: Callable[[BaseException], None],
 ) -> None:
     """Be the running process of this profile. Raises `Refused`.
 
     Args:
         on_trouble: told the code of a check that the person has to hear of at once.
+        on_progress: told the code and the facts of what is being tried.
     """
     from toheal_p2p.adapters import bridge
     from toheal_p2p.app.start import run_app
@@ -49,6 +51,7 @@ def run_until_stopped(
             serve=door,
             on_ready=on_ready,
             on_trouble=on_trouble,
+            on_progress=lambda progress: on_progress(progress.code, progress.facts),
             allow_loopback=allow_loopback,
         )
 

@@ -64,8 +64,16 @@ class Terminal:
         Args:
             stage: the sentence for a wait longer than a second; None where waiting is ordinary.
         """
-        still_waiting = None if stage is None else _Patience(self, stage).still_waiting
-        return ask(self.home, command, args, still_waiting=still_waiting)
+        if stage is None:
+            return ask(self.home, command, args, still_waiting=None)
+        patience = _Patience(self, stage)
+        return ask(
+            self.home,
+            command,
+            args,
+            still_waiting=patience.still_waiting,
+            progress=patience.take_progress,
+        )
 
     def ask_one(self, command: str, *, stage: str, **args: object) -> Item:
         """The same for a command that gives exactly one value."""
@@ -106,21 +114,40 @@ class Terminal:
 
 
 class _Patience:
-    """Tells the person what is being waited for: after one second, and once more later."""
+    """Tells the person what is being waited for: after one second, and what is tried from then on."""
 
     def __init__(self, terminal: Terminal, stage: str) -> None:
         self._terminal = terminal
-        self._left = [(LONG_PATIENCE, "progress.longer"), (PATIENCE, stage)]
+        self._unsaid: str | None = terminal.words.text(stage)
+        self._is_late = False
+        self._has_said_how_to_stop = False
 
     def still_waiting(self, seconds: float) -> None:
-        while self._left and seconds >= self._left[-1][0] * 0.99:
-            self._terminal.note(self._terminal.words.text(self._left.pop()[1]))
+        """Take notice of so many seconds of silence."""
+        self._is_late = self._is_late or seconds >= PATIENCE * 0.99
+        if self._is_late:
+            self._say()
+        if seconds >= LONG_PATIENCE * 0.99 and not self._has_said_how_to_stop:
+            self._has_said_how_to_stop = True
+            self._terminal.note(self._terminal.words.text("progress.longer"))
+
+    def take_progress(self, code: str, facts: Item) -> None:
+        """Take what is being tried: said at once to somebody who waits already."""
+        known = {name: fact for name, fact in facts.items() if isinstance(fact, str | int)}
+        self._unsaid = self._terminal.words.text(f"progress.{code}", **known)
+        if self._is_late:
+            self._say()
+
+    def _say(self) -> None:
+        if self._unsaid is not None:
+            self._terminal.note(self._unsaid)
+            self._unsaid = None
 
 
-def clock_time(seconds: int) -> Own:
-    """Return a time as the person's clock shows it, in Latin digits."""
+def clock_time(seconds: int, words: Words) -> Own:
+    """Return a time as the person's clock shows it, in the digits they read."""
     try:
-        return Own(time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)))
+        return words.figures(time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)))
     except (OverflowError, ValueError, OSError):  # a time no clock shows
         return Own(str(seconds))
 

@@ -1,8 +1,8 @@
-"""What meeting in one room needs from the world: networks, a multicast group, and streams.
+"""What meeting in one room needs from the world: networks, being found on them, and streams.
 
 A *segment* is one of this machine's network interfaces with one of its addresses. On a segment a
-*spot* is opened: it hears and speaks to the group of mDNS, and listens for streams. Everything that
-comes out of a spot was chosen by strangers.
+*spot* is opened: it announces us there, says who else is announced, and listens for streams.
+Everything that comes out of a spot was chosen by strangers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from attrs import frozen
+
+from toheal_protocol.machines.lan_names import Names
 
 
 class LanFailed(Exception):
@@ -30,6 +32,22 @@ class Segment:
     def is_v6(self) -> bool:
         """Whether the address is one of IPv6."""
         return ":" in self.host
+
+
+@frozen
+class Appeared:
+    """Somebody is announced under our label, at an address of the segment: or so somebody says."""
+
+    instance: str
+    host: str
+    port: int
+
+
+@frozen
+class Vanished:
+    """An instance is announced no more, or a stranger says so."""
+
+    instance: str
 
 
 class LanStream(Protocol):
@@ -65,16 +83,13 @@ class Spot(Protocol):
     port: int
     """Where it listens."""
 
-    async def tell(self, packet: bytes) -> None:
-        """Send a packet to the group.
-
-        Raises:
-            LanFailed: the system refuses.
-        """
+    @property
+    def has_heard_others(self) -> bool:
+        """Whether any other machine announced anything here since it was opened."""
         ...
 
-    async def hear(self) -> tuple[bytes, str]:
-        """Wait for a packet to the group; return it and the address of a machine on the segment.
+    async def hear(self) -> Appeared | Vanished:
+        """Wait for news of somebody under our label, ourselves included; the same may come again.
 
         Raises:
             LanFailed: the network is gone.
@@ -93,12 +108,15 @@ class Spot(Protocol):
         """Connect to a machine of the segment.
 
         Raises:
-            LanFailed: nobody answers there.
+            LanFailed: nobody answers there, or it is not on the segment.
         """
         ...
 
     async def aclose(self) -> None:
-        """Stop hearing and listening; streams stay. A second call does nothing."""
+        """Be announced and listen no more, after about a quarter of a second; streams stay.
+
+        Nothing is sent afterwards. A second call does nothing.
+        """
         ...
 
 
@@ -109,8 +127,8 @@ class Lan(Protocol):
         """Return the networks one could meet on just now: up, multicast, and not point-to-point."""
         ...
 
-    async def open(self, segment: Segment) -> Spot:
-        """Open a spot with a random port.
+    async def open(self, segment: Segment, names: Names) -> Spot:
+        """Be found on a segment under these names, at their port or, if that is taken, another one.
 
         Raises:
             LanFailed: the network is gone, or the system refuses.

@@ -1,7 +1,7 @@
 """What the connection to a relay needs from the world: a way to dial, and whole messages then.
 
-An adapter makes it of TCP, TLS and WebSocket (`adapters.relay_tls`), a test of memory, and a proxy
-will have its own way of dialling.
+An adapter makes it of TCP, TLS and WebSocket (`adapters.relay_tls`), directly or through a proxy
+(`adapters.socks`), and a test of memory.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from typing import Literal, Protocol, TypeAlias
 
 from toheal_protocol.wire.relay_address import RelayAddress
 
-Reason: TypeAlias = Literal["unreachable", "wrong_fingerprint", "full", "refused", "closed"]
+Reason: TypeAlias = Literal[
+    "unreachable",
+    "wrong_fingerprint",
+    "full",
+    "refused",
+    "closed",
+    "proxy_unreachable",
+    "proxy_refused",
+]
 """Why a relay cannot be used just now.
 
 unreachable         nobody answers there, or not with TLS and WebSocket
@@ -19,6 +27,8 @@ wrong_fingerprint   somebody else answers there
 full                it has no place for us
 refused             it says that we broke its rules
 closed              the connection ended: the relay went away, or the network did
+proxy_unreachable   the proxy that we go through does not answer as one
+proxy_refused       it does not let us in, or not to this relay
 """
 
 

@@ -23,6 +23,7 @@ from toheal_p2p.services.recent_owed import RecentOwed
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.circle import step
+from toheal_protocol.machines.courier import DEPOSIT_RETRY
 from toheal_protocol.machines.draft import Decision
 from toheal_protocol.machines.state import Circle
 from toheal_protocol.model import Address, Instant, MemberId, WallTime
@@ -128,6 +129,10 @@ class CircleService:
             nursery.start_soon(self.links.drain_all)
             nursery.start_soon(self.lan.drain)
 
+    def close_links(self) -> None:
+        """Close every link and every attempt at one, at once: they are not allowed any more."""
+        self.links.close_all()
+
     # ---- acting
 
     def _perform_all(self, effects: Sequence[machine.Effect]) -> None:
@@ -204,7 +209,7 @@ class CircleService:
                 raise trio.WouldBlock
             self.relays[effect.relay].deposit(effect)
         except trio.WouldBlock:
-            self.take(machine.DepositRefused(effect.ticket, retry_after=0.0))
+            self.take(machine.DepositRefused(effect.ticket, retry_after=DEPOSIT_RETRY))
 
     async def _load_owed(self, effect: machine.LoadOwed) -> None:
         rows = await self.vault.owed(

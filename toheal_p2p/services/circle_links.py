@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Final
 
 import trio
@@ -26,12 +24,9 @@ from toheal_p2p.ports.channels import (
 )
 from toheal_p2p.services.contained_channel import ContainedChannel
 from toheal_p2p.services.link import Link
+from toheal_p2p.services.link_queue import LinkQueue, take_more
 from toheal_protocol.machines import events as machine
 from toheal_protocol.model import Frame, MemberId
-
-OUTGOING_MOST: Final = 4096
-"""Frames that may wait for room on a link. The machine hands over 256 at most before it hears of
-them, and acknowledgements; beyond this, frames are dropped and sent again later."""
 
 DRAIN_LONGEST: Final = 5.0
 """Seconds for what is on the way over a link that another one has replaced."""
@@ -59,8 +54,7 @@ class HeldLink:
     link: Link | None = None
     until: float = math.inf
     """When what a relay lent for it ends."""
-    outgoing: deque[Frame] = field(factory=deque)
-    has_outgoing: trio.Event = field(factory=trio.Event)
+    outgoing: LinkQueue | None = None
 
     @property
     def is_relayed(self) -> bool:
@@ -126,6 +120,12 @@ class CircleLinks:
         if held.prepared is not None:
             self._start(held.prepared.aclose)
 
+    def close_all(self) -> None:
+        """End every link and every attempt at once, and tell the machine."""
+        for held in list(self._held.values()):
+            self.close(machine.CloseLink(held.member, held.attempt))
+            self.take(machine.LinkClosed(held.member, held.attempt))
+
     def probe(self, effect: machine.ProbeLink) -> None:
         """Have a link find out whether its peer is still there."""
         held = self._held.get(effect.attempt)
@@ -135,13 +135,9 @@ class CircleLinks:
     def send(self, member: MemberId, frames: tuple[Frame, ...]) -> None:
         """Send frames over the present link, in order."""
         held = self._routes.get(member)
-        if held is None or held.link is None:
-            return  # it closed a moment ago; the machine hears of it and starts over
-        for frame in frames:
-            if held.outgoing or not _queued(held.link, frame):
-                if len(held.outgoing) < OUTGOING_MOST:
-                    held.outgoing.append(frame)
-                held.has_outgoing.set()
+        if held is not None and held.outgoing is not None:
+            held.outgoing.send(frames)
+        # else it closed a moment ago; the machine hears of it and starts over
 
     # ---- one attempt, one link
 
@@ -194,28 +190,15 @@ class CircleLinks:
         link = Link(ContainedChannel(channel), effect.keys)
         async with trio.open_nursery() as nursery:
             await nursery.start(link.run)
-            held.link = link
+            held.link, held.outgoing = link, LinkQueue(link)
             self._routes[held.member] = held
-            nursery.start_soon(self._feed_link, held, link)
+            nursery.start_soon(held.outgoing.feed)
             nursery.start_soon(self._age, held)
             self.take(machine.LinkOpened(held.member, held.attempt))
             async for frames in link.incoming:
-                self.take(machine.FramesArrived(held.member, frames + _more(link)))
+                self.take(machine.FramesArrived(held.member, frames + take_more(link)))
                 await self.room()
             nursery.cancel_scope.cancel()
-
-    async def _feed_link(self, held: HeldLink, link: Link) -> None:
-        """Hand over in order what waits for room."""
-        try:
-            while True:
-                while not held.outgoing:
-                    held.has_outgoing = trio.Event()
-                    await held.has_outgoing.wait()
-                await link.room()
-                while held.outgoing and _queued(link, held.outgoing[0]):
-                    held.outgoing.popleft()
-        except trio.ClosedResourceError:
-            return
 
     async def _age(self, held: HeldLink) -> None:
         """Tell in time that what a relay lent for a link ends."""
@@ -255,22 +238,3 @@ async def _connected(prepared: PreparedChannel, their_blob: bytes) -> Channel:
     except Exception as error:  # noqa: BLE001  an adapter's fault ends this attempt and no more
         _log.error("connecting a channel: %s", type(error).__name__)
         raise ChannelFailed("the adapter failed") from None
-
-
-def _more(link: Link) -> tuple[Frame, ...]:
-    """Return what else has arrived: one decision and one acknowledgement for all of it."""
-    more: list[Frame] = []
-    with suppress(trio.WouldBlock, trio.EndOfChannel):
-        while True:
-            more.extend(link.incoming.receive_nowait())
-    return tuple(more)
-
-
-def _queued(link: Link, frame: Frame) -> bool:
-    try:
-        link.send_nowait(frame)
-    except trio.WouldBlock:
-        return False
-    except trio.ClosedResourceError:
-        return True  # the link is over: the machine hears of it and starts over
-    return True

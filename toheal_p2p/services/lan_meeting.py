@@ -2,9 +2,9 @@
 
 ```
   segments, looked at every few seconds          an interface came, or is gone
-     spot: hears adverts, listens                  a new one each day, with new names
-        adverts heard  -> pursue: connect, recognise, serve the wire
-        streams accepted -> recognise, serve the wire
+     spot: announced, hears, listens               a new one each day, with new names
+        somebody appeared -> pursue: connect, recognise, serve the wire
+        streams accepted  -> recognise, serve the wire
 ```
 Everything that comes in was chosen by strangers: it is bounded in number, size and time.
 
@@ -14,29 +14,22 @@ Spec: docs/protocol/lan.md, sections 3 and 4.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 import trio
-from attrs import define, evolve, field
+from attrs import define, field
 
-from toheal_p2p.ports.lan import Lan, LanFailed, LanStream, Segment, Spot
+from toheal_p2p.ports.lan import Appeared, Lan, LanFailed, LanStream, Segment, Spot, Vanished
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.lan_channel import LanChannel
-from toheal_p2p.services.lan_doorstep import Doorstep, recognise
-from toheal_p2p.services.lan_spot import Being
+from toheal_p2p.services.lan_doorstep import MOST_OF_ONE, Doorstep, recognise
+from toheal_p2p.services.lan_pace import Pace
 from toheal_protocol.crypto import Entropy
-from toheal_protocol.machines import lan_discovery as discovery
-from toheal_protocol.machines.lan_keys import (
-    circle_lan_secret,
-    day_of,
-    known_peers,
-    labels_around,
-)
+from toheal_protocol.machines.lan_keys import circle_lan_secret, day_of, known_peers, service_label
+from toheal_protocol.machines.lan_names import Names, draw_names
 from toheal_protocol.machines.lan_recognition import Recognised, Role
 from toheal_protocol.machines.state import Stage
-from toheal_protocol.model import Instant, MemberId, WallTime
-from toheal_protocol.wire.lan_dns import Advert
+from toheal_protocol.model import MemberId, WallTime
 
 LOOK_EVERY: Final = 3.0
 """Seconds between looks at which networks there are: who has left the room is noticed that soon."""
@@ -53,9 +46,6 @@ RETRY_FIRST: Final = 5.0
 RETRY_LONGEST: Final = 60.0
 """Seconds between two tries at most."""
 
-FORGOTTEN_AFTER: Final = 150.0
-"""Seconds after which an instance that is not heard any more is forgotten."""
-
 MOST_FOUND: Final = 64
 """Instances that are pursued; a room of ours has 23 at most."""
 
@@ -65,13 +55,16 @@ MOST_CALLS: Final = 8
 
 @define(eq=False)
 class _Found:
-    """Somebody who listens under one of our labels."""
+    """Somebody who listens under our label, or so somebody says."""
 
-    heard_at: float
     places: dict[Segment, tuple[str, int]] = field(factory=dict)
     member: MemberId | None = None
     is_strange: bool = False
     scope: trio.CancelScope = field(factory=trio.CancelScope)
+
+    def is_at(self, host: str) -> bool:
+        """Say whether they are announced at this address."""
+        return any(place[0] == host for place in self.places.values())
 
 
 @define(eq=False)
@@ -97,14 +90,13 @@ class LanMeeting:
     entropy: Entropy
     wall_clock: Callable[[], WallTime]
     interfaces: frozenset[str] = frozenset()
-    others_heard: int = field(default=0, init=False)
-    """Packets of other machines on our networks, of whatever kind: none at all is suspicious."""
     _places: dict[Segment, _Place] = field(factory=dict, init=False)
     _found: dict[str, _Found] = field(factory=dict, init=False)
-    _advert: Advert = field(init=False, repr=False)
-    _labels: tuple[str, ...] = field(default=(), init=False, repr=False)
+    _names: Names = field(init=False, repr=False)
     _day: int = field(default=-1, init=False)
+    _heard_before: bool = field(default=False, init=False)
     _doorstep: Doorstep = field(factory=Doorstep, init=False)
+    _pace: Pace = field(factory=Pace, init=False)
     _calls: trio.CapacityLimiter = field(
         factory=lambda: trio.CapacityLimiter(MOST_CALLS), init=False
     )
@@ -115,6 +107,12 @@ class LanMeeting:
     def segments(self) -> tuple[Segment, ...]:
         """The networks on which we are to be found now."""
         return tuple(at for at, place in self._places.items() if place.open is not None)
+
+    @property
+    def has_heard_others(self) -> bool:
+        """Whether any other machine announced anything on our networks: none at all is suspicious."""
+        spots = [place.open for place in self._places.values() if place.open is not None]
+        return self._heard_before or any(spot.has_heard_others for spot in spots)
 
     async def run(self) -> None:
         """Meet until withdrawn, or until we left the circle, and the last wire has ended.
@@ -146,9 +144,7 @@ class LanMeeting:
             return
         self._day = day
         secret = circle_lan_secret(self.service.circle.cold.id)
-        self._labels = labels_around(secret, day)
-        draw = discovery.draw_name
-        self._advert = Advert(self._labels[0], draw(self.entropy), draw(self.entropy), 0)
+        self._names = draw_names(service_label(secret, day), self.entropy)
         self._disappear()
 
     def _disappear(self) -> None:
@@ -185,61 +181,69 @@ class LanMeeting:
             place.is_begun, place.open = False, None
 
     async def _open(self, segment: Segment, place: _Place) -> None:
-        place.open = spot = await self.lan.open(segment)
-        advert = evolve(self._advert, port=spot.port)
-        being = Being(
-            spot=spot,
-            presence=discovery.appear(advert, self._labels, now=Instant(trio.current_time())),
-            entropy=self.entropy,
-            find=partial(self._find, segment),
-            note=partial(self._note, segment),
-        )
+        place.open = spot = await self.lan.open(segment, self._names)
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(being.run)
+                nursery.start_soon(self._hear, segment, spot)
                 nursery.start_soon(self._accept, spot, place)
         finally:
+            self._heard_before = self._heard_before or spot.has_heard_others
             with trio.CancelScope(shield=True):
                 await spot.aclose()
 
-    def _note(self, segment: Segment, host: str) -> None:
-        self.others_heard += host != segment.host
-
     # ---- who
 
-    def _find(self, segment: Segment, advert: Advert, host: str) -> None:
-        """Take note of somebody under our labels, and pursue them."""
-        found = self._found.get(advert.instance)
-        if found is None:
-            if not self._has_room() or self._nursery is None:
-                return
-            found = self._found[advert.instance] = _Found(trio.current_time())
-            self._nursery.start_soon(self._pursue, advert.instance, found)
-        found.heard_at = trio.current_time()
-        found.places[segment] = (host, advert.port)
+    async def _hear(self, segment: Segment, spot: Spot) -> None:
+        while True:
+            match await spot.hear():
+                case Appeared() as appeared:
+                    self._find(segment, appeared)
+                case Vanished(instance):
+                    self._lose(instance)
 
-    def _has_room(self) -> bool:
-        """Make room by forgetting somebody who turned out to be nobody we know."""
-        if len(self._found) < MOST_FOUND:
-            return True
-        strange = next((name for name, one in self._found.items() if one.is_strange), None)
-        if strange is None:
-            return False
-        self._found.pop(strange).scope.cancel()
-        return True
+    def _find(self, segment: Segment, appeared: Appeared) -> None:
+        """Take note of somebody under our label, and pursue them."""
+        if appeared.instance == self._names.instance:
+            return
+        found = self._found.get(appeared.instance)
+        if found is None:
+            if not self._has_room(appeared.host) or self._nursery is None:
+                return
+            found = self._found[appeared.instance] = _Found()
+            self._nursery.start_soon(self._pursue, appeared.instance, found)
+        found.places[segment] = (appeared.host, appeared.port)
+
+    def _lose(self, instance: str) -> None:
+        """Pursue somebody no more; their wire stays."""
+        found = self._found.pop(instance, None)
+        if found is not None:
+            found.scope.cancel()
+
+    def _has_room(self, host: str) -> bool:
+        """Make room by forgetting somebody who turned out to be nobody we know.
+
+        One address has a few places only, so whoever floods from one keeps nobody else out.
+        """
+        there = [name for name, one in self._found.items() if one.is_at(host)]
+        if len(there) < MOST_OF_ONE:
+            if len(self._found) < MOST_FOUND:
+                return True
+            there = list(self._found)
+        strange = next((name for name in there if self._found[name].is_strange), None)
+        if strange is not None:
+            self._lose(strange)
+        return strange is not None
 
     async def _pursue(self, instance: str, found: _Found) -> None:
         with found.scope:
-            if instance < self._advert.instance:
+            if instance < self._names.instance:
                 await trio.sleep(OTHER_SIDE_FIRST)
             wait = RETRY_FIRST
-            while trio.current_time() - found.heard_at < FORGOTTEN_AFTER:
+            while True:
                 if not self._is_met(found):
                     was_met = await self._call(found)
                     wait = RETRY_FIRST if was_met else min(2 * wait, RETRY_LONGEST)
                 await trio.sleep(wait)
-        if self._found.get(instance) is found:
-            del self._found[instance]
 
     def _is_met(self, found: _Found) -> bool:
         return found.member is not None and self.service.lan.link_of(found.member) is not None
@@ -248,17 +252,19 @@ class LanMeeting:
         """Connect and serve the wire; False when it was nobody we know, or nobody at all."""
         for segment, (host, port) in list(found.places.items()):
             place = self._places.get(segment)
-            if place is None or place.open is None:
+            spot = None if place is None else place.open
+            if place is None or spot is None:
                 del found.places[segment]
                 continue
+            await self._pace.turn(host)
             async with self._calls:
-                stream = await _connect(place.open, host, port)
+                stream = await _connect(spot, host, port)
                 recognised = None if stream is None else await self._recognise(stream, Role.CALLER)
             if stream is not None and recognised is not None:
-                found.member = recognised.member
+                found.member, found.is_strange = recognised.member, False
                 self._begin(recognised, stream, place)
                 return True
-            found.is_strange = stream is not None
+        found.is_strange = True
         return False
 
     async def _accept(self, spot: Spot, place: _Place) -> None:
@@ -278,7 +284,7 @@ class LanMeeting:
             return
         found = self._found.get(recognised.instance)
         if found is not None:
-            found.member = recognised.member
+            found.member, found.is_strange = recognised.member, False
         self._begin(recognised, stream, place)
 
     async def _recognise(self, stream: LanStream, role: Role) -> Recognised | None:
@@ -288,7 +294,7 @@ class LanMeeting:
             role,
             ours=cold.persona.keys.member_id,
             known=known_peers(cold),
-            instance=self._advert.instance,
+            instance=self._names.instance,
             entropy=self.entropy,
         )
 

@@ -8,7 +8,6 @@ Spec: docs/protocol/lan.md, sections 4.2, 5 and 6.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
@@ -21,15 +20,13 @@ from toheal_p2p.ports.channels import ChannelFailed
 from toheal_p2p.services.committer import Committer
 from toheal_p2p.services.lan_channel import LanChannel
 from toheal_p2p.services.link import Link
+from toheal_p2p.services.link_queue import LinkQueue, take_more
 from toheal_protocol.machines import events as machine
 from toheal_protocol.model import Frame, MemberId
 from toheal_protocol.wire.link_record import LinkKeys
 
 BOTH_YOUNG: Final = 3.0
 """Seconds within which two wires to one member count as made by both sides at once."""
-
-OUTGOING_MOST: Final = 4096
-"""Frames that may wait for room. The machine hands over 256 at most before it hears of them."""
 
 
 @define(eq=False)
@@ -39,8 +36,10 @@ class _Wire:
     exporter: bytes = field(repr=False)
     since: float
     scope: trio.CancelScope = field(factory=trio.CancelScope)
-    outgoing: deque[Frame] = field(factory=deque)
-    has_outgoing: trio.Event = field(factory=trio.Event)
+    outgoing: LinkQueue = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.outgoing = LinkQueue(self.link)
 
 
 @define(eq=False)
@@ -70,11 +69,7 @@ class LanWires:
         wire = self._wires.get(member)
         if wire is None:
             return False
-        for frame in frames:
-            if wire.outgoing or not _queued(wire.link, frame):
-                if len(wire.outgoing) < OUTGOING_MOST:
-                    wire.outgoing.append(frame)
-                wire.has_outgoing.set()
+        wire.outgoing.send(frames)
         return True
 
     def close(self, member: MemberId, number: int) -> None:
@@ -109,12 +104,12 @@ class LanWires:
                 if not self._may_stand(member, wire):
                     nursery.cancel_scope.cancel()
                     return
-                nursery.start_soon(_feed, wire)
+                nursery.start_soon(wire.outgoing.feed)
                 self._wires[member] = wire
                 try:
                     self.take(machine.LanMet(member, wire.number))
                     async for frames in link.incoming:
-                        self.take(machine.LanArrived(member, frames + _more(link)))
+                        self.take(machine.LanArrived(member, frames + take_more(link)))
                         await self.committer.room()
                 finally:
                     self._forget(member, wire)
@@ -134,34 +129,3 @@ class LanWires:
         if self._wires.get(member) is wire:
             del self._wires[member]
         self.take(machine.LanParted(member, wire.number))
-
-
-async def _feed(wire: _Wire) -> None:
-    """Hand over in order what waits for room."""
-    with suppress(trio.ClosedResourceError):
-        while True:
-            while not wire.outgoing:
-                wire.has_outgoing = trio.Event()
-                await wire.has_outgoing.wait()
-            await wire.link.room()
-            while wire.outgoing and _queued(wire.link, wire.outgoing[0]):
-                wire.outgoing.popleft()
-
-
-def _more(link: Link) -> tuple[Frame, ...]:
-    """Return what else has arrived: one decision and one acknowledgement for all of it."""
-    more: list[Frame] = []
-    with suppress(trio.WouldBlock, trio.EndOfChannel):
-        while True:
-            more.extend(link.incoming.receive_nowait())
-    return tuple(more)
-
-
-def _queued(link: Link, frame: Frame) -> bool:
-    try:
-        link.send_nowait(frame)
-    except trio.WouldBlock:
-        return False
-    except trio.ClosedResourceError:
-        return True  # the wire is over: the machine hears of it and starts over
-    return True

@@ -15,6 +15,7 @@ Spec: docs/protocol/mailboxes.md, section 8.
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +25,7 @@ import trio
 from attrs import define, field, frozen
 
 from toheal_p2p.ports.relays import Dial, Reason, RelayChannel, RelayLost
+from toheal_p2p.services.relay_line import DIRECT_LINE, UNWELCOME_PAUSE, Line, pause_before
 from toheal_p2p.services.relay_session import (
     Deposited,
     DepositRefused,
@@ -48,21 +50,11 @@ __all__ = [
     "RelayConnection",
     "RelayDown",
     "RelayEvent",
+    "RelayHeard",
+    "RelaySilent",
     "RelayUp",
     "WatchedMailbox",
 ]
-
-DIAL_DEADLINE: Final = 10.0
-"""Seconds from dialling to the relay's hello: five round trips of a bad line, and one repeat."""
-
-SHORTEST_PAUSE: Final = 0.2
-"""Seconds before the first new attempt: a relay that restarts is back in half a second."""
-
-LONGEST_PAUSE: Final = 30.0
-"""Seconds between attempts at most: longer would make a person wait for nothing."""
-
-UNWELCOME_PAUSE: Final = 5.0
-"""Seconds before an attempt where we were told to go away, and before an `Open` is repeated."""
 
 STEADY: Final = 5.0
 """Seconds a connection has to live before the next attempt counts as a first one again."""
@@ -70,15 +62,18 @@ STEADY: Final = 5.0
 HAIL_AFTER: Final = 25.0
 """Seconds of silence after which we ask whether anybody is there: below what NATs forget (30)."""
 
-PATIENCE: Final = 5.0
-"""Seconds without a word from a relay that owes us one, after which it is lost."""
+LIVELY: Final = 60.0
+"""Seconds for which a conversation counts as going on after the last thing said or heard."""
+
+HAIL_LIVELY: Final = 5.0
+"""Seconds of silence after which we ask in a conversation: a line that died has to be noticed while
+somebody waits for an answer. In quiet times the longer wait lets a phone sleep."""
+
+LOOK: Final = 0.5
+"""Seconds between two looks while an answer is owed: what is owed changes with each answer."""
 
 SLOWEST_LINE: Final = 4096.0
 """Bytes per second at which what we sent may still be on its way; patience is longer by that."""
-
-SUSPICION: Final = 2.0
-"""Seconds for a word from the relay after the network changed: a round trip, and one repeat of it.
-Dialling anew costs less than waiting for a line that is gone."""
 
 MOST_DEPOSITS: Final = 512
 """Deposits that may be under way here, until their answer is in the channel of events."""
@@ -101,7 +96,19 @@ class RelayDown:
     reason: Reason
 
 
-RelayEvent: TypeAlias = RelayUp | RelayDown | MailArrived | Deposited | DepositRefused
+@frozen
+class RelaySilent:
+    """The relay owes an answer for long. It is waited for still; another one should be used."""
+
+
+@frozen
+class RelayHeard:
+    """The relay said something after it was silent."""
+
+
+RelayEvent: TypeAlias = (
+    RelayUp | RelayDown | RelaySilent | RelayHeard | MailArrived | Deposited | DepositRefused
+)
 
 
 @define(eq=False)
@@ -112,11 +119,13 @@ class RelayConnection:
         address: whom to reach.
         dial: how.
         jitter: draws from [0, 1), so that a relay's clients do not come back all at once.
+        line: says how patient to be; asked again for every attempt.
     """
 
     address: RelayAddress
     dial: Dial
     jitter: Callable[[], float] = random.random
+    line: Callable[[], Line] = lambda: DIRECT_LINE
     events: trio.MemoryReceiveChannel[RelayEvent] = field(init=False)
     """What happened, in order. Ends when `run` does. Who does not listen is not dialled for."""
     _teller: trio.MemorySendChannel[RelayEvent] = field(init=False)
@@ -132,6 +141,10 @@ class RelayConnection:
     _told_reason: Reason | None = field(default=None, init=False)
     _heard_at: float = field(default=0.0, init=False)
     _times_heard: int = field(default=0, init=False)
+    _lively_until: float = field(default=0.0, init=False)
+    _is_silent: bool = field(default=False, init=False)
+    _hurried_at: float = field(default=-math.inf, init=False)
+    _trying: trio.CancelScope = field(factory=trio.CancelScope, init=False)
     _has_work: trio.Event = field(factory=trio.Event, init=False)
     _has_news: trio.Event = field(factory=trio.Event, init=False)
     _has_asked: trio.Event = field(factory=trio.Event, init=False)
@@ -145,6 +158,11 @@ class RelayConnection:
         """Whether the relay answers now."""
         return self._is_connected
 
+    @property
+    def again_in(self) -> float | None:
+        """Seconds until the next attempt; None while there is a connection or an attempt at one."""
+        return None if self._retry_at is None else max(0.0, self._retry_at - trio.current_time())
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep the connection up until cancelled."""
         task_status.started()
@@ -153,9 +171,11 @@ class RelayConnection:
             attempt = 0
             while True:
                 began = trio.current_time()
-                reason = await self._connect()
+                reason: Reason = "closed"
+                with trio.CancelScope() as self._trying:
+                    reason = await self._connect()
                 attempt = 0 if trio.current_time() - began > STEADY else attempt + 1
-                pause = self._pause(attempt, reason)
+                pause = pause_before(attempt, reason, luck=self.jitter())
                 self._retry_at = trio.current_time() + pause
                 self._lose(reason)
                 with trio.CancelScope() as self._pausing:
@@ -220,9 +240,31 @@ class RelayConnection:
         conversation, heard = self._conversation, self._times_heard
         self._wishes.hail()
         self._has_work.set()
-        await trio.sleep(SUSPICION)
+        await trio.sleep(self.line().suspicion)
         if self._conversation is conversation and self._times_heard == heard:
             conversation.cancel()
+
+    def hurry(self) -> None:
+        """Try at once if we wait before the next attempt: another relay has just failed.
+
+        Not more often than a connection may fail: two relays that let us in and throw us out would
+        have us run between them.
+        """
+        if trio.current_time() >= self._hurried_at + STEADY:
+            self._hurried_at = trio.current_time()
+            self._pausing.cancel()
+
+    def redial(self) -> None:
+        """Give up the present connection, or the attempt at one, and dial again."""
+        self._trying.cancel()
+        self._pausing.cancel()
+
+    def liven(self) -> None:
+        """Watch the line more closely for a while: somebody talks over it."""
+        is_new = trio.current_time() >= self._lively_until
+        self._lively_until = trio.current_time() + LIVELY
+        if is_new:
+            self._has_asked.set()  # so that the next hail is planned anew
 
     # ---- telling
 
@@ -257,7 +299,7 @@ class RelayConnection:
         """Connect and converse; return why that ended."""
         channel: RelayChannel | None = None
         try:
-            with trio.fail_after(DIAL_DEADLINE):
+            with trio.fail_after(self.line().dialling):
                 channel = await self.dial(self.address)
                 first, *more = await channel.receive()
             hello = decode_answer(first)
@@ -278,6 +320,7 @@ class RelayConnection:
         self._wishes.connected()
         self._is_connected = True
         self._told_reason = None
+        self._is_silent = False
         self._note([RelayUp(hello.boot)])
         reason: Reason = "closed"
         try:
@@ -308,6 +351,9 @@ class RelayConnection:
         while True:
             self._heard_at = trio.current_time()
             self._times_heard += 1
+            if self._is_silent:
+                self._is_silent = False
+                self._note([RelayHeard()])
             for message in messages:
                 for event in session.receive(message):
                     if isinstance(event, OpenRefused):
@@ -317,6 +363,8 @@ class RelayConnection:
                     elif isinstance(event, MailArrived) and not self._wishes.wants(event.address):
                         self._give_credit(event)  # it was under way when we unwatched
                     else:
+                        if isinstance(event, MailArrived):
+                            self.liven()
                         self._note([event])
             self._has_work.set()
             messages = await channel.receive()
@@ -333,28 +381,39 @@ class RelayConnection:
         self._has_work.set()
 
     async def _watch_over(self, session: RelaySession, conversation: trio.CancelScope) -> None:
-        """End the conversation with a relay that owes us a word and says none."""
+        """Doubt a relay that owes us a word and says none; later end the conversation with it."""
+        line = self.line()
         while True:
             await self._until_owed(session)
             asked_at = trio.current_time()
             while session.is_waiting:
-                patience = PATIENCE + session.unanswered_bytes / SLOWEST_LINE
-                deadline = max(asked_at, self._heard_at) + patience
-                if trio.current_time() >= deadline:
+                since = max(asked_at, self._heard_at)
+                doubted_at = since + line.doubt + session.next_unanswered / SLOWEST_LINE
+                lost_at = since + line.patience + session.unanswered_bytes / SLOWEST_LINE
+                if trio.current_time() >= lost_at:
                     conversation.cancel()
                     return
-                await trio.sleep_until(deadline)
+                if trio.current_time() >= doubted_at and not self._is_silent:
+                    self._is_silent = True
+                    self._note([RelaySilent()])
+                next_at = lost_at if self._is_silent else min(doubted_at, lost_at)
+                await trio.sleep_until(min(next_at, trio.current_time() + LOOK))
 
     async def _until_owed(self, session: RelaySession) -> None:
-        """Wait until the relay owes us a word; after a long silence we ask for one."""
+        """Wait until the relay owes us a word; after a silence we ask for one."""
         while not session.is_waiting:
             self._has_asked = trio.Event()
-            with trio.move_on_at(self._heard_at + HAIL_AFTER) as silence:
+            with trio.move_on_at(self._hail_at) as silence:
                 await self._has_asked.wait()
-            if silence.cancelled_caught and trio.current_time() >= self._heard_at + HAIL_AFTER:
+            if silence.cancelled_caught and trio.current_time() >= self._hail_at:
                 self._wishes.hail()
                 self._has_work.set()
                 await self._has_asked.wait()
+
+    @property
+    def _hail_at(self) -> float:
+        soon = self._heard_at + HAIL_LIVELY
+        return soon if soon < self._lively_until else self._heard_at + HAIL_AFTER
 
     async def _write(self, channel: RelayChannel, session: RelaySession) -> None:
         while True:
@@ -371,14 +430,6 @@ class RelayConnection:
                 return  # who reads finds out why
 
     # ---- losing
-
-    def _pause(self, attempt: int, reason: Reason) -> float:
-        base = min(LONGEST_PAUSE, SHORTEST_PAUSE * float(2 ** min(attempt, 16)))
-        if reason == "wrong_fingerprint":  # nothing gets better by asking often
-            base = LONGEST_PAUSE
-        elif reason in ("full", "refused"):
-            base = max(base, UNWELCOME_PAUSE)
-        return base * (0.5 + self.jitter())
 
     def _lose(self, reason: Reason) -> None:
         """Tell that the relay is lost, and what is lost with it."""

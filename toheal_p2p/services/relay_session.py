@@ -156,6 +156,12 @@ class RelaySession:
         """Whether the relay owes an answer."""
         return bool(self._asked)
 
+    @property
+    def next_unanswered(self) -> int:
+        """Bytes of what the relay has to answer next, where they are many."""
+        first = next(iter(self._asked.values()), None)
+        return first.size if isinstance(first, _DepositAsked) else 0
+
     def open(self, mailboxes: Sequence[WatchedMailbox]) -> list[bytes]:
         """Ask for mailboxes, in as many commands as it takes."""
         return [self._open(batch) for batch in _batches(mailboxes, MAX_BATCH)]

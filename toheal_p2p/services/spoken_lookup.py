@@ -41,7 +41,7 @@ from toheal_protocol.wire.invitation_link import InvitationLink
 from toheal_protocol.wire.relay_address import RelayAddress
 
 REACH_DEADLINE: Final = 15.0
-"""Seconds to reach any of the relays."""
+"""Seconds to reach any of the relays; longer where the way to one is."""
 
 EMPTY_AFTER: Final = 4.0
 """Seconds after which a number where nothing was pushed counts as free."""
@@ -188,10 +188,11 @@ class _Search:
         return None
 
     async def _until_somebody_is_there(self) -> None:
-        with trio.move_on_after(REACH_DEADLINE) as patience:
+        slack = max((one.connection.line().slack for one in self.asked), default=0.0)
+        with trio.move_on_after(REACH_DEADLINE + slack) as patience:
             while not any(one.announcements for one in self.asked):
                 if all(one.is_up or one.is_down for one in self.asked):
-                    soon = trio.current_time() + EMPTY_AFTER
+                    soon = trio.current_time() + EMPTY_AFTER + slack / 5
                     patience.deadline = min(patience.deadline, soon)
                 await self._news.wait()
             await trio.sleep(OTHERS_AFTER)

@@ -50,7 +50,7 @@ MOST_ATTEMPTS: Final = 30
 stranger named a mailbox that takes nothing."""
 
 CLAIM_DEADLINE: Final = 8.0
-"""Seconds to reach a relay and see our announcement lie there."""
+"""Seconds to reach a relay and see our announcement lie there; longer where the way to it is."""
 
 LOOK_AGAIN_AFTER: Final = 1.3
 """Seconds after which a number is opened once more. A mailbox has one watcher, the latest: somebody
@@ -144,7 +144,7 @@ class RelayPlace:
         self._claimed, claims = trio.open_memory_channel[Claim](1)
         self._is_taken = False
         self._announce(self._plate)
-        with claims, trio.move_on_after(CLAIM_DEADLINE):
+        with claims, trio.move_on_after(CLAIM_DEADLINE + self.connection.line().slack):
             while True:
                 with trio.move_on_after(LOOK_AGAIN_AFTER):
                     return await claims.receive()

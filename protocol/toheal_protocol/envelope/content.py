@@ -121,7 +121,7 @@ def encode_content(content: Content) -> bytes:
             u8(len(content.parents)),
             *[_encode_parent(parent) for parent in content.parents],
             u8(len(content.view)),
-            *[_id(operation) for operation in content.view],
+            *[_id(one) for one in content.view],
             u32(content.lamport),
             u32(content.ttl),
             u8(content.type),

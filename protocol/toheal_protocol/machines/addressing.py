@@ -104,14 +104,40 @@ def grants_of(mailboxes: tuple[OurMailbox, ...]) -> tuple[Grant, ...]:
 
 
 def choose_grant(draft: Draft, member: MemberId, kind: int) -> Grant | None:
-    """Return the peer's mailbox to use now, at a relay that answers; None if there is none."""
+    """Return the peer's mailbox to use now, at the best relay that answers; None if there is none.
+
+    Best is one that neither owes us an answer nor refused this peer's mail a moment ago; of those
+    the one we used last, else the first.
+    """
+    best: Grant | None = None
+    for grant in grants_in_reach(draft, member, kind):
+        if best is None or _rank(draft, member, grant.relay) < _rank(draft, member, best.relay):
+            best = grant
+    return best
+
+
+def grants_in_reach(draft: Draft, member: MemberId, kind: int) -> tuple[Grant, ...]:
+    """Return the peer's present mailboxes of a class, one for each relay that answers."""
     peer = draft.cold.peers.get(member)
     if peer is None:
-        return None
-    for grant in peer.grants:
-        if grant.number == peer.using and grant.kind == kind and grant.relay in draft.live.boots:
-            return grant
-    return None
+        return ()
+    return tuple(
+        grant
+        for grant in peer.grants
+        if grant.number == peer.using and grant.kind == kind and grant.relay in draft.live.boots
+    )
+
+
+def fails_now(draft: Draft, member: MemberId, relay: RelayAddress) -> bool:
+    """Say whether a relay is silent, or refused this peer's mail not long ago."""
+    refused_until = draft.courier(member).refused.get(relay)
+    is_refusing = refused_until is not None and refused_until > draft.now
+    return is_refusing or relay in draft.live.silent
+
+
+def _rank(draft: Draft, member: MemberId, relay: RelayAddress) -> tuple[bool, bool]:
+    """Return what sorts a good relay before a bad one."""
+    return fails_now(draft, member, relay), relay != draft.courier(member).relay
 
 
 def add_grants(draft: Draft, member: MemberId, grants: tuple[Grant, ...]) -> None:

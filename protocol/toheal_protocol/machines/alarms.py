@@ -22,6 +22,7 @@ def ring(draft: Draft) -> None:
     """Do everything that is due now. Doing it again at once does nothing."""
     release_held(draft)
     for member in draft.cold.peers:
+        courier.retry_if_due(draft, member)
         courier.resend_if_due(draft, member)
         linking.give_up_if_due(draft, member)
         _say_again_if_due(draft, member)
@@ -58,7 +59,7 @@ def next_alarm(draft: Draft) -> Instant | None:
     instants = [draft.live.repeat_at, next_gap_instant(draft) if draft.log.held else None]
     for member, present in draft.live.couriers.items():
         instants += [present.resend_at, _ack_instant(draft, present)]
-        instants += [present.call_at, present.here_at]
+        instants += [present.call_at, present.here_at, present.retry_at]
         if member in draft.cold.peers:
             instants.append(linking.next_instant(draft, member))
     return min((instant for instant in instants if instant is not None), default=None)

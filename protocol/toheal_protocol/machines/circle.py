@@ -21,6 +21,7 @@ from toheal_protocol.machines import (
     lan,
     linking,
     reset,
+    routes,
     seats,
     welcome,
 )
@@ -49,6 +50,8 @@ def step(
     """Take one event and return the next state, what to write, and what to do after that."""
     draft = Draft(circle, now=now, wall_now=wall_now, entropy=entropy)
     _take(draft, event)
+    if draft.cold.is_direct is not circle.cold.is_direct:
+        consent.follow_circle(draft)
     for member in draft.live.couriers:
         acknowledge_if_due(draft, member)
     if draft.cold is not circle.cold or isinstance(event, happened.Started):
@@ -89,10 +92,11 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
         case happened.RelayUp(relay, boot):
             _relay_up(draft, relay, boot)
         case happened.RelayDown(relay):
-            boots = {at: boot for at, boot in draft.live.boots.items() if at != relay}
-            draft.set_live(boots=boots)
-            for member in draft.cold.peers:
-                linking.doubt_link(draft, member)  # its relay may have carried it
+            routes.lose_relay(draft, relay)
+        case happened.RelaySilent(relay):
+            routes.doubt_relay(draft, relay)
+        case happened.RelayHeard(relay):
+            routes.trust_relay(draft, relay)
         case happened.Deposited(ticket):
             courier.take_deposit_answer(draft, ticket, retry_after=None)
         case happened.DepositRefused(ticket, retry_after):
@@ -131,19 +135,21 @@ def _submit(draft: Draft, text: str, notes: tuple[str, ...]) -> None:
 
 
 def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
-    draft.set_live(boots={**draft.live.boots, relay: boot})
+    routes.find_relay(draft, relay, boot)
     for invitation in draft.cold.invitations:
         if seats.keeps_mailbox(invitation, draft.wall_now) and invitation.relay == relay:
             deposit_invitation(draft, invitation)
     for member in draft.cold.peers:
         draft.set_courier(member, draft.live.couriers.get(member) or Courier())
-        repeat_call(draft, member)
+        if not routes.is_used(draft, member, relay):
+            continue  # what another relay carries does not have to go out once more
+        repeat_call(draft, member)  # first: whoever begins anew must not be heard as before
         repeat_unconfirmed(draft, member)
-        linking.relay_is_up(draft, member)
         if not draft.courier(member).has_link:
             courier.start_over(draft, member)
             linking.say_here(draft, member, is_reply=False)
             ack_if_untold(draft, member)
+        linking.relay_is_up(draft, member)
 
 
 def _owed_loaded(draft: Draft, event: happened.OwedLoaded) -> None:

@@ -2,7 +2,8 @@
 
 Each says so for the other, alone and at any time. A link goes directly only while both allow it; a
 side that does not tells no address, whatever the other believes. A no counts at once: the direct
-link is closed before another is there, and words go over the relay meanwhile.
+link is closed before another is there, and words go over the relay meanwhile. What the circle decides
+holds for who said nothing of their own.
 
 Spec: docs/protocol/circle.md, section 10.1.
 """
@@ -49,6 +50,14 @@ def take_choice(draft: Draft, member: MemberId, choice: DirectChoice) -> None:
         return
     draft.change_peer(member, their_direct=choice)
     _follow(draft, member)
+
+
+def follow_circle(draft: Draft) -> None:
+    """Follow what the circle decided about direct connections."""
+    for member in draft.live.couriers:
+        peer = draft.cold.peers.get(member)
+        if peer is not None and peer.standing is Standing.MEMBER:
+            _follow(draft, member)
 
 
 def _follow(draft: Draft, member: MemberId) -> None:

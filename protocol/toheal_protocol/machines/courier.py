@@ -19,13 +19,19 @@ from __future__ import annotations
 from typing import Final
 
 from toheal_protocol.changing import changed
-from toheal_protocol.machines.addressing import choose_grant, seal_deposit
+from toheal_protocol.machines.addressing import (
+    choose_grant,
+    fails_now,
+    grants_in_reach,
+    seal_deposit,
+)
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Deposit, LoadOwed, OwedFrame, ProbeLink, SendFrames
 from toheal_protocol.machines.records import DropOwed, MarkAtRelay
 from toheal_protocol.machines.state import Courier, Ticket
 from toheal_protocol.messages.grants import MAIL, SIGNAL, Grant
 from toheal_protocol.model import Frame, Instant, MemberId
+from toheal_protocol.wire.relay_address import RelayAddress
 
 LINK_WINDOW: Final = 256
 """Frames handed to a link and not acknowledged: fewer than the ratchet's 500 skipped keys."""
@@ -121,6 +127,7 @@ def start_over(draft: Draft, member: MemberId, *, ignore_marks: bool = False) ->
         cursor=draft.pair(member).acked_through,
         is_ignoring_marks=ignore_marks,
         resend_at=None,
+        retry_at=None,
     )
     pump(draft, member)
 
@@ -169,16 +176,23 @@ def take_deposit_answer(draft: Draft, number: int, *, retry_after: float | None)
     ticket = draft.live.tickets.get(number)
     if ticket is None:
         return
+    is_elsewhere = False
     if retry_after is not None:
         retry_after = min(retry_after, RESEND_LONGEST)  # a relay may not silence us for years
+        is_elsewhere = _turn_elsewhere(draft, ticket, retry_after)
     draft.set_live(tickets={k: v for k, v in draft.live.tickets.items() if k != number})
     if ticket.member is None or ticket.member not in draft.cold.peers:
         return
     if ticket.seq == 0:
         if retry_after is not None:
-            _take_passing_refused(draft, ticket.member, ticket, retry_after)
+            _take_passing_refused(
+                draft, ticket.member, ticket, retry_after, is_elsewhere=is_elsewhere
+            )
         elif ticket.through:
             draft.change_courier(ticket.member, told_through=ticket.through, told_boot=ticket.boot)
+        return
+    if is_elsewhere:
+        start_over(draft, ticket.member)
         return
     courier = draft.change_courier(
         ticket.member, deposits=max(0, draft.courier(ticket.member).deposits - 1)
@@ -191,8 +205,16 @@ def take_deposit_answer(draft: Draft, number: int, *, retry_after: float | None)
     draft.change_courier(
         ticket.member,
         cursor=min(courier.cursor, ticket.seq - 1),
-        resend_at=_earlier(courier.resend_at, Instant(draft.now + wait)),
+        retry_at=_earlier(courier.retry_at, Instant(draft.now + wait)),
     )
+
+
+def retry_if_due(draft: Draft, member: MemberId) -> None:
+    """Hand over again what a relay refused, once it may be asked again."""
+    retry_at = draft.courier(member).retry_at
+    if retry_at is not None and retry_at <= draft.now:
+        draft.change_courier(member, retry_at=None)
+        pump(draft, member)
 
 
 def plan_call(draft: Draft, member: MemberId) -> None:
@@ -203,21 +225,45 @@ def plan_call(draft: Draft, member: MemberId) -> None:
     )
 
 
+def _turn_elsewhere(draft: Draft, ticket: Ticket, retry_after: float) -> bool:
+    """Note that a relay refused a peer's mail; say whether another one may take it now.
+
+    A refusal that is over soon is waited for. Elsewhere everything has to be handed over that is
+    not acknowledged: a reader who got the end of it first could not make sense of it.
+    """
+    if ticket.member is None or 0 < retry_after <= DEPOSIT_RETRY:
+        return False
+    relay = relay_in(draft, ticket.boot)
+    if relay is None or ticket.member not in draft.cold.peers:
+        return False
+    until = Instant(draft.now + (retry_after or DEPOSIT_RETRY))
+    refused = {**draft.courier(ticket.member).refused, relay: until}
+    draft.change_courier(ticket.member, refused=refused)
+    grant = choose_grant(draft, ticket.member, ticket.kind)
+    return grant is not None and not fails_now(draft, ticket.member, grant.relay)
+
+
+def relay_in(draft: Draft, boot: bytes) -> RelayAddress | None:
+    """Return the relay that is in this run, if it answers."""
+    return next((relay for relay, known in draft.live.boots.items() if known == boot), None)
+
+
 def _take_passing_refused(
-    draft: Draft, member: MemberId, ticket: Ticket, retry_after: float
+    draft: Draft, member: MemberId, ticket: Ticket, retry_after: float, *, is_elsewhere: bool
 ) -> None:
     """The relay did not take something without a number: a flight of a handshake, or a note.
 
     A second flight goes out again when the first one comes again.
     """
     if draft.peer(member).calling is not None:
-        wait = retry_after or CALL_REPEAT_FIRST
+        wait = 0.0 if is_elsewhere else retry_after or CALL_REPEAT_FIRST
         draft.change_courier(member, call_at=Instant(draft.now + wait))
-        return
-    again = Instant(draft.now + max(retry_after, DEPOSIT_RETRY))
-    if ticket.kind == SIGNAL:
-        draft.change_courier(member, here_at=again)
+    elif ticket.kind == SIGNAL:
+        wait = 0.0 if is_elsewhere else max(retry_after, DEPOSIT_RETRY)
+        draft.change_courier(member, here_at=Instant(draft.now + wait))
     elif ticket.through:
+        wait = 0.0 if is_elsewhere else max(retry_after, DEPOSIT_RETRY)
+        again = Instant(draft.now + wait)
         draft.change_courier(member, ack_at=_earlier(draft.courier(member).ack_at, again))
 
 
@@ -246,6 +292,8 @@ def resend_if_due(draft: Draft, member: MemberId) -> None:
     wait = min(RESEND_LONGEST, 2 * (courier.resend_wait or _first_wait(courier)))
     is_in_vain = courier.resend_wait > 0 and (courier.is_here or courier.has_link)
     draft.change_courier(member, is_sealing_anew=is_in_vain)
+    if not courier.has_link:
+        _try_another_relay(draft, member)
     start_over(draft, member, ignore_marks=courier.is_here)
     if draft.pair(member).acked_through < draft.pair(member).next_seq - 1:
         draft.change_courier(
@@ -264,7 +312,8 @@ def _room(draft: Draft, member: MemberId) -> int:
     courier, pair = draft.courier(member), draft.pair(member)
     if courier.has_link:
         return LINK_WINDOW - (courier.cursor - pair.acked_through)
-    if choose_grant(draft, member, MAIL) is None:
+    is_to_wait = courier.retry_at is not None and courier.retry_at > draft.now
+    if is_to_wait or choose_grant(draft, member, MAIL) is None:
         return 0
     return DEPOSIT_WINDOW - courier.deposits
 
@@ -273,7 +322,19 @@ def _lies_at_relay(draft: Draft, member: MemberId, owed: OwedFrame) -> bool:
     courier = draft.courier(member)
     if courier.has_link or courier.is_ignoring_marks or not owed.boot:
         return False
-    return owed.boot in draft.live.boots.values()
+    relay, grant = relay_in(draft, owed.boot), choose_grant(draft, member, MAIL)
+    if relay is None or grant is None:
+        return False
+    return fails_now(draft, member, grant.relay) or not fails_now(draft, member, relay)
+
+
+def _try_another_relay(draft: Draft, member: MemberId) -> None:
+    """Use the next relay: a peer who does not answer may not reach the one used so far."""
+    present = choose_grant(draft, member, MAIL)
+    relays = [grant.relay for grant in grants_in_reach(draft, member, MAIL)]
+    if present is not None and len(relays) > 1:
+        following = relays[(relays.index(present.relay) + 1) % len(relays)]
+        draft.change_courier(member, relay=following)
 
 
 def _hand_over(draft: Draft, member: MemberId, seq: int, frame: Frame) -> None:
@@ -301,8 +362,9 @@ def deposit(
     grant = choose_grant(draft, member, kind)
     if grant is None:
         return False
-    if seq:
-        draft.change_courier(member, deposits=draft.courier(member).deposits + 1)
+    present = draft.courier(member)
+    if seq or present.relay != grant.relay:
+        draft.change_courier(member, deposits=present.deposits + bool(seq), relay=grant.relay)
     deposit_at(draft, member, grant, frame, seq=seq, through=through)
     return True
 

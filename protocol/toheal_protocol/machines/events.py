@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 from attrs import field, frozen
 
-from toheal_protocol.crypto import SigningSeed
-from toheal_protocol.machines.acted import Acted as Acted
-from toheal_protocol.machines.acted import Readmitted as Readmitted
 from toheal_protocol.machines.records import PutEntry
+from toheal_protocol.machines.route_effects import (
+    CloseLan as CloseLan,
+)
+from toheal_protocol.machines.route_effects import (
+    CloseLink as CloseLink,
+)
+from toheal_protocol.machines.route_effects import (
+    ConnectLink as ConnectLink,
+)
+from toheal_protocol.machines.route_effects import (
+    DeleteMail as DeleteMail,
+)
+from toheal_protocol.machines.route_effects import (
+    Deposit as Deposit,
+)
+from toheal_protocol.machines.route_effects import (
+    LinkWay as LinkWay,
+)
+from toheal_protocol.machines.route_effects import (
+    PrepareLink as PrepareLink,
+)
+from toheal_protocol.machines.route_effects import (
+    ProbeLink as ProbeLink,
+)
+from toheal_protocol.machines.route_effects import (
+    SendFrames as SendFrames,
+)
+from toheal_protocol.machines.route_effects import (
+    Unwatch as Unwatch,
+)
+from toheal_protocol.machines.route_effects import (
+    Watch as Watch,
+)
+from toheal_protocol.machines.route_effects import (
+    WatchedMailbox as WatchedMailbox,
+)
+from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
-    DepositToken,
-    Frame,
     Instant,
     MemberId,
     MessageId,
 )
-from toheal_protocol.wire.link_record import LinkKeys
 from toheal_protocol.wire.relay_address import RelayAddress
 
 # ---- events: it happened
@@ -62,6 +91,21 @@ class Admitted:
 @frozen
 class Refused:
     """The person said no to somebody at the door."""
+
+    member: MemberId
+
+
+@frozen
+class Acted:
+    """The person signs an act of governance; what it is to know is filled in."""
+
+    act: Act
+    text: str = field(default="", repr=False)
+
+
+@frozen
+class Readmitted:
+    """The person takes somebody back who was removed."""
 
     member: MemberId
 
@@ -127,6 +171,20 @@ class RelayUp:
 @frozen
 class RelayDown:
     """A relay is out of reach."""
+
+    relay: RelayAddress
+
+
+@frozen
+class RelaySilent:
+    """A relay owes an answer for longer than a good line takes. It is not given up yet."""
+
+    relay: RelayAddress
+
+
+@frozen
+class RelayHeard:
+    """A relay that was silent said something."""
 
     relay: RelayAddress
 
@@ -246,6 +304,8 @@ Event = (
     | FramesArrived
     | RelayUp
     | RelayDown
+    | RelaySilent
+    | RelayHeard
     | Deposited
     | DepositRefused
     | OwedLoaded
@@ -263,72 +323,6 @@ Event = (
 # ---- effects: please do
 
 
-class LinkWay(IntEnum):
-    """Over which addresses a link to a member may go."""
-
-    TURN = 0
-    """Addresses at relays only: neither side learns the other's."""
-    DIRECT = 1
-    """The machines' own addresses too, and what STUN shows of them: both said yes to it."""
-    LAN = 2
-    """The machines' own addresses on the network where the two met, and no server at all."""
-
-
-@frozen
-class WatchedMailbox:
-    """A mailbox to open and watch; `is_watched` False only opens it for deposits."""
-
-    read_seed: SigningSeed = field(repr=False)
-    token: DepositToken = field(repr=False)
-    kind: int
-    address: Address
-    is_watched: bool = True
-
-
-@frozen
-class Watch:
-    """Open these mailboxes at a relay and have their frames pushed, across reconnects."""
-
-    relay: RelayAddress
-    mailboxes: tuple[WatchedMailbox, ...]
-
-
-@frozen
-class Unwatch:
-    """These mailboxes are not needed any more."""
-
-    relay: RelayAddress
-    addresses: tuple[Address, ...]
-
-
-@frozen
-class Deposit:
-    """Put a frame into a mailbox and tell with `Deposited` or `DepositRefused`."""
-
-    ticket: int
-    relay: RelayAddress
-    address: Address
-    token: DepositToken = field(repr=False)
-    frame: bytes = field(repr=False)
-
-
-@frozen
-class DeleteMail:
-    """What lay there is stored here: it can be deleted."""
-
-    relay: RelayAddress
-    read_seed: SigningSeed = field(repr=False)
-    items: tuple[int, ...]
-
-
-@frozen
-class SendFrames:
-    """Send frames over the wire or the open link to a member, in order."""
-
-    member: MemberId
-    frames: tuple[Frame, ...] = field(repr=False)
-
-
 @frozen
 class LoadOwed:
     """Read owed frames with `after < seq <= upto` from the vault; at most `limit`."""
@@ -337,54 +331,6 @@ class LoadOwed:
     after: int
     upto: int
     limit: int
-
-
-@frozen
-class PrepareLink:
-    """Prepare our side of a data channel and tell with `LinkPrepared`."""
-
-    member: MemberId
-    attempt: bytes
-    is_controlling: bool
-    way: LinkWay
-
-
-@frozen
-class ConnectLink:
-    """Connect a prepared data channel."""
-
-    member: MemberId
-    attempt: bytes
-    their_blob: bytes = field(repr=False)
-    keys: LinkKeys = field(repr=False)
-
-
-@frozen
-class CloseLink:
-    """Close a data channel or give up opening it.
-
-    With `drains` another one has taken over, and what is on the way may still arrive.
-    """
-
-    member: MemberId
-    attempt: bytes
-    drains: bool = False
-
-
-@frozen
-class ProbeLink:
-    """Find out soon whether a link is still alive, and tell with `LinkClosed` if it is not."""
-
-    member: MemberId
-    attempt: bytes
-
-
-@frozen
-class CloseLan:
-    """End the wire to a member."""
-
-    member: MemberId
-    wire: int
 
 
 @frozen

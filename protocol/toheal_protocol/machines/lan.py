@@ -62,9 +62,9 @@ def take_parted(draft: Draft, member: MemberId, wire: int) -> None:
 
 
 def close_if_over(draft: Draft, member: MemberId) -> None:
-    """Close the wire to somebody we share no circle with any more, once nothing is owed."""
-    present, pair = draft.courier(member), draft.pair(member)
-    if present.lan and not _may_meet(draft, member) and pair.acked_through == pair.next_seq - 1:
+    """Close the wire to somebody we share no circle with any more."""
+    present = draft.courier(member)
+    if present.lan and not _may_meet(draft, member) and linking.has_parted(draft, member):
         draft.ask(CloseLan(member, present.lan))
 
 

@@ -12,10 +12,10 @@ from attrs import field, frozen
 
 from toheal_protocol.crypto import prf
 from toheal_protocol.machines.calls import MEET
+from toheal_protocol.machines.lan_names import LABEL_SIZE
 from toheal_protocol.machines.state import Cold, Peer, Stage, Standing
 from toheal_protocol.model import CircleId, MemberId, WallTime
 from toheal_protocol.wire.codec import u32
-from toheal_protocol.wire.lan_dns import LABEL_SIZE
 
 LanSecret = NewType("LanSecret", bytes)
 """32 bytes that all members of a circle have."""
@@ -41,18 +41,13 @@ def circle_lan_secret(circle: CircleId) -> LanSecret:
 
 
 def day_of(wall_now: WallTime) -> int:
-    """Return which day it is, by a clock that may be wrong by one."""
-    return min(max(wall_now, 0) // DAY, (1 << 32) - 2)
+    """Return which day it is, in UTC, by the device's clock."""
+    return min(max(wall_now, 0) // DAY, (1 << 32) - 1)
 
 
 def service_label(secret: LanSecret, day: int) -> str:
     """Return the 14 characters under which a circle is announced on this day."""
     return b32encode(prf(secret, "th1/lan-day", u32(day)))[:LABEL_SIZE].decode().lower()
-
-
-def labels_around(secret: LanSecret, day: int) -> tuple[str, ...]:
-    """Return the labels to look for: of this day, the one before, and the one after."""
-    return tuple(service_label(secret, near) for near in (day, max(day - 1, 0), day + 1))
 
 
 def known_peers(cold: Cold) -> tuple[KnownPeer, ...]:

@@ -34,9 +34,9 @@ from toheal_protocol.crypto import (
 )
 from toheal_protocol.errors import MalformedFrame
 from toheal_protocol.machines.lan_keys import KnownPeer, PairKey
+from toheal_protocol.machines.lan_names import INSTANCE_SIZE
 from toheal_protocol.model import MemberId
 from toheal_protocol.wire.codec import Reader, u8
-from toheal_protocol.wire.lan_dns import INSTANCE_SIZE
 from toheal_protocol.wire.link_record import LinkKeys, derive_link_keys
 
 HELLO_SIZE: Final = 32

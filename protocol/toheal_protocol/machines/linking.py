@@ -29,7 +29,7 @@ from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.carrying import want
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import CloseLink, ConnectLink, LinkWay, PrepareLink, ProbeLink
-from toheal_protocol.machines.ledgers import our_view, unknown
+from toheal_protocol.machines.ledgers import membership_of, our_view, unknown
 from toheal_protocol.machines.pair import ack_if_untold, ack_soon, pass_note
 from toheal_protocol.machines.state import (
     Cold,
@@ -62,17 +62,27 @@ FAILURES_BEFORE_DOUBT: Final = 4
 a frame that may be lost for ever, and a peer bridges 500 of them."""
 
 
+PARTING: Final = 60
+"""Seconds a link to somebody who is out may stay for them to acknowledge what they are owed."""
+
+
 def direct_choices(cold: Cold, member: MemberId) -> tuple[bool, bool]:
     """Return whether we, and whether they, allow the two of us to connect directly.
 
-    Who said nothing yet agreed by joining a circle that was begun as a direct one.
+    Who said nothing yet agreed by joining a circle that was begun as a direct one, or by signing
+    that it become one; and takes that back where it was decided that it is none any more.
     """
     peer = cold.peers[member]
     ours, theirs = peer.our_direct, peer.their_direct
     return (
         cold.is_direct if ours is None else ours.is_allowed,
-        cold.is_direct if theirs is None else theirs.is_allowed,
+        _agreed(cold, member) if theirs is None else theirs.is_allowed,
     )
+
+
+def _agreed(cold: Cold, member: MemberId) -> bool:
+    signed = membership_of(cold.id, cold.operations).agreed_to_be_direct if cold.is_direct else ()
+    return cold.is_direct and (not signed or member in signed)
 
 
 def way_to(draft: Draft, member: MemberId) -> LinkWay:
@@ -135,9 +145,8 @@ def take_prepared(draft: Draft, member: MemberId, attempt_id: bytes, blob: bytes
 
 def take_offer(draft: Draft, member: MemberId, offer: LinkOffer) -> None:
     """A peer offers a link. A newer offer replaces an older one; an open link stays meanwhile."""
-    peer, present = draft.peer(member), draft.courier(member)
-    is_active = draft.cold.stage is Stage.ACTIVE  # who has left opens no socket any more
-    if not (is_active and peer.standing is Standing.MEMBER and draft.our_id > member):
+    present = draft.courier(member)
+    if not (_may_link(draft, member) and draft.our_id > member):
         return
     known = (present.attempt, present.link)
     if any(one is not None and one.attempt == offer.attempt for one in known):
@@ -161,9 +170,9 @@ def take_offer(draft: Draft, member: MemberId, offer: LinkOffer) -> None:
 
 
 def take_answer(draft: Draft, member: MemberId, answer: LinkAnswer) -> None:
-    """The peer answered our offer: connect."""
+    """The peer answered our offer: connect, unless they are out by now."""
     attempt = _present(draft, member, answer.attempt)
-    if attempt is None or attempt.step is not LinkStep.OFFERED:
+    if attempt is None or attempt.step is not LinkStep.OFFERED or not _may_link(draft, member):
         return
     theirs = evolve(attempt, their_secret=answer.secret, their_blob=answer.blob)
     _connect(draft, member, theirs)
@@ -271,12 +280,21 @@ def doubt_link(draft: Draft, member: MemberId) -> None:
 
 
 def close_if_over(draft: Draft, member: MemberId) -> None:
-    """Close the link to somebody we share no circle with any more, once nothing is owed."""
-    pair = draft.pair(member)
+    """Close the link to somebody we share no circle with any more."""
     is_out = draft.cold.stage in (Stage.LEFT, Stage.REMOVED)
     is_over = is_out or draft.peer(member).standing is Standing.GONE
-    if is_over and pair.acked_through == pair.next_seq - 1:
+    if is_over and has_parted(draft, member):
         close_links(draft, member)
+
+
+def has_parted(draft: Draft, member: MemberId) -> bool:
+    """Say whether nothing is owed to somebody any more, or they are out and had time to hear it.
+
+    What they did not acknowledge then, as a hostile one would not, waits for them at a relay.
+    """
+    pair, gone_at = draft.pair(member), draft.peer(member).gone_at
+    had_time = bool(gone_at) and draft.wall_now - gone_at >= PARTING
+    return had_time or pair.acked_through == pair.next_seq - 1
 
 
 def close_links(draft: Draft, member: MemberId, *, way: LinkWay | None = None) -> None:
@@ -312,10 +330,9 @@ def next_instant(draft: Draft, member: MemberId) -> Instant | None:
 
 def _is_wanted(draft: Draft, member: MemberId) -> bool:
     """Say whether a link is missing here and ours to start, once its time has come."""
-    present, peer = draft.courier(member), draft.peer(member)
+    present = draft.courier(member)
     return (
-        draft.cold.stage is Stage.ACTIVE
-        and peer.standing is Standing.MEMBER
+        _may_link(draft, member)
         and draft.our_id < member
         and present.is_here
         and not present.lan
@@ -334,10 +351,10 @@ def _lacks_link(draft: Draft, member: MemberId) -> bool:
 
 def _renew(draft: Draft, member: MemberId) -> None:
     """Begin a new link, or ask the peer to, if that is for it to do."""
-    present, peer = draft.courier(member), draft.peer(member)
+    present = draft.courier(member)
     if draft.our_id < member:
         open_if_wanted(draft, member)
-    elif (present.is_here or present.is_linked) and peer.standing is Standing.MEMBER:
+    elif (present.is_here or present.is_linked) and _may_link(draft, member):
         pass_note(draft, member, AskLink())
 
 
@@ -354,7 +371,15 @@ def _prepare_answer(draft: Draft, member: MemberId) -> None:
     draft.ask(PrepareLink(member, attempt.attempt, is_controlling=False, way=attempt.way))
 
 
+def _may_link(draft: Draft, member: MemberId) -> bool:
+    """Say whether both of us are in: nobody else opens a socket here or is told an address."""
+    is_active = draft.cold.stage is Stage.ACTIVE
+    return is_active and draft.peer(member).standing is Standing.MEMBER
+
+
 def _tell_peer(draft: Draft, member: MemberId, attempt: LinkAttempt) -> bool:
+    if not _may_link(draft, member):
+        return False
     kind = LinkOffer if attempt.is_ours else LinkAnswer
     return pass_note(draft, member, kind(attempt.attempt, attempt.our_secret, attempt.our_blob))
 

@@ -21,7 +21,8 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.ledgers import ledger_of, membership_of
 from toheal_protocol.machines.records import GiveUpOwed
-from toheal_protocol.machines.state import Return, Silenced, Stage, Standing
+from toheal_protocol.machines.silences import Return, Silenced
+from toheal_protocol.machines.state import Stage, Standing
 from toheal_protocol.membership import (
     MAX_BY_ONE,
     MAX_HELD,

@@ -339,15 +339,22 @@ def _take_ack(draft: Draft, member: MemberId, through: int, note: AnyNote | None
 
 
 def opens(draft: Draft, member: MemberId, frame: Note | Envelope) -> bool:
-    """Say whether a frame is one of this session, opened before or not. Changes nothing."""
-    session = draft.pair(member).session
+    """Say whether a frame is one of this session, opened before or not. Changes nothing.
+
+    One that is too far ahead counts as one of it while we miss items before it: then we refused
+    those in between ourselves, and the peer will send them again in their order.
+    """
+    pair = draft.pair(member)
+    session = pair.session
     if session is None:
         return True
     sealed = frame.sealed if isinstance(frame, Note) else frame.wrap
     associated = _NOTE_AD if isinstance(frame, Note) else message_id(frame.common)
     try:
         open_message(session, sealed, associated, entropy=draft.entropy, now=draft.wall_now)
-    except (ForgedMessage, TooFarAhead):
+    except TooFarAhead:
+        return bool(pair.received_beyond)
+    except ForgedMessage:
         return False
     except RemoteError:
         return True
@@ -389,15 +396,19 @@ def ack_if_untold(draft: Draft, member: MemberId) -> None:
     """Acknowledge through the relay what was only acknowledged where it may be lost.
 
     The peer cannot know that we have it, and says nothing more of it once it lies at the relay.
+    Who is out is not told that we are here.
     """
+    if draft.peer(member).standing is Standing.GONE:
+        return
     pair, present = draft.pair(member), draft.courier(member)
     if present.has_link or not (pair.received_through or pair.received_beyond):
         return
-    if draft.peer(member).standing is Standing.GONE:
-        return  # it would tell who is out that we are here; what they repeat is acknowledged
     if _never_sent_again(pair) >= CHAIN_SPARED:
         return  # a frame that may be lost for ever, and nobody asked for it
-    is_told = present.told_boot in draft.live.boots.values()
+    live = draft.live
+    is_told = any(
+        present.told_boot == boot and relay not in live.silent for relay, boot in live.boots.items()
+    )
     if not is_told or present.told_through != pair.received_through or pair.received_beyond:
         ack_soon(draft, member, over_link=False)
 

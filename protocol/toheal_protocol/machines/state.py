@@ -23,6 +23,7 @@ from toheal_protocol.crypto import SealKey, SigningSeed
 from toheal_protocol.envelope import Content, Parent
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
 from toheal_protocol.machines.events import LinkWay
+from toheal_protocol.machines.silences import Return, Silenced
 from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import DirectChoice
 from toheal_protocol.model import (
@@ -99,34 +100,6 @@ class Listening:
     prekey_id: int
 
 
-@frozen
-class Return:
-    """From where on somebody's words were written knowing that an act against them was over."""
-
-    act: OperationId
-    author_seq: int
-
-
-@frozen
-class Silenced:
-    """An act that took somebody's voice, and from where on their words count again.
-
-    Attributes:
-        act: the removal, or the role of a listener.
-        heard: their words up to this number count.
-        resumed: so do those from this number on, written knowing the act and by somebody who may;
-            0: none yet.
-    """
-
-    act: OperationId
-    heard: int
-    resumed: int = 0
-
-    def covers(self, author_seq: int) -> bool:
-        """Say whether words with this number do not count."""
-        return author_seq > self.heard and not 0 < self.resumed <= author_seq
-
-
 @frozen(slots=False)
 class Peer:
     """One peer of this circle: what changes seldom.
@@ -144,12 +117,12 @@ class Peer:
         quiet_through: mailboxes up to this number may bring frames of a session that is over.
         is_forked: two copies of a home were seen since the session began.
         reset_at: when a session with them was begun anew; 0: never.
+        our_direct, their_direct: what each of us said about connecting directly; None: nothing yet.
         said_yes: hash of the charter they knocked with, and their signature under it; 96 bytes.
         silences: what was done about their voice.
         returns: from where on their words know that such an act is over; kept for the case that it
             is void now and stands again later.
         gone_at: when we learned that they are not in any more; 0: they are.
-        our_direct, their_direct: what each of us said about connecting directly; None: nothing yet.
     """
 
     keys: PersonaKeys
@@ -172,12 +145,12 @@ class Peer:
     quiet_through: int = 0
     is_forked: bool = False
     reset_at: WallTime = WallTime(0)
+    our_direct: DirectChoice | None = None
+    their_direct: DirectChoice | None = None
     said_yes: bytes = field(default=b"", repr=False)
     silences: tuple[Silenced, ...] = ()
     returns: tuple[Return, ...] = ()
     gone_at: WallTime = WallTime(0)
-    our_direct: DirectChoice | None = None
-    their_direct: DirectChoice | None = None
 
 
 class Seat(StrEnum):
@@ -344,6 +317,7 @@ class Courier:
         deposits: deposits the relay has not answered yet.
         resend_at: when what is not acknowledged goes out again.
         resend_wait: seconds of the next such wait.
+        retry_at: until when nothing is deposited: a relay asked for time, and there is no other.
         ack_at: when our acknowledgement is due.
         told_through, told_boot: up to which of their items an acknowledgement of ours lies at a relay,
             and which run of it. What went over a link may be lost with it.
@@ -354,6 +328,8 @@ class Courier:
         renewed_at: when we last sent or took a card in place of an answer.
         is_outdated: what is being loaded was asked for before the session began anew.
         unopened: frames in a row out of their mailbox that did not open.
+        relay: the one their mail went to last: we stay there until it fails us.
+        refused: relays that would not take mail for them, and until when that counts.
         attempt: the link that is being opened, beside the open one if there is one.
         is_link_stale: our network or theirs changed: a new link is wanted beside the open one.
         link_after: when the next attempt of ours may begin.
@@ -368,6 +344,7 @@ class Courier:
     deposits: int = 0
     resend_at: Instant | None = None
     resend_wait: float = 0.0
+    retry_at: Instant | None = None
     ack_at: Instant | None = None
     told_through: int = 0
     told_boot: bytes = b""
@@ -379,6 +356,8 @@ class Courier:
     renewed_at: Instant | None = None
     is_outdated: bool = False
     unopened: int = 0
+    relay: RelayAddress | None = None
+    refused: Mapping[RelayAddress, Instant] = field(factory=dict)
     attempt: LinkAttempt | None = None
     is_link_stale: bool = False
     link_after: Instant = Instant(0)
@@ -425,9 +404,15 @@ class Source:
 
 @frozen(slots=False)
 class Live:
-    """What means nothing after a restart."""
+    """What means nothing after a restart.
+
+    Attributes:
+        boots: the relays that answer, with the run each is in.
+        silent: those of them that owe an answer for too long.
+    """
 
     boots: Mapping[RelayAddress, bytes] = field(factory=dict)
+    silent: frozenset[RelayAddress] = frozenset()
     couriers: Mapping[MemberId, Courier] = field(factory=dict)
     tickets: Mapping[int, Ticket] = field(factory=dict)
     next_ticket: int = 1

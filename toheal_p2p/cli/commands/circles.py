@@ -94,4 +94,13 @@ def _charter_in(path: str) -> str:
     return charter
 
 
+@circle.command("seen", help="help.circle_seen")
+@argument("circle_", metavar="CIRCLE")
+@click.pass_obj
+def seen(terminal: Terminal, circle_: str) -> None:
+    """Take the warnings for seen."""
+    terminal.order("circle_seen", stage="progress.waiting", circle=circle_)
+    terminal.tell("done.seen", circle=circle_)
+
+
 COMMANDS: Final = (circle,)

@@ -80,7 +80,7 @@ def invite(
     if as_json:
         terminal.show_json(seat)
     else:
-        terminal.tell("done.invited", until=clock_time(seat["expires_at"]))
+        terminal.tell("done.invited", until=clock_time(seat["expires_at"], terminal.words))
         if wants_qr:
             terminal.show(link_for_terminal(seat["link"]))
         terminal.show(seat["link"])  # before the files: if one fails, the seat is not lost
@@ -179,7 +179,7 @@ def _show_invitation(terminal: Terminal, said: Item) -> None:
         "line.invited_to",
         circle=said["circle_name"],
         name=said["inviter_name"],
-        until=clock_time(said["expires_at"]),
+        until=clock_time(said["expires_at"], terminal.words),
     )
     terminal.tell("line.charter_begins")
     for line in plain_lines(said["charter"]):

@@ -69,6 +69,9 @@ def run(
         allow_loopback=allow_loopback,
         on_ready=lambda: terminal.show(f"ready local:{find_socket(terminal.home)}"),
         on_trouble=lambda check: terminal.note(terminal.words.text(f"check.{check}")),
+        on_progress=lambda code, facts: terminal.note(
+            terminal.words.text(f"progress.{code}", **facts)
+        ),
         on_fault=lambda fault: note_fault(fault, terminal.fault_file),
     )
     terminal.note(terminal.words.text("done.stopped"))

@@ -41,7 +41,7 @@ def invite_aloud(
     if as_json:
         terminal.show_json(code)
     else:
-        until, tries = clock_time(code["expires_at"]), code["tries_left"]
+        until, tries = clock_time(code["expires_at"], terminal.words), code["tries_left"]
         terminal.tell("done.spoken", until=until, tries=tries)
         terminal.show(code["code"])
     if wait:

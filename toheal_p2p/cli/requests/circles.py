@@ -61,3 +61,14 @@ class CircleLeave(Request, frozen=True):
     async def carry_out(self, app: AppInterface, give: Give) -> None:
         """Give nothing."""
         await app.circle_leave(self.circle)
+
+
+class CircleSeen(Request, frozen=True):
+    """`toheal circle seen`."""
+
+    circle: Word
+    changes: ClassVar[bool] = True
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give nothing."""
+        await app.circle_seen(self.circle)

@@ -54,7 +54,7 @@ class LookAtInvitation(Request, frozen=True):
 
     async def carry_out(self, app: AppInterface, give: Give) -> None:
         """Give what the invitation says."""
-        await give(await app.look_at_invitation(self.link))
+        await give(await app.look_at_invitation(self.link, report=give))
 
 
 class Join(Request, frozen=True):

@@ -1,0 +1,39 @@
+"""What was done in a circle, as the application's doors see it. Plain, as in `interface`."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from toheal_p2p.app.vocabulary import ActKind, ActReason, ActState, Role
+
+
+@frozen
+class ActView:
+    """Something done in a circle that everybody sees and that is signed.
+
+    Attributes:
+        member, member_name: whom it is about; None where it is about nobody.
+        role: the role somebody is to have.
+        direct: for a policy, whether members are to connect directly.
+        reason, text: why, for a removal and a role.
+        supporters: the names of who is for it, its author first.
+        waiting_for: the names of who could support it, while it waits.
+        facilitators, members: so many facilitators, or so many members, would be enough; 0: no
+            number of facilitators is.
+    """
+
+    id: str
+    kind: ActKind
+    author: str
+    author_name: str = field(repr=False)
+    member: str | None
+    member_name: str | None = field(repr=False)
+    role: Role | None
+    direct: bool | None
+    reason: ActReason | None
+    text: str = field(repr=False)
+    state: ActState
+    supporters: tuple[str, ...] = field(repr=False)
+    waiting_for: tuple[str, ...] = field(repr=False)
+    facilitators: int
+    members: int

@@ -1,0 +1,154 @@
+"""What a person can set: read, checked, kept in the vault, and put into effect at once.
+
+The vault has the truth. Language and digits are copied into a small file beside it, because
+commands speak before any vault opens (`app.look`).
+
+Docs: docs/command-line.md, section 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from attrs import define, field, frozen
+
+from toheal_p2p.adapters.socks import ProxyAddress, parse_proxy
+from toheal_p2p.app.look import Look, write_look
+from toheal_p2p.app.network_policy import NetworkPolicy
+from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.running import RunningCircle
+from toheal_p2p.app.settings_interface import SettingView
+from toheal_p2p.app.vocabulary import SettingName
+from toheal_protocol.errors import RemoteError
+from toheal_protocol.machines import events as machine
+from toheal_protocol.machines.records import PutSetting, Write
+from toheal_protocol.model import CircleId
+
+UNSET: Final = "none"
+"""The word for a proxy that is not there, and for what the system's locale decides."""
+
+
+@frozen
+class Setting:
+    """One setting. `choices` empty: free text. `comes_later`: named, and without effect yet."""
+
+    name: SettingName
+    default: str
+    choices: tuple[str, ...] = ()
+    comes_later: bool = False
+
+
+SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting("proxy", UNSET),
+    Setting("language", UNSET, ("ar", "en", UNSET)),
+    Setting("digits", "latin", ("latin", "arabic")),
+    Setting("country", UNSET, comes_later=True),
+    Setting("auto-lock", UNSET, comes_later=True),
+)
+
+_KNOWN: Final[Mapping[str, Setting]] = {one.name: one for one in SETTINGS}
+
+Keep = Callable[[Sequence[Write]], Awaitable[None]]
+"""Writes into the vault and returns when it is on disk. Raises `Refused`."""
+
+
+async def _keep_nowhere(_writes: Sequence[Write]) -> None:
+    raise RuntimeError("the application is not running")
+
+
+@define(eq=False)
+class Settings:
+    """The settings of one opened profile. Fulfils `SettingsInterface`."""
+
+    home: Path
+    network: NetworkPolicy
+    _keep: Keep = field(default=_keep_nowhere, init=False)
+    _values: dict[str, str] = field(factory=dict, init=False, repr=False)
+
+    def begin(
+        self, stored: Mapping[str, bytes], keep: Keep, circles: Mapping[CircleId, RunningCircle]
+    ) -> None:
+        """Take over what the vault has, before anything is sent to anybody.
+
+        Args:
+            circles: those that run, now and later: their links close and open as the way allows.
+
+        Raises:
+            Refused: vault_damaged. A proxy that cannot be read must not become none.
+        """
+        self._keep = keep
+        self.network.on_change(partial(_change_ways, circles, self.network))
+        for setting in SETTINGS:
+            value = stored.get(_key(setting.name), setting.default.encode()).decode()
+            self._values[setting.name] = value
+        try:
+            self.network.use_proxy(_read_proxy(self._values["proxy"]))
+        except RemoteError:
+            raise Refused("vault_damaged") from None
+
+    async def list(self) -> Sequence[SettingView]:
+        """Return every setting."""
+        return [self._view(setting) for setting in SETTINGS]
+
+    async def get(self, name: str) -> SettingView:
+        """Return one setting."""
+        return self._view(_find(name))
+
+    async def set(self, name: str, value: str) -> SettingView:
+        """Keep a value and put it into effect."""
+        setting, value = _find(name), value.strip()
+        if setting.comes_later:
+            raise Refused("setting_later", name=name)
+        if setting.choices and value not in setting.choices:
+            choices = ", ".join(setting.choices)
+            raise Refused("setting_unfit", name=name, choices=choices)
+        try:
+            proxy = _read_proxy(value) if setting.name == "proxy" else self.network.proxy
+        except RemoteError:
+            raise Refused("proxy_malformed") from None
+        await self._keep([PutSetting(_key(setting.name), value.encode())])
+        self._values[setting.name] = value
+        self.network.use_proxy(proxy)
+        if setting.name in ("language", "digits"):
+            self._write_look()
+        return self._view(setting)
+
+    def _view(self, setting: Setting) -> SettingView:
+        value = self._values.get(setting.name, setting.default)
+        if setting.name == "proxy" and value != UNSET:
+            value = parse_proxy(value).shown
+        return SettingView(setting.name, value, setting.choices, setting.comes_later)
+
+    def _write_look(self) -> None:
+        language = self._values["language"]
+        look = Look(None if language == UNSET else language, self._values["digits"])
+        try:
+            write_look(str(self.home), look)
+        except OSError:
+            raise Refused("storage_failed") from None
+
+
+def _change_ways(circles: Mapping[CircleId, RunningCircle], network: NetworkPolicy) -> None:
+    """Close every link where none is allowed any more; look for ways at once where they are again."""
+    for running in circles.values():
+        if network.may_open_links:
+            running.service.take(machine.NetworkChanged())
+        else:
+            running.service.close_links()
+
+
+def _find(name: str) -> Setting:
+    if name not in _KNOWN:
+        raise Refused("no_such_setting", name=name[:200])
+    return _KNOWN[name]
+
+
+def _read_proxy(value: str) -> ProxyAddress | None:
+    return None if value == UNSET else parse_proxy(value)
+
+
+def _key(name: str) -> str:
+    return f"setting.{name}"

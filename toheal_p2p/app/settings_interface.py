@@ -1,0 +1,45 @@
+"""What the doors see of the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from attrs import field, frozen
+
+from toheal_p2p.app.vocabulary import SettingName
+
+
+@frozen
+class SettingView:
+    """One setting; a password in it is not shown.
+
+    Attributes:
+        choices: the values it takes; empty: anything that makes sense.
+        comes_later: it is named, and nothing can be set yet.
+    """
+
+    name: SettingName
+    value: str = field(repr=False)
+    choices: tuple[str, ...]
+    comes_later: bool
+
+
+class SettingsInterface(Protocol):
+    """What a person can set."""
+
+    async def list(self) -> Sequence[SettingView]:
+        """Return every setting."""
+        ...
+
+    async def get(self, name: str) -> SettingView:
+        """Return one setting: no_such_setting."""
+        ...
+
+    async def set(self, name: str, value: str) -> SettingView:
+        """Keep a value; it is in effect on return.
+
+        Raises:
+            Refused: no_such_setting, setting_unfit, setting_later, proxy_malformed.
+        """
+        ...
