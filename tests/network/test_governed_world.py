@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
-from toheal_protocol.machines.membership import membership_of
+from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.state import Circle, Stage
 from toheal_protocol.machines.voice import is_silenced
 from toheal_protocol.membership import Membership

@@ -19,8 +19,9 @@ from toheal_protocol.envelope import (
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines import reset
 from toheal_protocol.machines.draft import Draft
+from toheal_protocol.machines.ledgers import our_view
 from toheal_protocol.machines.linking import take_offer
-from toheal_protocol.machines.membership import MAX_HELD_BY_ONE, our_view
+from toheal_protocol.machines.membership import MAX_HELD_BY_ONE
 from toheal_protocol.machines.pair import owe_message, owe_note, pass_note
 from toheal_protocol.machines.state import Position, Standing
 from toheal_protocol.messages.announcement import Announcement, encode_announcement

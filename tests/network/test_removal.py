@@ -24,7 +24,7 @@ from toheal_protocol.identity import encode_card
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.addressing import open_deposit
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.membership import membership_of
+from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.pair import open_frame, owe_message, owe_note
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.state import Circle, Position, Stage, Standing

@@ -56,8 +56,13 @@ async def test_a_member_is_removed_told_why_and_taken_back(autojump_clock: objec
             return (await third.circle_list())[0].state == "removed"
 
         await eventually(is_out)
-        shown = [entry.act for entry in await third.read(circle, limit=100) if entry.act]
-        assert [(one.author_name, one.text) for one in shown] == [("نورس", "words that hurt")]
+
+        async def is_told_why() -> bool:
+            shown = [entry.act for entry in await third.read(circle, limit=100) if entry.act]
+            said = [(one.author_name, one.text) for one in shown]
+            return said == [("نورس", "words that hurt")]
+
+        await eventually(is_told_why)
         with pytest.raises(Refused, match="removed_from_circle"):
             await third.say(circle, "but", notes=(), to_facilitators=False)
         with pytest.raises(Refused, match="not_a_facilitator"):

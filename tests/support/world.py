@@ -21,7 +21,7 @@ from toheal_protocol.machines import door
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.draft import Decision
-from toheal_protocol.machines.membership import membership_of
+from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.records import (
     DropCircle,
     DropHeld,

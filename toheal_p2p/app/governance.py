@@ -16,7 +16,7 @@ from toheal_p2p.app.showing import act_view, name_of, others
 from toheal_p2p.app.vocabulary import ActReason, Role
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.governing import can_return
-from toheal_protocol.machines.membership import membership_of
+from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.state import Cold
 from toheal_protocol.membership import Membership, Outcome
 from toheal_protocol.messages.acts import (

@@ -15,7 +15,7 @@ from toheal_p2p.app.vocabulary import (
 )
 from toheal_p2p.ports.vault import DeliveryRow, EntryRow
 from toheal_protocol.machines.door import is_direct
-from toheal_protocol.machines.membership import membership_of
+from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.state import Cold, Invitation, Stage, Standing
 from toheal_protocol.machines.voice import is_silenced
 from toheal_protocol.membership import Outcome

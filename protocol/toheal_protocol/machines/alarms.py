@@ -7,9 +7,9 @@ from typing import Final
 from toheal_protocol.machines import cards, courier, door, lan, linking, seats
 from toheal_protocol.machines.addressing import move_on
 from toheal_protocol.machines.calls import repeat_call
+from toheal_protocol.machines.carrying import want_from_all
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.log import next_gap_instant, release_held
-from toheal_protocol.machines.membership import want_from_all
 from toheal_protocol.machines.pair import forget_expired
 from toheal_protocol.machines.state import Courier
 from toheal_protocol.model import Instant, MemberId

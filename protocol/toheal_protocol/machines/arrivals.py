@@ -34,11 +34,12 @@ from toheal_protocol.machines.addressing import (
     grants_of,
     open_deposit,
 )
+from toheal_protocol.machines.carrying import take_wanted
 from toheal_protocol.machines.courier import hear, pump
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import DeleteMail, Mail, Tell
 from toheal_protocol.machines.log import is_member, release_held, take_message
-from toheal_protocol.machines.membership import take_carried, take_wanted
+from toheal_protocol.machines.membership import take_carried
 from toheal_protocol.machines.pair import (
     OpenedEnvelope,
     OpenedNote,

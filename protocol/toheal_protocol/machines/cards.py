@@ -17,7 +17,7 @@ from toheal_protocol.identity import (
     make_card,
 )
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.membership import members
+from toheal_protocol.machines.ledgers import members
 from toheal_protocol.machines.pair import owe_note
 from toheal_protocol.machines.state import Stage
 from toheal_protocol.messages.notes import NewCard

@@ -13,8 +13,8 @@ from attrs import evolve
 
 from toheal_protocol.errors import LocalError, RemoteError
 from toheal_protocol.machines.draft import Draft
+from toheal_protocol.machines.ledgers import ledger_of, membership_of
 from toheal_protocol.machines.log import write_message
-from toheal_protocol.machines.membership import ledger_of, membership_of
 from toheal_protocol.machines.state import Cold, Stage
 from toheal_protocol.membership import Ledger
 from toheal_protocol.messages.acts import (

@@ -26,9 +26,10 @@ from attrs import evolve
 
 from toheal_protocol.machines import courier
 from toheal_protocol.machines.addressing import choose_grant
+from toheal_protocol.machines.carrying import want
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import CloseLink, ConnectLink, LinkWay, PrepareLink, ProbeLink
-from toheal_protocol.machines.membership import membership_of, our_view, unknown, want
+from toheal_protocol.machines.ledgers import membership_of, our_view, unknown
 from toheal_protocol.machines.pair import ack_if_untold, ack_soon, pass_note
 from toheal_protocol.machines.state import (
     Cold,

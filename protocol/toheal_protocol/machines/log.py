@@ -27,16 +27,11 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import MalformedFrame, RemoteError, TooFarAhead
+from toheal_protocol.machines.carrying import want
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Show, Tell
-from toheal_protocol.machines.membership import (
-    members,
-    our_view,
-    roll_in,
-    take_announcement,
-    unknown,
-    want,
-)
+from toheal_protocol.machines.ledgers import members, our_view, roll_in, unknown
+from toheal_protocol.machines.membership import take_announcement
 from toheal_protocol.machines.pair import MAX_BEYOND, owe_message
 from toheal_protocol.machines.records import DropHeld, PutEntry, PutHeld
 from toheal_protocol.machines.state import Held, Position, Stage, Standing
@@ -120,9 +115,11 @@ def take_message(
     if is_far_beyond_removal(draft, author, content):
         return
     want(draft, author, unknown(draft, content.view))
-    is_out = draft.cold.stage is not Stage.ACTIVE
-    if is_out or (not is_late and _misses_something(draft, author, content)):
+    is_outside = draft.cold.stage is Stage.KNOCKING
+    if is_outside or (not is_late and _misses_something(draft, author, content)):
         _hold(draft, mid, Held(author, key, common, draft.wall_now, content=content))
+        return
+    if not _is_for_us(draft, content):
         return
     _accept(draft, author, content, mid, key, common)
     release_held(draft)
@@ -131,14 +128,14 @@ def take_message(
 def release_held(draft: Draft) -> None:
     """Accept what was held and now has its parents, or has waited long enough.
 
-    Who is not in, or not in any more, waits for a welcome: what came before that was for them if
-    they are in for its author.
+    Who is not in yet waits for a welcome. Who is not in any more still takes what was meant for
+    them: words of those who had not seen the removal, and the removal itself.
     """
-    while draft.cold.stage is Stage.ACTIVE and (found := _releasable(draft)) is not None:
+    while draft.cold.stage is not Stage.KNOCKING and (found := _releasable(draft)) is not None:
         mid, held = found
         _drop_held(draft, mid)
-        if draft.our_id not in roll_in(draft, _content_of(held).view):
-            continue  # it was under way when we were removed
+        if not _is_for_us(draft, _content_of(held)):
+            continue
         try:
             with draft.attempt():
                 _accept(
@@ -146,6 +143,13 @@ def release_held(draft: Draft) -> None:
                 )
         except RemoteError:  # what it says is read only now, and nobody else may pay for it
             draft.ask(Tell("unreadable", held.author))
+
+
+def _is_for_us(draft: Draft, content: Content) -> bool:
+    """Say whether we were in for a message's author; asked only by who was removed."""
+    if draft.cold.stage is not Stage.REMOVED:
+        return True
+    return draft.our_id in roll_in(draft, content.view)
 
 
 def _releasable(draft: Draft) -> tuple[MessageId, Held] | None:
@@ -157,7 +161,8 @@ def _releasable(draft: Draft) -> tuple[MessageId, Held] | None:
     for mid, held in draft.log.held.items():
         if not _misses_something(draft, held.author, _content_of(held)):
             return mid, held
-        if held.show_at is not None and held.show_at <= draft.now:
+        has_time = draft.cold.stage is Stage.ACTIVE and held.show_at is not None
+        if has_time and (held.show_at or 0) <= draft.now:
             waited.add(held.author)
     return min(
         ((mid, held) for mid, held in draft.log.held.items() if held.author in waited),

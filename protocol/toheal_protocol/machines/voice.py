@@ -16,7 +16,7 @@ from attrs import evolve
 from toheal_protocol.envelope import Content
 from toheal_protocol.errors import ForgedMessage
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.membership import ledger_of, roll_in, unknown
+from toheal_protocol.machines.ledgers import ledger_of, roll_in, unknown
 from toheal_protocol.machines.silences import Return
 from toheal_protocol.machines.state import Peer, Standing
 from toheal_protocol.membership import Ledger, Place, roll_at

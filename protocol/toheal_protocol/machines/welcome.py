@@ -26,18 +26,12 @@ from toheal_protocol.errors import ForgedMessage, MalformedFrame, RemoteError
 from toheal_protocol.identity import clean_name, decode_card
 from toheal_protocol.machines import calls
 from toheal_protocol.machines.cards import turn_prekeys
+from toheal_protocol.machines.carrying import carry
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.governing import act, addition_of, can_return
-from toheal_protocol.machines.membership import (
-    carry,
-    carry_over,
-    ledger_of,
-    members,
-    membership_of,
-    roll_in,
-    unknown,
-)
+from toheal_protocol.machines.ledgers import ledger_of, members, membership_of, roll_in, unknown
+from toheal_protocol.machines.membership import carry_over
 from toheal_protocol.machines.pair import owe_note
 from toheal_protocol.machines.state import Cold, Listening, Peer, Position, Stage, Standing
 from toheal_protocol.membership import MAX_OPERATIONS

@@ -9,6 +9,7 @@ Spec: docs/protocol/membership.md, sections 1 and 3.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Final
 
 from attrs import field, frozen
@@ -68,12 +69,12 @@ class Entry:
     past: Bits
     at: Roll = field(repr=False)
 
-    @property
+    @cached_property
     def author(self) -> MemberId:
         """Return who signed it."""
         return self.operation.author
 
-    @property
+    @cached_property
     def target(self) -> MemberId | None:
         """Return whom a removal or a change of role is about."""
         return self.act.target if isinstance(self.act, Removal | RoleChange) else None

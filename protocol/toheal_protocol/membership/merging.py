@@ -161,7 +161,7 @@ class Merge:
         """Alternate rounds until they agree."""
         upper = self._round(Round())
         lower = upper
-        if upper.takings or upper.promotions or self.ledger.torn:
+        if self.ledger.torn or self._is_crossed(upper):
             for _ in range(len(self.ledger.entries) + 1):
                 lower = self._round(upper)
                 if lower.summary == upper.summary:
@@ -174,6 +174,22 @@ class Merge:
         stands = lower.stands | upper.stands & takes
         settled = Settled(self.within, stands, upper.takings, upper.promotions, {})
         return self._with_roll(settled)
+
+    def _is_crossed(self, upper: Round) -> bool:
+        """Say whether anything may count against anything: most histories have nothing of the kind."""
+        ledger = self.ledger
+        for target, takings in upper.takings.items():
+            done = ledger.by_author.get(target, 0) & self.within
+            if any(done & ~taking.entry.past for taking in takings):
+                return True
+        for target, promotions in upper.promotions.items():
+            about = (*ledger.removals.get(target, ()), *ledger.roles.get(target, ()))
+            beside = (
+                n for one in promotions for n in about if n != one.number and not one.knows(n)
+            )
+            if any(self.within >> number & 1 for number in beside):
+                return True
+        return False
 
     def _taking_bits(self, upper: Round) -> Bits:
         takings = (taking.entry.number for found in upper.takings.values() for taking in found)
