@@ -206,8 +206,8 @@ class Driver:
 
     async def await_link(self, circle: str, kind: str) -> Answer:
         """Answer when the link to the other is of this kind: direct, turn, ..."""
-        service = self.app._find(circle).service
-        await until(lambda: showing.link_views(service)[0].link == kind)
+        while (await self.app.links(circle))[0].link != kind:  # noqa: ASYNC110 - no event tells of it
+            await trio.sleep(0.001)
         return {"at": time.monotonic()}
 
     async def say(self, circle: str, text: str) -> Answer:
