@@ -9,6 +9,7 @@ Source: RFC 8656, sections 3.1 and 12.5.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from itertools import repeat
 from typing import Final, TypeAlias
 
 import trio
@@ -16,11 +17,12 @@ from attrs import Factory, define, field
 
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.model import Instant
-from toheal_protocol.wire.turn import split_stream
+from toheal_protocol.wire.turn import CHANNEL_HEADER, split_stream
+from toheal_relay.server.bursts import Burst, cut, gather
 from toheal_relay.server.greeting import TurnCaller
 from toheal_relay.server.sockets import plain_host
 from toheal_relay.server.stream import BrokenStream, PlainStream
-from toheal_relay.turn.allocation import Client
+from toheal_relay.turn.allocation import Client, Outgoing
 from toheal_relay.turn.machine import Turn
 
 Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
@@ -64,7 +66,7 @@ class TurnStream:
 
     async def run(self, caller: TurnCaller, host: str, port: int) -> None:
         """Serve until the client goes, breaks a rule, or is not worth keeping."""
-        client = Client(self, self.sendto, None, plain_host(host), port, is_stream=True)
+        client = Client(self, self.send, None, plain_host(host), port, is_stream=True)
         try:
             part, rest, reads = caller.first, b"", 0
             while part:
@@ -80,12 +82,17 @@ class TurnStream:
             self.turn.leave(self)
             self.stream.close()
 
-    def sendto(self, packet: bytes, _to: object, /) -> None:
-        """Queue a message for the client, filled up; lose it if too much waits already."""
-        if len(self._unsent) + len(packet) <= self.queue:
-            self._unsent += packet
-            self._unsent += bytes(-len(packet) % 4)
-            self.dirty.streams[self] = None
+    def send(self, block: bytes, size: int, _to: object, /) -> None:
+        """Queue messages of `size` bytes for the client, filled up; lose what does not fit any more."""
+        padding = bytes(-size % 4)
+        room = (self.queue - len(self._unsent)) // (size + len(padding)) * size
+        if room <= 0:
+            return
+        self.dirty.streams[self] = None
+        block = block[:room]
+        if padding:
+            block = b"".join([each + padding for each in cut(block, size)])
+        self._unsent += block
 
     def flush(self) -> None:
         """Write what waits, as far as that goes without waiting."""
@@ -111,14 +118,17 @@ class TurnStream:
         """Deal with all messages that are whole; return the beginning of the next one."""
         messages, rest = split_stream(received)
         now = Instant(trio.current_time())
-        for message in messages:
-            out = self.turn.relay(self, message, now) or self.turn.receive(client, message, now=now)
+        bursts: list[Burst[TurnStream]] = []
+        gather(bursts, zip(messages, repeat(self), strict=False), CHANNEL_HEADER)
+        for _, alike in bursts:
+            out = self.turn.relay(self, alike, now)
             if out is not None:
-                send, to, packet = out
-                try:
-                    send(packet, to)
-                except OSError:  # no room, or no way there: with UDP it is lost
-                    pass
+                _send(out)
+                continue
+            for message in alike:
+                out = self.turn.receive(client, message, now=now)
+                if out is not None:
+                    _send(out)
         return rest
 
     def _write(self) -> None:
@@ -135,3 +145,8 @@ class TurnStream:
             self.stream.close()
         finally:
             self._is_writing = False
+
+
+def _send(out: Outgoing) -> None:
+    send, block, size, to = out
+    send(block, size, to)

@@ -29,7 +29,7 @@ from toheal_protocol.wire.stun import (
 from toheal_protocol.wire.turn import CHANNEL_HEADER, DATA, XOR_PEER_ADDRESS, Kind, Method
 from toheal_relay.limits import Limits
 from toheal_relay.pace import Pace
-from toheal_relay.turn.allocation import Allocation, Outgoing, Peer, PeerAddress, Route
+from toheal_relay.turn.allocation import Allocation, Client, Outgoing, Peer, PeerAddress, Route
 from toheal_relay.turn.rules import PeerRules
 from toheal_relay.turn.table import Table
 
@@ -56,24 +56,29 @@ class Packets:
         self._host = host
         self._total = Pace(limits.relayed_total_per_second, limits.relayed_total_burst)
 
-    def relay(self, client: Hashable, message: bytes, now: Instant) -> Outgoing | None:
+    def relay(self, client: Hashable, messages: list[bytes], now: Instant) -> Outgoing | None:
         """Pass on ChannelData by a channel whose route is known; None for everything else.
 
-        Most packets come this way, so there is no call in it that is not needed.
+        The messages are of one size and begin with the same four bytes, so what is true of the first
+        is true of all. Most packets come this way, so there is no call in it that is not needed.
         """
-        route = self._routes.get((client, message[:2]))
+        first = messages[0]
+        route = self._routes.get((client, first[:2]))
         if route is None:
             return None
         until, allocation, send, to, prefix = route
-        size = len(message) - CHANNEL_HEADER
-        if now >= until or size < 0 or message[2] << 8 | message[3] != size:
+        size = len(first) - CHANNEL_HEADER
+        if now >= until or size <= 0 or first[2] << 8 | first[3] != size:
             return None
-        allocation.credit -= size
-        if allocation.credit < 0 and not self._extend(allocation, now):
-            return None
+        allowed = self._allowed(allocation, size, len(messages), now)
+        if allowed < len(messages):
+            if not allowed:
+                return None
+            messages = messages[:allowed]
         if prefix is None:
-            return send, to, message[CHANNEL_HEADER:]
-        return send, to, prefix + message[2:]
+            return send, b"".join([each[CHANNEL_HEADER:] for each in messages]), size, to
+        block = b"".join([prefix + each[2:] for each in messages])
+        return send, block, CHANNEL_HEADER + size, to
 
     def channel_data(self, client: Hashable, message: bytes, now: Instant) -> Outgoing | None:
         """Pass on what a client sent by a channel (RFC 8656, section 12.6)."""
@@ -95,47 +100,51 @@ class Packets:
         self, allocation: Allocation, peer: Peer, packet: bytes, now: Instant
     ) -> Outgoing | None:
         """Pass one packet on to a peer that may have it, if quotas allow."""
-        allocation.credit -= len(packet)
-        if allocation.credit < 0 and not self._extend(allocation, now):
+        if not self._allowed(allocation, len(packet), 1, now):
             return None
         neighbour = self._neighbour(peer.address)
         if neighbour is not None:
-            return self._deliver(neighbour, (self._host, allocation.port.number), packet, now)
+            sender = (self._host, allocation.port.number)
+            frame = self._frame(neighbour, sender, len(packet), now)
+            return None if frame is None else _hand_over(neighbour.client, frame, [packet])
         if peer.is_port_of_ours:
             return None
         if not peer.has_answered and not self._may_risk(allocation, peer, now):
             return None
-        return allocation.port.sendto, peer.address, packet
+        return allocation.port.send, packet, len(packet), peer.address
 
     def from_peer(
-        self, allocation: Allocation, sender: PeerAddress, packet: bytes, now: Instant
+        self, allocation: Allocation, sender: PeerAddress, packets: list[bytes], now: Instant
     ) -> Outgoing | None:
-        """Pass on what came from a peer elsewhere, if it is permitted and quotas allow."""
-        delivered = self._deliver(allocation, sender, packet, now)
-        if delivered is None:
+        """Pass on what came from a peer elsewhere, if it is permitted, as far as quotas allow.
+
+        The packets are of one size.
+        """
+        size = len(packets[0])
+        frame = self._frame(allocation, sender, size, now)
+        if frame is None:
             return None
-        allocation.credit -= len(packet)
-        if allocation.credit < 0 and not self._extend(allocation, now):
-            return None
+        allowed = self._allowed(allocation, size, len(packets), now)
+        if allowed < len(packets):
+            if not allowed:
+                return None
+            packets = packets[:allowed]
         peer = allocation.peers.get(sender)
         if peer is not None and not peer.has_answered:
-            peer.has_answered = _is_ice_check(packet)
-        return delivered
+            peer.has_answered = any(map(_is_ice_check, packets))
+        return _hand_over(allocation.client, frame, packets)
 
-    def _deliver(
-        self, allocation: Allocation, sender: PeerAddress, packet: bytes, now: Instant
-    ) -> Outgoing | None:
-        """Hand a packet to a client: by the channel of its sender, or as a Data indication."""
-        if allocation.expires_at <= now or len(packet) > MAX_PACKET:
+    def _frame(
+        self, allocation: Allocation, sender: PeerAddress, size: int, now: Instant
+    ) -> tuple[bytes, bytes] | None:
+        """Return what stands before and after a packet for a client, by the channel of its sender or as
+        a Data indication; None if the client may not have it."""
+        if allocation.expires_at <= now or size > MAX_PACKET:
             return None
-        client, peer = allocation.client, allocation.peers.get(sender)
+        peer = allocation.peers.get(sender)
         if peer is not None and peer.channel_until > now:
-            message = peer.prefix + len(packet).to_bytes(2, "big") + packet
-        elif allocation.permits(sender[0], now):
-            message = _indication(sender, packet)
-        else:
-            return None
-        return client.send, client.to, message
+            return peer.prefix + size.to_bytes(2, "big"), b""
+        return _indication(sender, size) if allocation.permits(sender[0], now) else None
 
     def _neighbour(self, address: PeerAddress) -> Allocation | None:
         """Return the allocation whose relayed address this is, if it is one of ours."""
@@ -149,9 +158,7 @@ class Packets:
         if neighbour is None:
             is_known = peer.has_answered and not peer.is_port_of_ours
             return (
-                (until, allocation, allocation.port.sendto, peer.address, None)
-                if is_known
-                else None
+                (until, allocation, allocation.port.send, peer.address, None) if is_known else None
             )
         back = neighbour.peers.get((self._host, allocation.port.number))
         if back is None:  # an indication is put together each time
@@ -193,12 +200,28 @@ class Packets:
                 return True
         return False
 
+    def _allowed(self, allocation: Allocation, size: int, count: int, now: Instant) -> int:
+        """Count packets of one size, and return how many of them quotas let pass."""
+        before = allocation.credit
+        allocation.credit -= size * count
+        if allocation.credit >= 0 or self._extend(allocation, now):
+            return count
+        allocation.credit = before
+        for passed in range(count):  # not all of them: one by one, then
+            allocation.credit -= size
+            if allocation.credit < 0 and not self._extend(allocation, now):
+                return passed
+        return count
+
     def _extend(self, allocation: Allocation, now: Instant) -> bool:
         """Let an allocation relay some more, if its source and all together may."""
         wanted = CREDIT - allocation.credit
-        if allocation.quota.bytes.take(wanted, now=now) or self._total.take(wanted, now=now):
+        if not self._total.has_room(wanted, now=now) or allocation.quota.bytes.take(
+            wanted, now=now
+        ):
             allocation.credit = 0
             return False
+        self._total.take(wanted, now=now)
         allocation.credit = CREDIT
         self.granted += wanted
         return True
@@ -213,12 +236,24 @@ class Packets:
         return True
 
 
-def _indication(sender: PeerAddress, packet: bytes) -> bytes:
-    """Write a Data indication (RFC 8656, section 11.5)."""
+def _hand_over(client: Client, frame: tuple[bytes, bytes], packets: list[bytes]) -> Outgoing:
+    """Frame packets of one size for a client."""
+    before, after = frame
+    if after:
+        block = b"".join([before + each + after for each in packets])
+    else:
+        block = before + before.join(packets)
+    return client.send, block, len(before) + len(packets[0]) + len(after), client.to
+
+
+def _indication(sender: PeerAddress, size: int) -> tuple[bytes, bytes]:
+    """Write a Data indication (RFC 8656, section 11.5): what stands before and after its packet."""
     address = encode_xor_address(*sender, _INDICATION_TRANSACTION)
-    attributes = ((XOR_PEER_ADDRESS, address), (DATA, packet))
+    attributes = ((XOR_PEER_ADDRESS, address), (DATA, bytes(size)))
     kind = Method.DATA | Kind.INDICATION
-    return encode_stun(StunMessage(kind, _INDICATION_TRANSACTION, attributes))
+    whole = encode_stun(StunMessage(kind, _INDICATION_TRANSACTION, attributes))
+    end = len(whole) - -size % 4
+    return whole[: end - size], whole[end:]
 
 
 def _is_ice_check(packet: bytes) -> bool:
