@@ -21,7 +21,7 @@ from toheal_protocol.wire.turn import CHANNEL_HEADER, split_stream
 from toheal_relay.server.bursts import Burst, cut, gather
 from toheal_relay.server.greeting import TurnCaller
 from toheal_relay.server.sockets import plain_host
-from toheal_relay.server.stream import BrokenStream, PlainStream
+from toheal_relay.server.stream import RECORD, BrokenStream, PlainStream
 from toheal_relay.turn.allocation import Client, Outgoing
 from toheal_relay.turn.machine import Turn
 
@@ -61,49 +61,61 @@ class TurnStream:
     write_deadline: float
     patience: float
     heard_at: float = Factory(trio.current_time)
-    _unsent: bytearray = field(factory=bytearray, init=False)
+    _blocks: list[bytes] = field(factory=list, init=False)
+    _waiting: int = field(default=0, init=False)
     _is_writing: bool = field(default=False, init=False)
 
     async def run(self, caller: TurnCaller, host: str, port: int) -> None:
         """Serve until the client goes, breaks a rule, or is not worth keeping."""
         client = Client(self, self.send, None, plain_host(host), port, is_stream=True)
         try:
-            part, rest, reads = caller.first, b"", 0
-            while part:
-                rest = self._take(client, rest + part)
+            received, rest, rounds = caller.first, b"", 0
+            while received:
+                rest = self._take(client, rest + received)
                 self.dirty.flush()
-                reads += 1
-                if reads % _READS_AT_ONCE == 0:
+                rounds += 1
+                if rounds % _READS_AT_ONCE == 0 or len(received) > RECORD:
                     await trio.lowlevel.checkpoint()
-                part = await self.stream.receive()
+                received = await self._receive()
         except (RemoteError, BrokenStream):
             pass
         finally:
             self.turn.leave(self)
             self.stream.close()
 
+    async def _receive(self) -> bytes:
+        """Wait for what comes next and return what a few reads give, so that it is looked at together;
+        empty at the end."""
+        part = await self.stream.receive()
+        parts = [part]
+        while len(part) == RECORD and len(parts) < _READS_AT_ONCE:
+            part = self.stream.receive_nowait() or b""
+            parts.append(part)
+        return b"".join(parts)
+
     def send(self, block: bytes, size: int, _to: object, /) -> None:
         """Queue messages of `size` bytes for the client, filled up; lose what does not fit any more."""
         padding = bytes(-size % 4)
-        room = (self.queue - len(self._unsent)) // (size + len(padding)) * size
+        room = (self.queue - self._waiting) // (size + len(padding)) * size
         if room <= 0:
             return
-        self.dirty.streams[self] = None
         block = block[:room]
         if padding:
             block = b"".join([each + padding for each in cut(block, size)])
-        self._unsent += block
+        self._blocks.append(block)
+        self._waiting += len(block)
+        self.dirty.streams[self] = None
 
     def flush(self) -> None:
         """Write what waits, as far as that goes without waiting."""
-        if self._is_writing or not self._unsent:
+        if self._is_writing or not self._waiting:
             return
         try:
             self._write()
         except BrokenStream:
             self.stream.close()
             return
-        if self._unsent:
+        if self._waiting:
             self._is_writing = True
             self.spawn(self._write_rest)
 
@@ -133,11 +145,13 @@ class TurnStream:
 
     def _write(self) -> None:
         # the same bytes again after a part of them: TLS may have begun on them
-        del self._unsent[: self.stream.send_nowait(bytes(self._unsent))]
+        unsent = b"".join(self._blocks)
+        self._blocks = [unsent[self.stream.send_nowait(unsent) :]]
+        self._waiting = len(self._blocks[0])
 
     async def _write_rest(self) -> None:
         try:
-            while self._unsent:
+            while self._waiting:
                 with trio.fail_after(self.write_deadline):
                     await self.stream.wait_for_room()
                 self._write()

@@ -194,4 +194,6 @@ class Turn:
         if isinstance(address, Refusal) or not allocation.permits(address[0], now):
             return None
         peer = self._packets.find_peer(allocation, address, now)
-        return None if peer is None else self._packets.to_peer(allocation, peer, packet, now)
+        if peer is None:
+            return None
+        return self._packets.send(allocation, peer, message, packet, now)

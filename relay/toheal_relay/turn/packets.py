@@ -16,9 +16,12 @@ from typing import Final
 
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.model import Instant
+from toheal_protocol.wire.codec import u16, u32
 from toheal_protocol.wire.stun import (
     BINDING_REQUEST,
     BINDING_SUCCESS,
+    COOKIE,
+    HEADER_SIZE,
     MAX_STUN_SIZE,
     MESSAGE_INTEGRITY,
     StunMessage,
@@ -38,6 +41,15 @@ CREDIT: Final = 32 * 1024
 
 MAX_PACKET: Final = MAX_STUN_SIZE
 """Bytes of a packet we pass on: what is longer fits no ordinary path and was cut when it was read."""
+
+_SEND: Final = u16(Method.SEND | Kind.INDICATION)
+_XOR_ADDRESS_HEADER: Final = u16(XOR_PEER_ADDRESS) + u16(8)
+_ADDRESS: Final = slice(20, 32)
+"""Where the first attribute of a message is, if that is an address of IPv4."""
+
+_DATA_TYPE: Final = slice(32, 34)
+_SEND_HEADER: Final = 36
+"""Bytes before the packet in a Send indication that has nothing but an address of IPv4 and DATA."""
 
 _INDICATION_TRANSACTION: Final = bytes(12)
 """Nothing is ever answered to an indication, so its transaction tells nobody anything."""
@@ -65,7 +77,7 @@ class Packets:
         first = messages[0]
         route = self._routes.get((client, first[:2]))
         if route is None:
-            return None
+            return self._relay_sends(client, messages, now) if first[:2] == _SEND else None
         until, allocation, send, to, prefix = route
         size = len(first) - CHANNEL_HEADER
         if now >= until or size <= 0 or first[2] << 8 | first[3] != size:
@@ -91,12 +103,56 @@ class Packets:
         packet = message[CHANNEL_HEADER : CHANNEL_HEADER + size]
         if len(message) < CHANNEL_HEADER or len(packet) != size:
             return None
-        route = self._route(allocation, peer)
-        if route is not None:
-            self._routes[client, prefix] = route
-        return self.to_peer(allocation, peer, packet, now)
+        self._learn((client, prefix), self._route(allocation, peer))
+        return self._to_peer(allocation, peer, packet, now)
 
-    def to_peer(
+    def send(
+        self, allocation: Allocation, peer: Peer, message: StunMessage, packet: bytes, now: Instant
+    ) -> Outgoing | None:
+        """Pass on what a client sent in an indication to a permitted peer (section 11.2)."""
+        address = message.datagram[_ADDRESS]
+        is_plain = address[:4] == _XOR_ADDRESS_HEADER and self._neighbour(peer.address) is None
+        if is_plain and peer.has_answered and not peer.is_port_of_ours:
+            until = min(allocation.expires_at, allocation.permissions[peer.address[0]])
+            route = (until, allocation, allocation.port.send, peer.address, None)
+            self._learn((allocation.client.key, address), route)
+        return self._to_peer(allocation, peer, packet, now)
+
+    def _relay_sends(
+        self, client: Hashable, messages: list[bytes], now: Instant
+    ) -> Outgoing | None:
+        """Pass on Send indications for a peer whose route is known; None for everything else.
+
+        They hold an XOR-PEER-ADDRESS and DATA, in this order and nothing else, as most clients write
+        them. All that may differ is the transaction, which nobody looks at, and the packet.
+        """
+        first = messages[0]
+        route = self._routes.get((client, first[_ADDRESS]))
+        size = int.from_bytes(first[_SEND_HEADER - 2 : _SEND_HEADER], "big")
+        end = _SEND_HEADER + size
+        whole = _SEND + u16(len(first) - HEADER_SIZE) + u32(COOKIE)
+        if route is None or now >= route[0] or len(first) != end + -size % 4 or not size:
+            return None
+        if first[_DATA_TYPE] != u16(DATA) or any(
+            each[:8] != whole or each[20:_SEND_HEADER] != first[20:_SEND_HEADER]
+            for each in messages
+        ):
+            return None
+        _, allocation, send, to, _ = route
+        allowed = self._allowed(allocation, size, len(messages), now)
+        if not allowed:
+            return None
+        return send, b"".join([each[_SEND_HEADER:end] for each in messages[:allowed]]), size, to
+
+    def _learn(self, key: tuple[Hashable, bytes], route: Route | None) -> None:
+        """Remember a route. There are not many more than peers, however often these change."""
+        if route is None:
+            return
+        if len(self._routes) >= self._limits.peers_per_allocation * len(self._table):
+            self._routes.clear()
+        self._routes[key] = route
+
+    def _to_peer(
         self, allocation: Allocation, peer: Peer, packet: bytes, now: Instant
     ) -> Outgoing | None:
         """Pass one packet on to a peer that may have it, if quotas allow."""
