@@ -16,7 +16,7 @@ from toheal_protocol.model import Instant
 from toheal_protocol.wire.stun import MAX_STUN_SIZE
 from toheal_relay.server import bursts
 from toheal_relay.server.bursts import DRAIN, DatagramSender, cuts_datagrams, read_bursts
-from toheal_relay.server.turn_stream import Dirty
+from toheal_relay.server.turn_stream import Dirty, TurnStream
 from toheal_relay.server.udp import serve_datagrams
 
 HOST = "127.0.0.1"
@@ -260,6 +260,56 @@ async def test_a_socket_that_is_closed_by_what_came_to_it_is_served_no_more() ->
         with trio.fail_after(5):
             await serve_datagrams(ours, 0, take, Dirty(), _no_fault)
     assert heard == [b"close", b"after"]
+
+
+@define(eq=False)
+class SlowStream:
+    """A stream that takes so many bytes at once and then none."""
+
+    room: int
+    taken: bytes = b""
+
+    def send_nowait(self, part: bytes) -> int:
+        goes = part[: self.room]
+        self.room -= len(goes)
+        self.taken += goes
+        return len(goes)
+
+
+@pytest.mark.parametrize("size", [4, 5, 7, 1004])
+def test_a_streams_queue_takes_of_a_burst_what_fits_and_no_part_of_a_message(size: int) -> None:
+    slow, spawned = SlowStream(0), []
+    dirty = Dirty()
+    stream = TurnStream(slow, None, dirty, spawned.append, 10_000, 1.0, 1.0, heard_at=0.0)  # type: ignore[arg-type]
+    whole = size + -size % 4
+    messages = numbered(64, size)
+    filled = [message + bytes(whole - size) for message in messages]
+    for _ in range(60):
+        stream.send(b"".join(messages), size, None)
+    dirty.flush()
+    assert len(spawned) == 1
+    slow.room = 100_000
+    stream._write()
+    assert slow.taken == b"".join((filled * 60)[: 10_000 // whole])
+    stream.send(messages[0], size, None)  # there is room again
+    stream._is_writing = False
+    dirty.flush()
+    assert slow.taken.endswith(filled[0])
+
+
+@pytest.mark.parametrize("room", [1, 3_999, 4_000, 4_001])
+def test_a_stream_that_takes_a_part_is_given_the_rest(room: int) -> None:
+    slow, spawned, dirty = SlowStream(room), [], Dirty()
+    stream = TurnStream(slow, None, dirty, spawned.append, 10_000, 1.0, 1.0, heard_at=0.0)  # type: ignore[arg-type]
+    messages = numbered(8, 1_000)
+    stream.send(b"".join(messages[:4]), 1_000, None)
+    dirty.flush()
+    assert bool(spawned) == (room < 4_000)
+    stream.send(b"".join(messages[4:]), 1_000, None)
+    dirty.flush()
+    slow.room = 100_000
+    stream._write()
+    assert slow.taken == b"".join(messages)
 
 
 def _no_fault() -> None:
