@@ -25,7 +25,7 @@ from toheal_protocol.wire.stun_integrity import sign_stun
 from toheal_protocol.wire.turn import CHANNEL_HEADER, encode_channel_data
 from toheal_relay.limits import Limits
 from toheal_relay.server.bursts import gather
-from toheal_relay.turn.packets import CREDIT
+from toheal_relay.turn.quotas import CREDIT
 
 ICE_CHECK = sign_stun(StunMessage(BINDING_REQUEST, bytes(12)), b"password")
 PEER = (FRIEND, 7000)

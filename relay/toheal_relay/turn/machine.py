@@ -84,7 +84,7 @@ class Turn:
     @property
     def relayed_bytes(self) -> int:
         """How much was relayed since the start, in steps of 32 kB."""
-        return self._packets.granted
+        return self._packets.quotas.granted
 
     def receive(self, client: Client, message: bytes, *, now: Instant) -> Outgoing | None:
         """Take any message of a client; return what is to be sent because of it, if anything.

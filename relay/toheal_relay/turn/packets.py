@@ -1,8 +1,8 @@
 """Passing packets on: the part that runs for every one of them, so it is written to be quick.
 
-    client ──ChannelData──▶ relay, channel_data ──▶ to_peer ──▶ peer
-    client ──Send─────────────────────────────────▶
-    client ◀──ChannelData, Data── from_peer ◀── peer
+    client ──ChannelData, Send──▶ relay               ──▶ peer      (bursts, by a way that is known)
+                                  channel_data, send  ──▶           (one by one, and a way is learned)
+    client ◀──ChannelData, Data── from_peer           ◀──           (bursts)
 
 A peer that is a port of ours belongs to another client: its packets never leave this process.
 
@@ -14,30 +14,21 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Final
 
-from toheal_protocol.errors import RemoteError
 from toheal_protocol.model import Instant
 from toheal_protocol.wire.codec import u16, u32
 from toheal_protocol.wire.stun import (
-    BINDING_REQUEST,
-    BINDING_SUCCESS,
     COOKIE,
     HEADER_SIZE,
     MAX_STUN_SIZE,
-    MESSAGE_INTEGRITY,
     StunMessage,
-    decode_stun,
-    encode_stun,
-    encode_xor_address,
 )
 from toheal_protocol.wire.turn import CHANNEL_HEADER, DATA, XOR_PEER_ADDRESS, Kind, Method
 from toheal_relay.limits import Limits
-from toheal_relay.pace import Pace
-from toheal_relay.turn.allocation import Allocation, Client, Outgoing, Peer, PeerAddress, Route
+from toheal_relay.turn.allocation import Allocation, Outgoing, Peer, PeerAddress, Route
+from toheal_relay.turn.frames import hand_over, indication, is_ice_check
+from toheal_relay.turn.quotas import Quotas
 from toheal_relay.turn.rules import PeerRules
 from toheal_relay.turn.table import Table
-
-CREDIT: Final = 32 * 1024
-"""Bytes an allocation takes from its source's quota at once: two paces per packet would be dear."""
 
 MAX_PACKET: Final = MAX_STUN_SIZE
 """Bytes of a packet we pass on: what is longer fits no ordinary path and was cut when it was read."""
@@ -51,22 +42,18 @@ _DATA_TYPE: Final = slice(32, 34)
 _SEND_HEADER: Final = 36
 """Bytes before the packet in a Send indication that has nothing but an address of IPv4 and DATA."""
 
-_INDICATION_TRANSACTION: Final = bytes(12)
-"""Nothing is ever answered to an indication, so its transaction tells nobody anything."""
-
 
 class Packets:
     """Passes packets on between clients and peers. `host` is where others reach our ports."""
 
     def __init__(self, limits: Limits, table: Table, rules: PeerRules, *, host: str) -> None:
-        self.granted = 0
-        """Bytes that were allowed to pass since the start, in steps of `CREDIT`."""
+        self.quotas = Quotas(limits)
+        self._allowed = self.quotas.allowed
         self._limits = limits
         self._table = table
         self._routes = table.routes
         self._rules = rules
         self._host = host
-        self._total = Pace(limits.relayed_total_per_second, limits.relayed_total_burst)
 
     def relay(self, client: Hashable, messages: list[bytes], now: Instant) -> Outgoing | None:
         """Pass on ChannelData by a channel whose route is known; None for everything else.
@@ -162,10 +149,10 @@ class Packets:
         if neighbour is not None:
             sender = (self._host, allocation.port.number)
             frame = self._frame(neighbour, sender, len(packet), now)
-            return None if frame is None else _hand_over(neighbour.client, frame, [packet])
+            return None if frame is None else hand_over(neighbour.client, frame, [packet])
         if peer.is_port_of_ours:
             return None
-        if not peer.has_answered and not self._may_risk(allocation, peer, now):
+        if not peer.has_answered and not self.quotas.may_risk(allocation, peer, now):
             return None
         return allocation.port.send, packet, len(packet), peer.address
 
@@ -187,8 +174,8 @@ class Packets:
             packets = packets[:allowed]
         peer = allocation.peers.get(sender)
         if peer is not None and not peer.has_answered:
-            peer.has_answered = any(map(_is_ice_check, packets))
-        return _hand_over(allocation.client, frame, packets)
+            peer.has_answered = any(map(is_ice_check, packets))
+        return hand_over(allocation.client, frame, packets)
 
     def _frame(
         self, allocation: Allocation, sender: PeerAddress, size: int, now: Instant
@@ -200,7 +187,7 @@ class Packets:
         peer = allocation.peers.get(sender)
         if peer is not None and peer.channel_until > now:
             return peer.prefix + size.to_bytes(2, "big"), b""
-        return _indication(sender, size) if allocation.permits(sender[0], now) else None
+        return indication(sender, size) if allocation.permits(sender[0], now) else None
 
     def _neighbour(self, address: PeerAddress) -> Allocation | None:
         """Return the allocation whose relayed address this is, if it is one of ours."""
@@ -255,74 +242,3 @@ class Packets:
                 allocation.unbind(peer)
                 return True
         return False
-
-    def _allowed(self, allocation: Allocation, size: int, count: int, now: Instant) -> int:
-        """Count packets of one size, and return how many of them quotas let pass."""
-        before = allocation.credit
-        allocation.credit -= size * count
-        if allocation.credit >= 0 or self._extend(allocation, now):
-            return count
-        allocation.credit = before
-        for passed in range(count):  # not all of them: one by one, then
-            allocation.credit -= size
-            if allocation.credit < 0 and not self._extend(allocation, now):
-                return passed
-        return count
-
-    def _extend(self, allocation: Allocation, now: Instant) -> bool:
-        """Let an allocation relay some more, if its source and all together may."""
-        wanted = CREDIT - allocation.credit
-        if not self._total.has_room(wanted, now=now) or allocation.quota.bytes.take(
-            wanted, now=now
-        ):
-            allocation.credit = 0
-            return False
-        self._total.take(wanted, now=now)
-        allocation.credit = CREDIT
-        self.granted += wanted
-        return True
-
-    def _may_risk(self, allocation: Allocation, peer: Peer, now: Instant) -> bool:
-        """Let one more packet go to somebody who may never have asked for any."""
-        if peer.risked >= self._limits.stranger_packets:
-            return False
-        if allocation.quota.strangers.take(1, now=now):
-            return False
-        peer.risked += 1
-        return True
-
-
-def _hand_over(client: Client, frame: tuple[bytes, bytes], packets: list[bytes]) -> Outgoing:
-    """Frame packets of one size for a client."""
-    before, after = frame
-    if after:
-        block = b"".join([before + each + after for each in packets])
-    else:
-        block = before + before.join(packets)
-    return client.send, block, len(before) + len(packets[0]) + len(after), client.to
-
-
-def _indication(sender: PeerAddress, size: int) -> tuple[bytes, bytes]:
-    """Write a Data indication (RFC 8656, section 11.5): what stands before and after its packet."""
-    address = encode_xor_address(*sender, _INDICATION_TRANSACTION)
-    attributes = ((XOR_PEER_ADDRESS, address), (DATA, bytes(size)))
-    kind = Method.DATA | Kind.INDICATION
-    whole = encode_stun(StunMessage(kind, _INDICATION_TRANSACTION, attributes))
-    end = len(whole) - -size % 4
-    return whole[: end - size], whole[end:]
-
-
-def _is_ice_check(packet: bytes) -> bool:
-    """Say whether somebody sent this who was told our client's ICE password, or would like us to think.
-
-    A public STUN server answers, too, but does not sign. We cannot check the signature: it stands
-    between the two ends.
-
-    Source: RFC 8445, sections 7.1 and 7.3.
-    """
-    try:
-        message = decode_stun(packet)
-    except RemoteError:
-        return False
-    is_binding = message.type in (BINDING_REQUEST, BINDING_SUCCESS)
-    return is_binding and message.find(MESSAGE_INTEGRITY) is not None
