@@ -260,6 +260,8 @@ def changed_at(packet, place, value):
     if place == TSN:
         tsn = int.from_bytes(packet[TSN : TSN + 4], "big") + value - 20
         fresh[TSN : TSN + 4] = (tsn % 2**32).to_bytes(4, "big")
+    elif place in range(4, 8):  # a tag is drawn anew as well
+        fresh[place] ^= value
     else:
         fresh[place] = value
     fresh[8:12] = bytes(4)

@@ -373,6 +373,7 @@ class Application(Paths, Governance):
             async with trio.open_nursery() as nursery:
                 for running in self._running.values():
                     nursery.start_soon(running.service.drain_links)
+        await self.committer.flushed()  # what was acknowledged while the links drained
         self.end()
 
     async def wipe(self) -> None:

@@ -113,7 +113,12 @@ class CircleService:
         self._recent.note(decision.writes, next_seq=self._next_seq)
         self.circle = decision.circle
         loaded, effects = self._load_from_memory(decision.effects)
-        self.committer.submit(decision.writes, partial(self._perform_all, effects), done=done)
+        self.committer.submit(
+            decision.writes,
+            partial(self._perform_all, effects),
+            done=done,
+            may_wait=done is None and not any(map(_is_awaited, effects)),
+        )
         for answer in loaded:
             self.take(answer)
         return decision
@@ -230,3 +235,8 @@ class CircleService:
             self._alarm = trio.CancelScope(deadline=trio.current_time() + 3600)
             self.take(machine.Woke())
             await self.committer.room()
+
+
+def _is_awaited(effect: machine.Effect) -> bool:
+    """Say whether somebody is served by an effect; an alarm may as well be set a moment later."""
+    return not isinstance(effect, machine.WakeAt)
