@@ -19,6 +19,7 @@ from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle_links import CircleLinks, HeldLink, no_servers
 from toheal_p2p.services.committer import Committer
 from toheal_p2p.services.lan_wires import LanWires
+from toheal_p2p.services.pace import Pace
 from toheal_p2p.services.recent_owed import RecentOwed
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import events as machine
@@ -78,6 +79,7 @@ class CircleService:
     lan: LanWires = field(init=False, repr=False)
     """Who of the circle is reached in the same room."""
     _recent: RecentOwed = field(factory=RecentOwed, init=False, repr=False)
+    _pace: Pace = field(factory=Pace, init=False, repr=False)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
 
@@ -121,7 +123,12 @@ class CircleService:
         )
         for answer in loaded:
             self.take(answer)
+        self._pace.ease(self.circle)
         return decision
+
+    async def pace(self) -> None:
+        """Wait a little if peers who are there are far behind: before much is written at once."""
+        await self._pace.wait(self.circle)
 
     def link_of(self, member: MemberId) -> HeldLink | None:
         """Return the open link that frames to a member go over now, if there is one."""

@@ -61,9 +61,7 @@ def open_sealed(key: SealKey, nonce: bytes, sealed: bytes, associated: bytes = b
         raise ForgedMessage("a seal that is too short")
     size = len(sealed) - TAG_SIZE
     plain = _new(_BYTES, size or 1)
-    if _decrypt(
-        plain, _NULL, _NULL, sealed, len(sealed), associated, len(associated), nonce, key
-    ):
+    if _decrypt(plain, _NULL, _NULL, sealed, len(sealed), associated, len(associated), nonce, key):
         raise ForgedMessage("a seal that does not open")
     return _buffer(plain, size)[:]  # type: ignore[no-any-return]  # bytes, whatever cffi says
 
