@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import trio
-from attrs import define, evolve, field, frozen
+from attrs import define, field
 
 from toheal_p2p.ports.vault import Vault, VaultError
 from toheal_protocol.machines.records import PutCircle, PutLog, PutPair, PutSetting, Write
@@ -48,7 +48,7 @@ class VaultFailed(Exception):
         self.reason = reason
 
 
-@frozen
+@define(eq=False)
 class _Decision:
     writes: Sequence[Write] = field(repr=False)
     act: Callable[[], None] | None
@@ -156,7 +156,7 @@ class Committer:
         """Have an event set after what was submitted last; an empty decision would take its place
         in a group."""
         if self._waiting and self._waiting[-1].done is None:
-            self._waiting[-1] = evolve(self._waiting[-1], done=done)
+            self._waiting[-1].done = done
             self._hurry()
         else:
             self.submit((), done=done)
