@@ -7,10 +7,12 @@ import trio
 import trio.testing
 
 from tests.support.vaults import member_id
-from toheal_p2p.services.pace import AHEAD_MOST, PACE_LONGEST, Pace, room_ahead
+from toheal_p2p.services.pace import AHEAD_MOST, AHEAD_SIZE, PACE_LONGEST, Pace
+from toheal_p2p.services.recent_owed import KEPT_MOST
 from toheal_protocol.machines.courier import LINK_WINDOW
 from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.machines.state import Circle, Courier, Live, OpenLink, Pair
+from toheal_protocol.model import MAX_FRAME_SIZE
 
 NEAR, FAR = Courier(link=OpenLink(b"attempt", LinkWay.DIRECT)), Courier()
 
@@ -25,11 +27,35 @@ def a_circle(*members: tuple[Courier, int]) -> Circle:
     return Circle(cold=None, pairs=pairs, live=Live(couriers=couriers))  # type: ignore[arg-type]
 
 
+def a_pace(*sizes: int) -> Pace:
+    """Return a pace that finds so many bytes owed to each member."""
+    owed = {member_id(place): size for place, size in enumerate(sizes)}
+    return Pace(lambda member: owed.get(member, 0))
+
+
 def test_only_those_a_link_reaches_are_waited_for() -> None:
-    assert room_ahead(a_circle()) == AHEAD_MOST
-    assert room_ahead(a_circle((FAR, 5000))) == AHEAD_MOST
-    assert room_ahead(a_circle((NEAR, 3), (NEAR, 7), (FAR, 5000))) == AHEAD_MOST - 7
-    assert room_ahead(a_circle((Courier(lan=1), 5000))) < 0
+    assert a_pace().room(a_circle()) == AHEAD_MOST
+    nearly = AHEAD_MOST - 7
+    assert a_pace().room(a_circle((FAR, 5000))) == AHEAD_MOST
+    assert a_pace().room(a_circle((NEAR, 3), (NEAR, nearly), (FAR, 5000))) == 7
+    assert a_pace().room(a_circle((Courier(lan=1), 5000))) < 0
+
+
+def few(*members: tuple[Courier, int]) -> int:
+    """Return how many messages fit where each member is a few behind, with so many bytes."""
+    circle = a_circle(*((courier, 1) for courier, _ in members))
+    return a_pace(*(size for _, size in members)).room(circle)
+
+
+def test_long_messages_count_by_their_size() -> None:
+    most = AHEAD_SIZE // MAX_FRAME_SIZE
+    assert 2 <= most < AHEAD_MOST
+    assert few((NEAR, AHEAD_SIZE)) == 0
+    assert few((NEAR, AHEAD_SIZE + 1)) <= 0
+    assert few((NEAR, AHEAD_SIZE - 1)) == 1
+    assert few((NEAR, 0)) in (most, most + 1)
+    assert few((NEAR, AHEAD_SIZE - 1), (FAR, 9 * AHEAD_SIZE)) == 1
+    assert 2 * AHEAD_SIZE <= KEPT_MOST
 
 
 def test_those_let_through_together_still_fit_a_window() -> None:
@@ -39,20 +65,20 @@ def test_those_let_through_together_still_fit_a_window() -> None:
 @pytest.mark.trio
 async def test_nobody_waits_for_who_keeps_up(autojump_clock: object) -> None:
     began = trio.current_time()
-    await Pace().wait(a_circle((NEAR, AHEAD_MOST - 1), (FAR, 5000)))
+    await a_pace().wait(a_circle((NEAR, AHEAD_MOST - 1), (FAR, 5000)))
     assert trio.current_time() == began
 
 
 @pytest.mark.trio
 async def test_who_is_waited_for_holds_nobody_up_for_long(autojump_clock: object) -> None:
     began = trio.current_time()
-    await Pace().wait(a_circle((NEAR, AHEAD_MOST)))
+    await a_pace().wait(a_circle((NEAR, AHEAD_MOST)))
     assert trio.current_time() == pytest.approx(began + PACE_LONGEST)
 
 
 @pytest.mark.trio
 async def test_as_many_go_on_as_there_is_room_for_in_their_order(autojump_clock: object) -> None:
-    pace, passed = Pace(), []
+    pace, passed = a_pace(), []
 
     async def write(number: int) -> None:
         await pace.wait(a_circle((NEAR, AHEAD_MOST)))
@@ -75,7 +101,7 @@ async def test_as_many_go_on_as_there_is_room_for_in_their_order(autojump_clock:
 
 @pytest.mark.trio
 async def test_nobody_overtakes_those_who_wait(autojump_clock: object) -> None:
-    pace, passed = Pace(), []
+    pace, passed = a_pace(), []
 
     async def write(number: int, behind: int) -> None:
         await pace.wait(a_circle((NEAR, behind)))

@@ -88,11 +88,11 @@ def _follow(steps: list[tuple[object, ...]]) -> None:
         elif (write := _write(vault, name, who, rest)) is not None:
             recent.note([write], next_seq=dict(vault.next_seq).__getitem__)
             vault.take(write)
-    assert recent._size == sum(
-        len(row.frame) + len(row.item)
-        for owed in recent._members.values()
-        for row in owed.rows.values()
-    )
+    for member, owed in recent._members.items():
+        kept = sum(len(row.frame) + len(row.item) for row in owed.rows.values())
+        assert recent.size_for(member) == kept
+        assert owed.rows.items() <= vault.rows[member].items()
+        assert list(owed.rows) == sorted(owed.rows)
 
 
 def _write(vault: PlainVault, name: object, who: MemberId, rest: list) -> Write | None:

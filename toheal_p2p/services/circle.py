@@ -79,7 +79,7 @@ class CircleService:
     lan: LanWires = field(init=False, repr=False)
     """Who of the circle is reached in the same room."""
     _recent: RecentOwed = field(factory=RecentOwed, init=False, repr=False)
-    _pace: Pace = field(factory=Pace, init=False, repr=False)
+    _pace: Pace = field(init=False, repr=False)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
 
@@ -88,6 +88,7 @@ class CircleService:
             self._take_of_link, self.committer.room, self.channels, self.servers
         )
         self.lan = LanWires(self.take, self.committer)
+        self._pace = Pace(self._recent.size_for)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
