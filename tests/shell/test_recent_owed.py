@@ -18,7 +18,7 @@ LAST_BEFORE = 5
 """What the vault held already when the process started."""
 
 member = st.sampled_from(MEMBERS)
-number = st.integers(1, 40)
+number = st.integers(LAST_BEFORE - 2, LAST_BEFORE + 8)
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("put"), member, st.integers(1, 60)),
@@ -63,7 +63,7 @@ class PlainVault:
         return OwedLoaded(asked.member, asked.upto, is_complete, tuple(found[: asked.limit]))
 
 
-@settings(max_examples=100)
+@settings(max_examples=300)
 @given(steps, st.sampled_from((100, 1_000_000)))
 def test_memory_never_contradicts_the_vault(
     steps: list[tuple[object, ...]], kept_most: int
