@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from toheal_p2p.services import recent_owed
@@ -64,6 +64,7 @@ class PlainVault:
 
 
 @settings(max_examples=300)
+@example([("put", MEMBERS[0], 5), ("put", MEMBERS[0], 6), ("seal again", MEMBERS[0], 6)], 1_000_000)
 @given(steps, st.sampled_from((100, 1_000_000)))
 def test_memory_never_contradicts_the_vault(
     steps: list[tuple[object, ...]], kept_most: int
