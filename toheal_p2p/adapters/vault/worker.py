@@ -4,7 +4,7 @@ A message waits for the disk twice on its way, and each time it crosses over to 
 back. So nothing lies between: a call goes into a queue the thread sleeps on, and its result
 reschedules the waiting task by one callback of the host loop.
 
-Spec: docs/vault.md, section 3.1; docs/decisions/0032-the-store-has-a-thread-of-its-own.md.
+Spec: docs/vault.md, section 3.1; docs/decisions/0032-the-store-has-a-thread-of-our-own.md.
 """
 
 from __future__ import annotations
