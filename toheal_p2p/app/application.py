@@ -296,7 +296,8 @@ class Application(Paths, Governance):
         self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
     ) -> str:
         """Say something; returns the message's id once it is durable."""
-        running = require_voice(self._find(circle))
+        await self._find(circle).service.pace()
+        running = require_voice(self._find(circle))  # only now: it is decided with no await between
         require_text(text)
         known = tuple(dict.fromkeys(note for note in notes if note in CONTENT_NOTES))
         decision = await self._decide(running, machine.Submitted(text, known))
@@ -373,6 +374,7 @@ class Application(Paths, Governance):
             async with trio.open_nursery() as nursery:
                 for running in self._running.values():
                     nursery.start_soon(running.service.drain_links)
+        await self.committer.flushed()  # what was acknowledged while the links drained
         self.end()
 
     async def wipe(self) -> None:
