@@ -153,6 +153,8 @@ class FakeSettings:
     async def set(self, name: str, value: str) -> SettingView:
         if name == "country":
             raise Refused("setting_later", name=name)
+        if name == "language":
+            return SettingView("language", value, ("ar", "en", "none"), comes_later=False)
         await self.get(name)
         self.proxy = value
         return await self.get(name)

@@ -101,7 +101,9 @@ class Page:
     def fill(self, id_: str, text: str) -> None:
         """Type into the field with this id, as by pasting."""
         self.wait(f"!!document.getElementById({json.dumps(id_)})")
-        self.ask(f"(e => {{ e.focus(); e.select && e.select(); }})(document.getElementById('{id_}'))")
+        self.ask(
+            f"(e => {{ e.focus(); e.select && e.select(); }})(document.getElementById('{id_}'))"
+        )
         self.browser.call("Input.insertText", text=text)
 
     def press(self, key: str) -> None:

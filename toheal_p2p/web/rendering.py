@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from toheal_p2p.app.names import SHORT_ID
 from toheal_p2p.locale import Words
-from toheal_p2p.locale.shown import Own, plain_line, plain_lines
+from toheal_p2p.locale.shown import Own, isolate, plain_line, plain_lines
 
 
 @define(eq=False)
@@ -73,7 +73,8 @@ def clock(words: Words, seconds: int) -> Own:
     except (OverflowError, ValueError, OSError):  # a time no clock shows
         return Own("")
     is_today = then[:3] == today[:3]
-    return words.figures(time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M", then))
+    shown = time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M", then)
+    return Own(isolate(words.figures(shown)))  # beside Arabic a date would be turned around
 
 
 def _body(text: str) -> str:

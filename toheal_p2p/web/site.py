@@ -6,6 +6,7 @@ Docs: docs/page.md, section 4.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ from toheal_p2p.app.refusals import Refused, refusal_in
 from toheal_p2p.locale import Language, Words, load_words
 from toheal_p2p.web.keys import Keys
 from toheal_p2p.web.rendering import Renderer
+from toheal_protocol.model import MAX_TEXT_SIZE
 
 MAX_FORM: Final = 256 * 1024
 """Bytes of a form: four times the longest text, as its letters take up to three bytes each in it."""
@@ -130,10 +132,11 @@ async def read_form(request: Request) -> Fields:
     """
     received = bytearray()
     if request.method == "POST":
-        async for piece in request.stream():
-            received += piece
-            if len(received) > MAX_FORM:
-                raise Refused("text_too_long", limit=60_000)
+        async with aclosing(request.stream()) as pieces:
+            async for piece in pieces:
+                received += piece
+                if len(received) > MAX_FORM:
+                    raise Refused("text_too_long", limit=MAX_TEXT_SIZE)
     try:
         pairs = parse_qsl(
             received.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="replace"
