@@ -311,6 +311,26 @@ async def test_locking_ends_the_stream_and_every_page_asks_for_the_passphrase(
         assert web.profile.app.entries == []
 
 
+async def test_unlocking_while_it_is_still_being_locked_waits_and_works(tmp_path: Path) -> None:
+    async with a_page(tmp_path) as web:
+        await web.open()
+        leave, web.profile.app.end = web.profile.app.end, lambda: None
+        assert "Locked" in (await web.post("/lock")).text  # at once, though links still drain
+        await until(lambda: "lock" in web.profile.app.calls)
+        async with trio.open_nursery() as nursery:
+            answers: list[str] = []
+
+            async def unlock() -> None:
+                answers.append((await web.post("/unlock", {"passphrase": PASSPHRASE})).text)
+
+            nursery.start_soon(unlock)
+            await trio.sleep(0.1)
+            assert answers == []
+            leave()
+        assert "My circles" in answers[0]
+        assert web.house.state == "open"
+
+
 async def test_help_and_calm_are_there_before_unlocking(tmp_path: Path) -> None:
     async with a_page(tmp_path) as web:
         await web.enter()

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -82,6 +83,7 @@ class House:
     _wish: _Wish | None = field(default=None, init=False)
     _wished: trio.Event = field(factory=trio.Event, init=False)
     _ended: trio.Event = field(factory=trio.Event, init=False)
+    _lock_asked: trio.Event = field(factory=trio.Event, init=False)
     _scope: trio.CancelScope | None = field(default=None, init=False)
     _guests: set[trio.CancelScope] = field(factory=set, init=False)
     _stays: bool = field(default=False, init=False)
@@ -143,6 +145,8 @@ class House:
         """
         if not passphrase:
             raise Refused("passphrase_empty")
+        if self._lock_asked.is_set():
+            await self._ended.wait()  # it is still being closed
         if self._app is not None:
             return
         if self._wish is not None:
@@ -156,19 +160,22 @@ class House:
     async def lock(self, *, at_once: bool = False) -> None:
         """Close the profile and forget its keys; the program goes on.
 
+        From here on nobody is lent the application. Links may finish what they are sending, for two
+        seconds at most.
+
         Args:
-            at_once: do not wait for links to finish what they are sending.
+            at_once: let nothing finish, and return when the keys are forgotten.
         """
         if self._app is None or self._scope is None:
             return
         self._stays = True
-        ended, app = self._ended, self._app
         self._dismiss()
         if at_once:
+            ended = self._ended
             self._scope.cancel()
+            await ended.wait()
         else:
-            await app.lock()
-        await ended.wait()
+            self._lock_asked.set()
 
     @asynccontextmanager
     async def visit(self) -> AsyncIterator[AppInterface]:
@@ -203,16 +210,22 @@ class House:
         self._stays = False
         self._wish = wish
         try:
-            with trio.CancelScope() as self._scope:
+            async with trio.open_nursery() as nursery:
+                self._scope = nursery.cancel_scope
                 await self.run_profile(
-                    self.home, wish.passphrase, serve=self._serve, on_ready=on_ready
+                    self.home,
+                    wish.passphrase,
+                    serve=partial(self._serve, nursery),
+                    on_ready=on_ready,
                 )
+                nursery.cancel_scope.cancel()
         finally:
             self._scope = self._wish = None
             self._close()
 
     async def _serve(
         self,
+        around: trio.Nursery,
         app: AppInterface,
         home: Path,
         *,
@@ -224,11 +237,17 @@ class House:
             self.trouble, self._app = None, app
             if self._wish is not None:
                 self._wish.answer(None)
+                self._wish = None
+            around.start_soon(self._lock_when_asked, app)
             task_status.started()
             try:
                 await trio.sleep_forever()
             finally:
                 self._dismiss()
+
+    async def _lock_when_asked(self, app: AppInterface) -> None:
+        await self._lock_asked.wait()
+        await app.lock()
 
     def _dismiss(self) -> None:
         """Take the application back from everybody."""
@@ -238,5 +257,5 @@ class House:
 
     def _close(self) -> None:
         self._dismiss()
-        ended, self._ended = self._ended, trio.Event()
+        ended, self._ended, self._lock_asked = self._ended, trio.Event(), trio.Event()
         ended.set()
