@@ -153,6 +153,8 @@ class FakeSettings:
     async def set(self, name: str, value: str) -> SettingView:
         if name == "country":
             raise Refused("setting_later", name=name)
+        if name == "language":
+            return SettingView("language", value, ("ar", "en", "none"), comes_later=False)
         await self.get(name)
         self.proxy = value
         return await self.get(name)
@@ -279,10 +281,12 @@ class FakeApp(FakeGovernance):
         self.calls.append(f"said {text}")
         return self.entries[-1].id
 
-    async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[EntryView]:
+    async def read(
+        self, circle: str, *, after: int = 0, limit: int, newest: bool = False
+    ) -> Sequence[EntryView]:
         found = await self._find(circle)
-        here = [entry for entry in self.entries if entry.circle == found.id]
-        return [entry for entry in here if entry.position > after][:limit]
+        here = [one for one in self.entries if one.circle == found.id and one.position > after]
+        return here[-limit:] if newest else here[:limit]
 
     async def follow(self, circle: str, *, after: int) -> AsyncGenerator[EntryView, None]:
         self.following += 1

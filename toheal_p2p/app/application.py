@@ -304,11 +304,13 @@ class Application(Paths, Governance):
         mine = [e.entry.mid for e in decision if isinstance(e, machine.Show) and e.entry.is_mine]
         return mine[-1].hex()
 
-    async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[views.EntryView]:
-        """Return entries above `after`, oldest first."""
+    async def read(
+        self, circle: str, *, after: int = 0, limit: int, newest: bool = False
+    ) -> Sequence[views.EntryView]:
+        """Return entries above `after`, oldest first; the first or the newest of them."""
         running = self._find(circle)
         cold = running.service.circle.cold
-        rows = await self.vault.entries(cold.id, after=after, limit=limit)
+        rows = await self.vault.entries(cold.id, after=after, limit=limit, newest=newest)
         return self._entries(running, rows)
 
     async def follow(self, circle: str, *, after: int) -> AsyncGenerator[views.EntryView, None]:

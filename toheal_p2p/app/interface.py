@@ -345,8 +345,13 @@ class AppInterface(Protocol):
         """Say something; returns the message's id once it would survive a crash."""
         ...
 
-    async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[EntryView]:
-        """Return at most `limit` entries with a position above `after`, oldest first."""
+    async def read(
+        self, circle: str, *, after: int = 0, limit: int, newest: bool = False
+    ) -> Sequence[EntryView]:
+        """Return at most `limit` entries with a position above `after`, oldest first.
+
+        Where there are more, `newest` decides which end is kept.
+        """
         ...
 
     def follow(self, circle: str, *, after: int) -> AsyncGenerator[EntryView, None]:

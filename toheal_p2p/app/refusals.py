@@ -34,6 +34,7 @@ RefusalCode = Literal[
     "storage_failed",
     # the running process
     "not_running",
+    "locked",
     "already_running",
     "connection_lost",
     "other_version",
@@ -165,3 +166,13 @@ class Refused(Exception):
         super().__init__(code)
         self.code: Final = code
         self.facts: Final[Mapping[str, Fact]] = facts
+
+
+def refusal_in(error: BaseException) -> Refused | None:
+    """Return the refusal that was raised, perhaps wrapped by nurseries; None if it is a fault."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        found = [refusal_in(inner) for inner in error.exceptions]
+        return found[0] if all(found) else None
+    return None
