@@ -72,6 +72,7 @@ from toheal_protocol.model import (
     CircleId,
     WallTime,
 )
+from toheal_protocol.wire.invitation_link import InvitationLink
 from toheal_protocol.wire.relay_address import RelayAddress
 
 PAGE: Final = 200
@@ -82,6 +83,9 @@ NEWEST_DELIVERIES: Final = 100
 
 DRAIN_DEADLINE: Final = 2.0
 """Seconds open links get to finish when the person locks. What is left is owed and comes later."""
+
+MOST_FROM_ROOM: Final = 8
+"""Invitations that were handed over in the room and wait for a yes to their charter."""
 
 SEARCH_MOST: Final = 200
 """Entries a search returns."""
@@ -119,6 +123,7 @@ class Application(Paths, Governance):
     _nursery: trio.Nursery | None = field(default=None, init=False)
     spoken: SpokenCodes = field(init=False, repr=False)
     _beginning: trio.Lock = field(factory=trio.Lock, init=False)
+    _from_room: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
     _looked_at: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -135,8 +140,10 @@ class Application(Paths, Governance):
                 self.connect,
                 self._inviting,
                 self._find,
-                self.invite,
+                self._offer_seat,
                 self._known_relays,
+                self.meeting,
+                self._keep_from_room,
             )
             for circle in circles:
                 await self._start(circle)
@@ -200,9 +207,14 @@ class Application(Paths, Governance):
 
     async def invite(self, circle: str, *, expires_in: int) -> views.InvitationView:
         """Offer one seat."""
+        require_relay(self._inviting(circle))
+        return await self._offer_seat(circle, expires_in=expires_in)
+
+    async def _offer_seat(self, circle: str, *, expires_in: int) -> views.InvitationView:
+        """Offer one seat; without any relay it can only be handed over in the room."""
         running = self._inviting(circle)
         cold = running.service.circle.cold
-        relay = next((one for one in cold.relays if running.is_up(one)), cold.relays[0])
+        relay = next(filter(running.is_up, cold.relays), next(iter(cold.relays), None))
         told = await self._decide(running, machine.Invited(expires_in, relay))
         link = next(e.text for e in told if isinstance(e, machine.Tell) and e.text)
         offered = map(showing.invitation_view, running.service.circle.cold.invitations)
@@ -227,7 +239,9 @@ class Application(Paths, Governance):
     ) -> views.InvitationContentView:
         """Fetch what the invitation says."""
         read = read_link(link, wall_now=self.wall_clock())
-        content = await fetch_content(read, connect=self.connect, report=report)
+        content = self._from_room.get(str(read))
+        if content is None:
+            content = await fetch_content(read, connect=self.connect, report=report)
         if content.circle_id in self._running:
             raise Refused("already_a_member")
         self._looked_at = {str(read): content}
@@ -237,7 +251,8 @@ class Application(Paths, Governance):
         """Knock at the door that the invitation opens."""
         name = usable_name(nickname or self._nickname)
         read = read_link(link, wall_now=self.wall_clock())
-        content = self._looked_at.get(str(read))
+        from_room = self._from_room.get(str(read))
+        content = from_room or self._looked_at.get(str(read))
         if content is None:
             content = await fetch_content(read, connect=self.connect)
         try:
@@ -251,7 +266,15 @@ class Application(Paths, Governance):
         except RemoteError:
             raise Refused("invitation_malformed") from None
         await self._begin(circle)
+        if from_room is not None:
+            del self._from_room[str(read)]
+            self.meeting.open_beside(self._running[circle.cold.id])
         return showing.circle_view(circle.cold)
+
+    def _keep_from_room(self, link: InvitationLink, content: InvitationContent) -> None:
+        self._from_room[str(link)] = content
+        for oldest in list(self._from_room)[:-MOST_FROM_ROOM]:
+            del self._from_room[oldest]
 
     async def waiting(self, circle: str) -> Sequence[views.WaitingView]:
         """Return who stands at the door."""
@@ -433,7 +456,7 @@ class Application(Paths, Governance):
         return find_circle(circle, self._running)
 
     def _inviting(self, circle: str) -> RunningCircle:
-        return require_relay(require_room(require_facilitated(self._find(circle))))
+        return require_room(require_facilitated(self._find(circle)))
 
     def _known_relays(self) -> tuple[RelayAddress, ...]:
         used = [relay for one in self._running.values() for relay in one.relays]

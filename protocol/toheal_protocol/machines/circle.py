@@ -114,6 +114,8 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             linking.take_closed(draft, member, attempt)
         case happened.LanMet(member, wire):
             lan.take_met(draft, member, wire)
+        case happened.LanKnocked(invitation, wire, frames):
+            lan.take_knocked(draft, invitation, wire, frames)
         case happened.LanArrived(member, frames):
             lan.take_frames(draft, member, frames)
         case happened.LanParted(member, wire):

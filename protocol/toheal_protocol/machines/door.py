@@ -158,7 +158,8 @@ def knock_at(
         role=Role.FACILITATOR,
         since=wall_now,
     )
-    relays = (link.relay, *(relay for relay in content.relays if relay != link.relay))
+    first = () if link.relay is None else (link.relay,)
+    relays = (*first, *(relay for relay in content.relays if relay not in first))
     cold = Cold(
         id=content.circle_id,
         stage=Stage.KNOCKING,

@@ -36,8 +36,11 @@ _ENDS: Final = {
 }
 
 
-def invite(draft: Draft, *, lifetime: int, relay: RelayAddress) -> None:
-    """Offer a seat: the sealed content is deposited, the link goes out by `Tell`."""
+def invite(draft: Draft, *, lifetime: int, relay: RelayAddress | None) -> None:
+    """Offer a seat: the sealed content is deposited, the link goes out by `Tell`.
+
+    Without a relay nothing is deposited: whoever hands the link over hands over the content, too.
+    """
     turn_prekeys(draft)
     cold, prekey = draft.cold, draft.cold.prekeys[-1]
     expires = WallTime(draft.wall_now + lifetime)

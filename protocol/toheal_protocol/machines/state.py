@@ -168,7 +168,8 @@ class Invitation:
 
     id: bytes
     secret: bytes = field(repr=False)
-    relay: RelayAddress
+    relay: RelayAddress | None
+    """Where it lies; None: at no relay, it is handed over in the room."""
     expires: WallTime
     prekey_id: int
     digest: bytes
