@@ -133,6 +133,7 @@ class Announcement:
         self._zeroconf = AsyncZeroconf(zc=zeroconf)
         try:
             zeroconf.async_add_listener(self._ear, None)
+            await zeroconf.async_wait_for_start()
             if self.names is not None:
                 announcing = await zeroconf.async_register_service(
                     self._service(self.names), cooperating_responders=True

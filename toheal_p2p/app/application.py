@@ -20,12 +20,11 @@ from toheal_p2p.app import showing
 from toheal_p2p.app.doctor import Patient, examine
 from toheal_p2p.app.governance import Governance
 from toheal_p2p.app.invitations import fetch_content, read_link
+from toheal_p2p.app.known_relays import KnownRelays
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.names import find, find_message
 from toheal_p2p.app.paths import Paths, servers_of
 from toheal_p2p.app.profile import (
-    MAX_OWN_RELAYS,
-    put_relays,
     read_relay,
     require_charter,
     require_text,
@@ -40,7 +39,6 @@ from toheal_p2p.app.running import (
     decide,
     find_circle,
     open_seats,
-    relay_view,
     remember_warnings,
     require_active,
     require_facilitated,
@@ -92,7 +90,7 @@ SEARCH_MOST: Final = 200
 
 
 @define(eq=False)
-class Application(Paths, Governance):
+class Application(Paths, Governance, KnownRelays):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:
@@ -290,29 +288,6 @@ class Application(Paths, Governance):
         running = require_facilitated(self._find(circle))
         await self._decide(running, machine.Refused(running.at_door(who)))
 
-    # ---- relays
-
-    async def relay_add(self, address: str) -> None:
-        """Add a relay to the profile's own."""
-        relay = read_relay(address)
-        if relay in self._relays:
-            return
-        if len(self._relays) >= MAX_OWN_RELAYS:
-            raise Refused("too_many_relays", limit=MAX_OWN_RELAYS)
-        await self._keep_relays((*self._relays, relay))
-
-    async def relay_list(self) -> Sequence[views.RelayView]:
-        """Return the profile's own relays, and those its circles use."""
-        circles = self._running.values()
-        return [relay_view(relay, circles) for relay in self._known_relays()]
-
-    async def relay_remove(self, address: str) -> None:
-        """Remove one of the profile's relays."""
-        relay = read_relay(address)
-        if relay not in self._relays:
-            raise Refused("no_such_relay", address=address[:200])
-        await self._keep_relays(tuple(one for one in self._relays if one != relay))
-
     # ---- words
 
     async def say(
@@ -440,10 +415,6 @@ class Application(Paths, Governance):
     ) -> tuple[machine.Effect, ...]:
         return await decide(running, event, self.committer)
 
-    async def _keep_relays(self, relays: tuple[RelayAddress, ...]) -> None:
-        self._relays = relays
-        await self._keep([put_relays(relays)])
-
     async def _keep(self, writes: Sequence[Write]) -> None:
         """Return when these are on disk; a vault that fails is told to who asked, too."""
         try:
@@ -457,10 +428,6 @@ class Application(Paths, Governance):
 
     def _inviting(self, circle: str) -> RunningCircle:
         return require_room(require_facilitated(self._find(circle)))
-
-    def _known_relays(self) -> tuple[RelayAddress, ...]:
-        used = [relay for one in self._running.values() for relay in one.relays]
-        return tuple(dict.fromkeys((*self._relays, *used)))
 
     def _entries(self, running: RunningCircle, rows: Sequence[EntryRow]) -> list[views.EntryView]:
         cold = running.service.circle.cold
