@@ -91,6 +91,9 @@ def test_who_is_declined_hears_it_and_the_wire_closes() -> None:
     assert stage_of(guest) is Stage.DECLINED
     assert not world.room.has_wire(host, guest)
     assert not world.room.has_wire(guest, host)
+    decision = host.feed(m.LanMet(guest.id, 99))
+    assert decision is not None
+    assert m.CloseLan(guest.id, 99) in decision.effects, "who has heard it gets no wire again"
 
 
 @pytest.mark.parametrize("seed", range(12))

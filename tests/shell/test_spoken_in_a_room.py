@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import pytest
 import trio
+from attrs import evolve
 
 from tests.support.applications import Village, a_village, eventually
 from tests.support.memory_lan import MemoryHost
 from toheal_p2p.adapters.socks import parse_proxy
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.refusals import Refused
-from toheal_p2p.app.spoken_interface import SpokenView
+from toheal_p2p.app.spoken_interface import LookedUpView, SpokenView
 from toheal_protocol.crypto import CPaceShare
 from toheal_protocol.machines.lan_names import Names, room_label
 from toheal_protocol.messages.spoken import (
@@ -305,6 +306,10 @@ async def test_garbage_and_floods_cost_a_code_nothing(autojump_clock) -> None:
         assert (await theirs.spoken.look_up(offered.code, relays=())).link
 
 
+def label_of(offered: SpokenView) -> str:
+    return room_label(offered.code.split()[0])
+
+
 def share(number: int) -> CPaceShare:
     """A point that has no low order."""
     return CPaceShare(bytes([number]) + bytes(31))
@@ -328,6 +333,10 @@ async def test_whoever_announces_the_number_too_gets_one_guess_and_the_right_one
         theirs = await village.start("Salma")
         offered = await offered_here(ours, circle)
         label = room_label(offered.code.split()[0])
+        await trio.sleep(1)
+        stream, true_offer = await knock_at_offer(village.room.host(), offered)
+        await stream.aclose()
+        assert true_offer is not None
         liars = [village.room.host() for _ in range(2)]
         approached: list[int] = []
 
@@ -337,11 +346,12 @@ async def test_whoever_announces_the_number_too_gets_one_guess_and_the_right_one
             spot = await host.open(segment, names)
             while True:
                 stream = await spot.accept()
-                offer = OfferId(bytes([number]) * 16)
+                offer = true_offer if number else OfferId(bytes(16))  # repeated, and made up
                 await stream.send_all(encode_spoken(SpokenAnnouncement(offer, Way(b""))))
                 if await stream.receive_some(SPOKEN_FRAME_SIZE):
                     approached.append(number)
                 await stream.send_all(b"\x21" * SPOKEN_FRAME_SIZE)
+                await stream.aclose()
 
         async with trio.open_nursery() as nursery:
             for number, host in enumerate(liars):
@@ -350,6 +360,45 @@ async def test_whoever_announces_the_number_too_gets_one_guess_and_the_right_one
             assert (await theirs.spoken.look_up(offered.code, relays=())).link
             nursery.cancel_scope.cancel()
         assert len(approached) == len(set(approached))
+        assert len(approached) <= 2
+
+
+async def test_one_offer_at_two_addresses_takes_one_guess(autojump_clock) -> None:
+    async with a_village() as village:
+        ours, circle = await founded(village)
+        theirs = await village.start("Salma")
+        host = village.hosts["نورس"]
+        [segment] = host.segments()
+        host.more = (evolve(segment, name="room1", host="192.0.2.99"),)
+        offered = await offered_here(ours, circle)
+        await trio.sleep(1)
+        assert len([one for one in village.room.spots if one.names.label == label_of(offered)]) == 2
+        with pytest.raises(Refused, match="spoken_words_wrong"):
+            await theirs.spoken.look_up(wrong(offered.code), relays=())
+        assert (await ours.spoken.codes(circle))[0].tries_left == 2
+
+
+async def test_who_knocked_long_ago_meets_the_others_soon_after_the_yes(autojump_clock) -> None:
+    async with a_village() as village:
+        ours, circle = await founded(village)
+        await ours.meeting.open(None, seconds=HOUR, interfaces=(), room=True)
+        second, third = await village.start("Salma"), await village.start("هدى")
+        await come_in(ours, second, circle, "Salma")
+        code = (await ours.spoken.offer(circle, expires_in=HOUR, language="en")).code
+        link = (await theirs_link(third, code)).link
+        await third.join(link, nickname="هدى")
+        await trio.sleep(500)
+        assert [one.link for one in await second.links(circle)] == ["lan"]
+        await ours.admit(circle, "هدى")
+
+        async def have_met() -> bool:
+            return [one.link for one in await second.links(circle)] == ["lan"] * 2
+
+        await eventually(have_met, within=8)
+
+
+async def theirs_link(app: Application, code: str) -> LookedUpView:
+    return await app.spoken.look_up(code, relays=())
 
 
 async def test_with_a_proxy_nothing_is_asked_in_the_room(autojump_clock) -> None:

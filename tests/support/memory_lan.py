@@ -65,9 +65,11 @@ class MemoryHost:
     network: MemoryNetwork
     address: str
     is_here: bool = True
+    more: tuple[Segment, ...] = ()
+    """Further addresses of it, on the same network."""
 
     def segments(self) -> tuple[Segment, ...]:
-        return (Segment("room0", 1, self.address, 24),) if self.is_here else ()
+        return (Segment("room0", 1, self.address, 24), *self.more) if self.is_here else ()
 
     async def look(self, segment: Segment, label: str) -> MemorySpot:
         await trio.sleep(DELAY)
@@ -83,7 +85,7 @@ class MemoryHost:
             raise LanFailed("gone")
         taken = {spot.port for spot in self.network.spots if spot.host is self}
         port = next(port for port in count(names.port) if port not in taken)
-        spot = MemorySpot(self, evolve(names, port=port))
+        spot = MemorySpot(self, evolve(names, port=port), address=segment.host)
         spot.announce()
         return spot
 
@@ -102,6 +104,7 @@ class MemorySpot:
     host: MemoryHost
     names: Names
     is_hidden: bool = False
+    address: str = ""
     has_heard_others: bool = False
     _heard: trio.MemorySendChannel[Appeared | Vanished] = field(init=False)
     _hearing: trio.MemoryReceiveChannel[Appeared | Vanished] = field(init=False)
@@ -119,7 +122,7 @@ class MemorySpot:
     @property
     def shown(self) -> Appeared:
         """What others hear of it."""
-        return Appeared(self.names.instance, self.host.address, self.port)
+        return Appeared(self.names.instance, self.address, self.port)
 
     def announce(self) -> None:
         network = self.host.network
@@ -167,7 +170,7 @@ class MemorySpot:
         await trio.sleep(DELAY)
         network = self.host.network
         for spot in network.spots:
-            is_it = spot.host.address == host and spot.port == port and not spot.is_hidden
+            is_it = spot.address == host and spot.port == port and not spot.is_hidden
             if is_it and spot.host.is_here and self.host.is_here:
                 ours, theirs = (
                     MemoryLanStream(self.host, host),

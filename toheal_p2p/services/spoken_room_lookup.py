@@ -81,7 +81,10 @@ class _Search:
     entropy: Entropy
     is_looking: bool = False
     _heard: set[tuple[str, str]] = field(factory=set)
-    _tried: set[OfferId] = field(factory=set)
+    _guesses: int = 0
+    _turned_away: set[OfferId] = field(factory=set)
+    """Offers that said no: the same one at another address would take a second guess. One that broke
+    off is tried again elsewhere, for anybody can repeat the name of an offer."""
     _found: trio.MemorySendChannel[tuple[Lookout, Appeared]] = field(init=False)
     _finding: trio.MemoryReceiveChannel[tuple[Lookout, Appeared]] = field(init=False)
 
@@ -113,7 +116,7 @@ class _Search:
         """Call one after another until the words fit, or nobody else is heard of."""
         outcome: RoomOutcome = NothingFound("empty")
         patience = EMPTY_AFTER
-        while len(self._tried) < MOST_TRIES:
+        while self._guesses < MOST_TRIES:
             chosen = None
             with trio.move_on_after(patience):
                 chosen = await self._finding.receive()
@@ -153,9 +156,9 @@ class _Search:
         hello = decode_spoken(await read_exactly(stream, SPOKEN_FRAME_SIZE))
         if not isinstance(hello, SpokenAnnouncement):
             raise MalformedFrame("not what is on offer")
-        if hello.offer in self._tried:
-            return NothingFound("silent")  # the same one at another address
-        self._tried.add(hello.offer)
+        if hello.offer in self._turned_away:
+            return NothingFound("silent")
+        self._guesses += 1
         lookup, effects = machine.begin_lookup(
             self.code,
             hello,
@@ -171,6 +174,7 @@ class _Search:
                     case machine.Found(link):
                         return FoundInRoom(link, await _read_content(stream, link))
                     case machine.TurnedAway():
+                        self._turned_away.add(hello.offer)
                         return effect
             lookup, effects = machine.step(lookup, await read_exactly(stream, SPOKEN_FRAME_SIZE))
 

@@ -217,9 +217,9 @@ def _take_joining(draft: Draft, invitation_id: bytes, flight: bytes, *, wire: in
 
 
 def _name_wire(draft: Draft, wire: int, member: MemberId) -> None:
-    """From here on a wire leads to this person. A session that is confirmed keeps the wire it has:
-    its first flight could be played again by whoever holds the same link."""
-    if wire and not draft.pair(member).received_through:
+    """From here on a wire leads to this person. Who has knocked keeps the wire they have: their first
+    flight could be played again by whoever holds the same link."""
+    if wire:
         draft.change_courier(member, lan=wire, is_here=True)
         draft.ask(NameLan(wire, member))
 
