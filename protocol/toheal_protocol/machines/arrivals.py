@@ -22,6 +22,7 @@ from toheal_protocol.machines import (
     consent,
     door,
     linking,
+    moving,
     renewals,
     reset,
     seats,
@@ -66,6 +67,7 @@ from toheal_protocol.messages.notes import (
     Carried,
     Declined,
     DirectChoice,
+    Followed,
     ForkSeen,
     Granted,
     Here,
@@ -73,6 +75,7 @@ from toheal_protocol.messages.notes import (
     Knock,
     LinkAnswer,
     LinkOffer,
+    Moved,
     NewCard,
     Wanted,
     Welcome,
@@ -339,12 +342,17 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
             cards.take_new_card(draft, member, card)
         case DirectChoice():
             consent.take_choice(draft, member, note)
+        case Moved():
+            moving.take_moved(draft, member, note)
+        case Followed():
+            moving.take_followed(draft, member, note)
         case YourHead():
             reset.take_our_head(draft, member, note)
 
 
 def _take_grants(draft: Draft, member: MemberId, grants: tuple[Grant, ...]) -> None:
     add_grants(draft, member, grants)
+    moving.follow(draft, member)
     pump(draft, member)
     linking.say_here(draft, member, is_reply=False)
     linking.open_if_wanted(draft, member)

@@ -268,7 +268,8 @@ def confirm_mailboxes(draft: Draft, member: MemberId) -> tuple[Grant, ...]:
     fresh = draw_mailboxes(draft.cold.relays, draft.entropy, first=newest + 1, count=max(0, wanted))
     kept = tuple(box for box in peer.mailboxes if box.number > newest - NUMBERS_KEPT)
     draft.change_peer(member, mailboxes=(*kept, *fresh))
-    return grants_of((*known, *fresh))
+    read = tuple(box for box in (*known, *fresh) if box.relay in draft.cold.relays)
+    return grants_of(read)
 
 
 def _first_mailboxes(draft: Draft) -> tuple[OurMailbox, ...]:

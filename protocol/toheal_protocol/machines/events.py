@@ -134,6 +134,27 @@ class DirectChosen:
 
 
 @frozen
+class RelayAdded:
+    """The person wants to read at one relay more."""
+
+    relay: RelayAddress
+
+
+@frozen
+class RelayDropped:
+    """The person wants to read at a relay no more, or to deposit there no more."""
+
+    relay: RelayAddress
+
+
+@frozen
+class RelayAllowed:
+    """The person lets us deposit at a relay that others read at."""
+
+    relay: RelayAddress
+
+
+@frozen
 class NetworkChanged:
     """This machine has other addresses or another route, or it slept: no link can be trusted."""
 
@@ -314,6 +335,9 @@ Event = (
     | Left
     | ResetAsked
     | DirectChosen
+    | RelayAdded
+    | RelayDropped
+    | RelayAllowed
     | NetworkChanged
     | MailArrived
     | FramesArrived

@@ -16,6 +16,7 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.state import Invitation, Seat
 from toheal_protocol.messages.invitation import (
+    MAX_INVITATION_RELAYS,
     InvitationContent,
     InvitationEnd,
     seal_invitation,
@@ -47,7 +48,7 @@ def invite(draft: Draft, *, lifetime: int, relay: RelayAddress | None) -> None:
     content = InvitationContent(
         circle_id=cold.id,
         inviter=make_card(cold.persona, prekey),
-        relays=cold.relays,
+        relays=(*cold.relays, *cold.allowed)[:MAX_INVITATION_RELAYS],
         circle_name=cold.name,
         inviter_name=cold.my_name,
         charter=cold.charter,
