@@ -108,15 +108,17 @@ class FakeMeetings:
 
     app: FakeApp
     opened: list[str] = field(factory=list)
+    room_until: int = 0
 
     async def open(
-        self, circle: str | None, *, seconds: int, interfaces: Sequence[str]
+        self, circle: str | None, *, seconds: int, interfaces: Sequence[str], room: bool = False
     ) -> Sequence[MeetingView]:
         if circle is not None:
             await self.app._find(circle)
         if "none0" in interfaces:
             raise refuse("no_such_interface")
         self.opened.append(circle or "all")
+        self.room_until = NOW + seconds if room else 0
         return await self.views()
 
     async def close(self, circle: str | None) -> None:
@@ -128,7 +130,13 @@ class FakeMeetings:
         networks = ("wlan0 192.168.1.5",)
         return [
             MeetingView(
-                _id("evening"), "evening", "met", NOW + 7200, networks, ("Sam", "Ev\x1b]il")
+                _id("evening"),
+                "evening",
+                "met",
+                NOW + 7200,
+                networks,
+                ("Sam", "Ev\x1b]il"),
+                self.room_until,
             ),
             MeetingView(_id("x"), "x", "silent", NOW + 7200, networks, ()),
         ]

@@ -144,6 +144,9 @@ def meeting_line(words: Words, meeting: Item) -> str:
     if meeting["met"]:
         names = words.text("line.comma").join(meeting["met"])
         lines.append("    " + words.text("line.meeting_met", names=names))
+    if meeting["room_until"]:
+        until = clock_time(meeting["room_until"], words)
+        lines.append("    " + words.text("line.meeting_room", until=until))
     return "\n".join(lines)
 
 

@@ -184,6 +184,8 @@ class CircleService:
                 self.links.probe(effect)
             case machine.CloseLan(member, wire):
                 self.lan.close(member, wire)
+            case machine.NameLan(wire, member):
+                self.lan.name(wire, member)
             case machine.Show() | machine.Tell():
                 self.tell(effect)
             case _:

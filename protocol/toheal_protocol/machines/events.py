@@ -24,6 +24,9 @@ from toheal_protocol.machines.route_effects import (
     LinkWay as LinkWay,
 )
 from toheal_protocol.machines.route_effects import (
+    NameLan as NameLan,
+)
+from toheal_protocol.machines.route_effects import (
     PrepareLink as PrepareLink,
 )
 from toheal_protocol.machines.route_effects import (
@@ -71,7 +74,7 @@ class Invited:
     """The person offers a seat."""
 
     lifetime: int
-    relay: RelayAddress
+    relay: RelayAddress | None
 
 
 @frozen
@@ -128,6 +131,27 @@ class DirectChosen:
 
     member: MemberId
     is_allowed: bool
+
+
+@frozen
+class RelayAdded:
+    """The person wants to read at one relay more."""
+
+    relay: RelayAddress
+
+
+@frozen
+class RelayDropped:
+    """The person wants to read at a relay no more, or to deposit there no more."""
+
+    relay: RelayAddress
+
+
+@frozen
+class RelayAllowed:
+    """The person lets us deposit at a relay that others read at."""
+
+    relay: RelayAddress
 
 
 @frozen
@@ -267,6 +291,18 @@ class LanMet:
 
 
 @frozen
+class LanKnocked:
+    """Somebody in the room, at the other end of a wire that leads to nobody yet, says something.
+
+    They hold the link of this invitation, and have proved that.
+    """
+
+    invitation: bytes
+    wire: int
+    frames: tuple[bytes, ...] = field(repr=False)
+
+
+@frozen
 class LanArrived:
     """A wire brought frames."""
 
@@ -299,6 +335,9 @@ Event = (
     | Left
     | ResetAsked
     | DirectChosen
+    | RelayAdded
+    | RelayDropped
+    | RelayAllowed
     | NetworkChanged
     | MailArrived
     | FramesArrived
@@ -314,6 +353,7 @@ Event = (
     | LinkAging
     | LinkClosed
     | LanMet
+    | LanKnocked
     | LanArrived
     | LanParted
     | Woke
@@ -384,6 +424,7 @@ Effect = (
     | CloseLink
     | ProbeLink
     | CloseLan
+    | NameLan
     | WakeAt
     | Show
     | Tell
