@@ -19,6 +19,7 @@ from toheal_protocol.machines.records import (
     PutPair,
     PutSetting,
 )
+from toheal_protocol.model import Audience
 
 some_circle = st.sampled_from([circle_id(1), circle_id(2)])
 some_member = st.sampled_from([member_id(1), member_id(2)])
@@ -81,5 +82,7 @@ async def everything(vault: Vault) -> list[object]:
         found.append(await vault.deliveries(circle, None, limit=99))
         for member in (member_id(1), member_id(2)):
             found.append(await vault.owed(circle, member, after=-1, limit=99))
-            found.append(await vault.ids_by_author(circle, member, after=0, limit=99))
+            found.append(
+                await vault.ids_by_author(circle, member, Audience.CIRCLE, after=0, limit=99)
+            )
     return found

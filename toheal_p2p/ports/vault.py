@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from attrs import field, frozen
 
 from toheal_protocol.machines.records import Write
-from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
+from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
 DeliveryState = Literal["sealed", "at_relay", "delivered", "undelivered"]
 """Where a message of ours is, for one recipient.
@@ -113,6 +113,7 @@ class EntryRow:
     position: int
     mid: MessageId
     author: MemberId
+    audience: Audience
     author_seq: int
     kind: str
     text: str = field(repr=False)
@@ -121,6 +122,7 @@ class EntryRow:
     is_mine: bool
     notes: tuple[str, ...] = field(repr=False)
     passed_on_by: MemberId | None
+    reply: MessageId | None
 
 
 @frozen
@@ -200,9 +202,15 @@ class Vault(Protocol):
         ...
 
     async def ids_by_author(
-        self, circle: CircleId, author: MemberId, *, after: int, limit: int
+        self,
+        circle: CircleId,
+        author: MemberId,
+        audience: Audience,
+        *,
+        after: int,
+        limit: int,
     ) -> tuple[tuple[int, MessageId], ...]:
-        """Return `(author_seq, mid)` with `author_seq > after`, lowest first.
+        """Return `(author_seq, mid)` of one stream with `author_seq > after`, lowest first.
 
         One `author_seq` can come twice: then the author told two stories.
         """
