@@ -356,6 +356,24 @@ def test_a_note_to_facilitators_is_marked_as_one(toheal: Toheal) -> None:
     assert value["audience"] == "facilitators"
 
 
+def test_an_answer_a_request_an_edit_and_a_retraction_are_shown_in_words(toheal: Toheal) -> None:
+    said = toheal("say", "evening", "first words").out.strip()
+    assert toheal("say", "evening", "an answer", "--reply", said[:12]).code == 0
+    assert toheal("request", "evening", said[:12], "--text", "please look").code == 0
+    shown = toheal("read", "evening").out
+    assert "On نورس: first words" in "".join(one for one in shown if one.isprintable())
+    assert "asks the facilitators to look at a message" in shown and "please look" in shown
+    assert toheal("edit", "evening", said, "second words").code == 0
+    assert "Edited" in toheal("read", "evening").out
+    done = toheal("retract", "evening", said)
+    assert done.code == 0
+    assert "may have read it: 2" in "".join(one for one in done.out if one.isprintable())
+    shown = toheal("read", "evening").out
+    assert "taken back by its author" in shown and "first words" not in shown.split("On")[0]
+    assert toheal("retract", "evening", "0000").code == 1
+    assert toheal("edit", "evening", said, " ").code == 1
+
+
 def test_safety_words_are_in_the_language_of_the_reader(toheal: Toheal) -> None:
     assert toheal("safety-words", "evening", "Sam").out.splitlines()[0] == "1. \u2068en1\u2069"
     arabic = toheal("--lang", "ar", "safety-words", "evening", "Sam", "--json").values[0]

@@ -32,8 +32,10 @@ from toheal_p2p.app.interface import (
     LinkView,
     MeetingView,
     MemberView,
+    QuoteView,
     RelayView,
     Report,
+    RetractionView,
     WaitingView,
 )
 from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
@@ -272,17 +274,57 @@ class FakeApp(FakeGovernance):
         self.relays.remove(address)
 
     async def say(
-        self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
+        self,
+        circle: str,
+        text: str,
+        *,
+        notes: Sequence[str],
+        to_facilitators: bool,
+        reply: str | None = None,
     ) -> str:
         found = await self._find(circle)
+        answered = None if reply is None else self._said(reply)
         self.add(
             found.id,
             text,
             notes=tuple(notes),
             audience="facilitators" if to_facilitators else "circle",
+            about=answered,
         )
         self.calls.append(f"said {text}")
         return self.entries[-1].id
+
+    def _said(self, message: str) -> EntryView:
+        for entry in self.entries:
+            if entry.id.startswith(message):
+                return entry
+        raise Refused("no_such_message", name=message)
+
+    async def request(self, circle: str, message: str, *, text: str) -> str:
+        found = await self._find(circle)
+        about = self._said(message)
+        self.add(found.id, text, kind="request", audience="facilitators", about=about)
+        return self.entries[-1].id
+
+    async def edit(self, circle: str, message: str, text: str) -> str:
+        found = await self._find(circle)
+        before = self._own(message)
+        self.entries[before.position - 1] = evolve(before, text=text, edited=True)
+        self.add(found.id, text, kind="edit", about=before)
+        return self.entries[-1].id
+
+    async def retract(self, circle: str, message: str) -> RetractionView:
+        found = await self._find(circle)
+        before = self._own(message)
+        self.entries[before.position - 1] = evolve(before, text="", kind="retracted")
+        self.add(found.id, "", kind="retraction", about=before)
+        return RetractionView(before.id, 2, 1)
+
+    def _own(self, message: str) -> EntryView:
+        before = self._said(message)
+        if not before.mine:
+            raise Refused("not_your_message")
+        return before
 
     async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[EntryView]:
         found = await self._find(circle)
@@ -358,6 +400,7 @@ class FakeApp(FakeGovernance):
         passed_on_by: str | None = None,
         author_name: str = "نورس",
         audience: Audience = "circle",
+        about: EntryView | None = None,
         act: ActView | None = None,
     ) -> None:
         """Have something said."""
@@ -377,6 +420,8 @@ class FakeApp(FakeGovernance):
                 notes=notes,
                 passed_on_by=passed_on_by,
                 audience=audience,
+                reply_to=None if about is None else about.id,
+                quote=None if about is None else QuoteView(about.author_name, about.text),
                 act=act,
             )
         )

@@ -49,11 +49,13 @@ some_write = st.one_of(
     st.builds(DropOwed, some_circle, some_member, some_seq, st.tuples(some_seq)),
     st.builds(GiveUpOwed, some_circle, some_member),
     st.builds(
-        lambda circle, number, text, author: an_entry(
+        lambda circle, number, text, author, about: an_entry(
             number,
             circle=circle,
             text=text,
             author=author,
+            kind=about[0],
+            reply=about[1],
             is_mine=author == member_id(1),
             recipients=(member_id(1), member_id(2)),
         ),
@@ -61,6 +63,8 @@ some_write = st.one_of(
         st.integers(0, 2),
         st.sampled_from(["", "كَلِمة", "الكلمة x", "y"]),
         some_member,
+        st.just(("text", None))
+        | st.tuples(st.sampled_from(["text", "edit", "retraction"]), some_mid),
     ),
 )
 
@@ -80,6 +84,9 @@ async def everything(vault: Vault) -> list[object]:
         matches = await vault.search(circle, "كلمة", limit=99)
         found.append([rank[row.position] for row in matches])
         found.append(await vault.deliveries(circle, None, limit=99))
+        for number in range(3):
+            kept = await vault.entry(circle, message_id(number))
+            found.append(kept and (kept.key, kept.common))
         for member in (member_id(1), member_id(2)):
             found.append(await vault.owed(circle, member, after=-1, limit=99))
             found.append(

@@ -8,7 +8,7 @@ virtual time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,7 @@ class MemoryVault:
     _owed: dict[tuple[CircleId, MemberId], dict[int, OwedRow]] = field(factory=dict, init=False)
     _undelivered: set[tuple[CircleId, MemberId, MessageId]] = field(factory=set, init=False)
     _entries: dict[tuple[CircleId, MessageId], StoredEntry] = field(factory=dict, init=False)
+    _ending: set[tuple[CircleId, MessageId]] = field(factory=set, init=False)
     _held: dict[CircleId, dict[MessageId, bytes]] = field(factory=dict, init=False)
     _settings: dict[str, bytes] = field(factory=dict, init=False)
     _last_position: int = field(default=0, init=False)
@@ -201,6 +202,14 @@ class MemoryVault:
         await self._look()
         return self._entries.get((circle, mid))
 
+    async def rows(
+        self, circle: CircleId, mids: Sequence[MessageId]
+    ) -> Mapping[MessageId, EntryRow]:
+        await self._look()
+        return {
+            mid: self._entries[circle, mid].row for mid in mids if (circle, mid) in self._entries
+        }
+
     async def ids_by_author(
         self,
         circle: CircleId,
@@ -239,7 +248,11 @@ class MemoryVault:
     ) -> tuple[EntryRow, ...]:
         await self._look()
         groups = asked_words(query)
-        found = [row for row in self._rows(circle) if groups and _answers(row.text, groups)]
+        found = [
+            row
+            for row in self._rows(circle)
+            if groups and row.kind != "edit" and _answers(row.text, groups)
+        ]
         return tuple(reversed(found))[:limit]
 
     async def aclose(self) -> None:
@@ -302,9 +315,12 @@ class MemoryVault:
                     if row.mid is not None:
                         self._undelivered.add((circle, member, row.mid))
                 rows.clear()
+        self._erase_delivered()
 
     def _put_entry(self, write: PutEntry) -> None:
         before = self._entries.get((write.circle, write.mid))
+        if before is not None and before.row.kind == "retracted":
+            return
         if before is None:
             self._last_position += 1
         row = EntryRow(
@@ -325,6 +341,47 @@ class MemoryVault:
         self._entries[write.circle, write.mid] = StoredEntry(
             row, write.key, write.common, write.recipients, write.parents
         )
+        about = write.kind in ("edit", "retraction")
+        self._settle(write.circle, write.reply if about else write.mid)
+
+    def _settle(self, circle: CircleId, target: MessageId | None) -> None:
+        stored = self._entries.get((circle, target or MessageId(b"")))
+        if stored is None or stored.row.kind not in ("text", "request", "retracted"):
+            return
+        row = stored.row
+        changes = [
+            one.row
+            for (of, _), one in self._entries.items()
+            if of == circle
+            and one.row.reply == target
+            and one.row.kind in ("edit", "retraction")
+            and (one.row.author, one.row.audience) == (row.author, row.audience)
+        ]
+        if any(one.kind == "retraction" for one in changes):
+            self._erase(circle, evolve(row, kind="retracted", is_edited=False))
+            for one in changes:
+                if one.kind == "edit":
+                    self._erase(circle, one)
+        elif changes:
+            last = max(changes, key=lambda one: (one.author_seq, one.mid))
+            edited = evolve(row, text=last.text, notes=last.notes, is_edited=True)
+            self._entries[circle, row.mid] = evolve(stored, row=edited)
+
+    def _erase(self, circle: CircleId, row: EntryRow) -> None:
+        """Without the envelope: what is owed keeps a copy of its own here."""
+        stored = self._entries[circle, row.mid]
+        erased = evolve(row, text="", notes=())
+        self._entries[circle, row.mid] = evolve(stored, row=erased)
+        self._ending.add((circle, row.mid))
+        self._erase_delivered()
+
+    def _erase_delivered(self) -> None:
+        owed = {(key[0], row.mid) for key, rows in self._owed.items() for row in rows.values()}
+        for circle, mid in [one for one in self._ending if one not in owed]:
+            self._ending.discard((circle, mid))
+            stored = self._entries.get((circle, mid))
+            if stored is not None:
+                self._entries[circle, mid] = evolve(stored, key=b"", common=b"")
 
     def _drop_circle(self, circle: CircleId) -> None:
         self._circles.pop(circle, None)

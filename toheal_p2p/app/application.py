@@ -6,7 +6,7 @@ durable, and refuses with a code that the doors put into words.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -21,14 +21,13 @@ from toheal_p2p.app.doctor import Patient, examine
 from toheal_p2p.app.governance import Governance
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.meeting import Meetings
-from toheal_p2p.app.names import find, find_message
+from toheal_p2p.app.names import find
 from toheal_p2p.app.paths import Paths, servers_of
 from toheal_p2p.app.profile import (
     MAX_OWN_RELAYS,
     put_relays,
     read_relay,
     require_charter,
-    require_text,
     restore,
     usable_name,
 )
@@ -44,17 +43,16 @@ from toheal_p2p.app.running import (
     remember_warnings,
     require_active,
     require_facilitated,
-    require_facilitators,
     require_relay,
     require_room,
-    require_voice,
 )
 from toheal_p2p.app.settings import Settings
 from toheal_p2p.app.spoken import SpokenCodes
+from toheal_p2p.app.talking import Talking
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.probes import Interfaces, Probe
-from toheal_p2p.ports.vault import EntryRow, Vault
+from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_p2p.services.relay_connection import RelayConnection
@@ -67,30 +65,19 @@ from toheal_protocol.machines.addressing import MAX_RELAYS
 from toheal_protocol.machines.records import PutCircle, Write
 from toheal_protocol.machines.state import Circle, Stage
 from toheal_protocol.machines.storing import encode_cold
-from toheal_protocol.messages.bodies import CONTENT_NOTES
 from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import (
-    Audience,
     CircleId,
     WallTime,
 )
 from toheal_protocol.wire.relay_address import RelayAddress
 
-PAGE: Final = 200
-"""Entries a follower reads at once."""
-
-NEWEST_DELIVERIES: Final = 100
-"""Rows of `deliveries` when no message is named."""
-
 DRAIN_DEADLINE: Final = 2.0
 """Seconds open links get to finish when the person locks. What is left is owed and comes later."""
 
-SEARCH_MOST: Final = 200
-"""Entries a search returns."""
-
 
 @define(eq=False)
-class Application(Paths, Governance):
+class Application(Paths, Governance, Talking):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:
@@ -292,54 +279,6 @@ class Application(Paths, Governance):
             raise Refused("no_such_relay", address=address[:200])
         await self._keep_relays(tuple(one for one in self._relays if one != relay))
 
-    # ---- words
-
-    async def say(
-        self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
-    ) -> str:
-        """Say something; returns the message's id once it is durable."""
-        found = self._find(circle)
-        running = require_facilitators(found) if to_facilitators else require_voice(found)
-        require_text(text)
-        known = tuple(dict.fromkeys(note for note in notes if note in CONTENT_NOTES))
-        audience = Audience.FACILITATORS if to_facilitators else Audience.CIRCLE
-        decision = await self._decide(running, machine.Submitted(text, known, audience))
-        mine = [e.entry.mid for e in decision if isinstance(e, machine.Show) and e.entry.is_mine]
-        return mine[-1].hex()
-
-    async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[views.EntryView]:
-        """Return entries above `after`, oldest first."""
-        running = self._find(circle)
-        cold = running.service.circle.cold
-        rows = await self.vault.entries(cold.id, after=after, limit=limit)
-        return self._entries(running, rows)
-
-    async def follow(self, circle: str, *, after: int) -> AsyncGenerator[views.EntryView, None]:
-        """Give every entry above `after`, and then each new one."""
-        running = self._find(circle)
-        while True:
-            changed = running.changed
-            rows = await self.vault.entries(running.service.circle.cold.id, after=after, limit=PAGE)
-            for view in self._entries(running, rows):
-                after = view.position
-                yield view
-            if not rows:
-                await changed.wait()
-
-    async def deliveries(self, circle: str, message: str | None) -> Sequence[views.DeliveryView]:
-        """Return where our message is per member."""
-        running = self._find(circle)
-        cold = running.service.circle.cold
-        mid = None if message is None else await find_message(self.vault, cold.id, message)
-        rows = await self.vault.deliveries(cold.id, mid, limit=NEWEST_DELIVERIES)
-        return [showing.delivery_view(cold, row) for row in rows]
-
-    async def search(self, circle: str, query: str) -> Sequence[views.EntryView]:
-        """Return entries that hold every word of the query, newest first."""
-        running = self._find(circle)
-        rows = await self.vault.search(running.service.circle.cold.id, query, limit=SEARCH_MOST)
-        return self._entries(running, rows)
-
     # ---- members and links
 
     async def safety_words(
@@ -442,7 +381,3 @@ class Application(Paths, Governance):
     def _known_relays(self) -> tuple[RelayAddress, ...]:
         used = [relay for one in self._running.values() for relay in one.relays]
         return tuple(dict.fromkeys((*self._relays, *used)))
-
-    def _entries(self, running: RunningCircle, rows: Sequence[EntryRow]) -> list[views.EntryView]:
-        cold = running.service.circle.cold
-        return [showing.entry_view(cold, row) for row in rows]

@@ -126,10 +126,12 @@ def require_voice(running: RunningCircle) -> RunningCircle:
     return running
 
 
-def require_facilitators(running: RunningCircle) -> RunningCircle:
-    """Return a circle we are in, in whatever role, with somebody else who facilitates."""
-    peers = require_active(running).service.circle.cold.peers.values()
-    if not any(_facilitates(peer) for peer in peers):
+def require_facilitators(
+    running: RunningCircle, *, beside: MemberId | None = None
+) -> RunningCircle:
+    """Return a circle we are in, in whatever role, where somebody but us and `beside` facilitates."""
+    peers = require_active(running).service.circle.cold.peers.items()
+    if not any(_facilitates(peer) for member, peer in peers if member != beside):
         raise Refused("no_facilitator")
     return running
 

@@ -40,9 +40,26 @@ MeetingState = Literal["closed", "searching", "met", "silent", "no_network"]
 
 RelayState = Literal["connected", "trying", "unreachable"]
 
-EntryKind = Literal["text", "joined", "left", "act", "second", "crossed", "gap", "unknown"]
-"""What an entry is. `act`: something done in the circle; `second`: support for it; `crossed`: words
-that do not count, written beside their author's removal; `unknown`: made by a later version."""
+EntryKind = Literal[
+    "text",
+    "request",
+    "edit",
+    "retraction",
+    "retracted",
+    "not_theirs",
+    "joined",
+    "left",
+    "act",
+    "second",
+    "crossed",
+    "gap",
+    "unknown",
+]
+"""What an entry is. `request`: the facilitators are asked to look at a message; `edit`, `retraction`:
+an author changed a message, or took it back, which is then `retracted`; `not_theirs`: somebody tried
+that with what is not theirs, and nothing changed; `act`: something done in the circle; `second`:
+support for it; `crossed`: words that do not count, written beside their author's removal; `unknown`:
+made by a later version."""
 
 ContentNote = Literal["loss", "self-harm", "suicide", "violence", "abuse", "eating", "other"]
 """The same tags as `toheal_protocol.messages.bodies.CONTENT_NOTES` (a test compares them)."""

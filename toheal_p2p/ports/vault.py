@@ -107,7 +107,8 @@ class EntryRow:
     """One message as a page shows it.
 
     `position` grows with the order of acceptance on this device, over all circles, and is never
-    used twice.
+    used twice. What was edited has the text of the newest edit; what was retracted is of kind
+    "retracted" and has none.
     """
 
     position: int
@@ -123,6 +124,7 @@ class EntryRow:
     notes: tuple[str, ...] = field(repr=False)
     passed_on_by: MemberId | None
     reply: MessageId | None
+    is_edited: bool = False
 
 
 @frozen
@@ -195,6 +197,12 @@ class Vault(Protocol):
 
         Where there are more, `newest` decides which end is kept.
         """
+        ...
+
+    async def rows(
+        self, circle: CircleId, mids: Sequence[MessageId]
+    ) -> Mapping[MessageId, EntryRow]:
+        """Return those of these messages that are here."""
         ...
 
     async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:

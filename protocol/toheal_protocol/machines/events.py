@@ -70,6 +70,33 @@ class Submitted:
 
 
 @frozen
+class HelpAsked:
+    """The person asks the facilitators to look at a message of `author`."""
+
+    about: MessageId
+    author: MemberId
+    text: str = field(default="", repr=False)
+
+
+@frozen
+class Edited:
+    """The person says a message of theirs differently, to those it was for."""
+
+    target: MessageId
+    audience: Audience
+    text: str = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+@frozen
+class Retracted:
+    """The person takes a message of theirs back."""
+
+    target: MessageId
+    audience: Audience
+
+
+@frozen
 class Invited:
     """The person offers a seat."""
 
@@ -293,6 +320,9 @@ class Woke:
 Event = (
     Started
     | Submitted
+    | HelpAsked
+    | Edited
+    | Retracted
     | Invited
     | InvitationWithdrawn
     | Admitted

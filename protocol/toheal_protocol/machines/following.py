@@ -16,6 +16,7 @@ from toheal_protocol.machines.ledgers import unknown
 from toheal_protocol.machines.pair import MAX_BEYOND
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.state import Newest, Position, Stream
+from toheal_protocol.messages.bodies import ContentKind
 from toheal_protocol.model import Audience, MemberId, MessageId
 from toheal_protocol.wire.codec import u8, u32
 
@@ -123,12 +124,16 @@ def _show_gap(draft: Draft, stream: Stream, first: int, last: int) -> None:
 
 
 def move_heads(draft: Draft, author: MemberId, content: Content, mid: MessageId) -> None:
-    """Note that a message is read: the next one to its audience, or to a narrower one, follows it."""
+    """Note that a message is read: the next one to its audience, or to a narrower one, follows it.
+
+    Nothing follows a request but what its author says: it may be about a facilitator, who was
+    left out and must not find it named in what the others write.
+    """
     stream = Stream(author, content.audience)
     ours = Parent(author[:MARK_SIZE], content.audience, content.author_seq, mid)
     log, newest = draft.log, dict(draft.log.newest)
     for audience in Audience:
-        if audience >= content.audience:
+        if audience >= content.audience and content.type != ContentKind.REQUEST:
             newest[audience] = _moved(log.newest_for(audience), content, ours)
     draft.log = changed(
         log,

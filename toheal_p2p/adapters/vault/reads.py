@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
 import apsw
@@ -80,6 +80,22 @@ def entries(
     )
     found = tuple(entry_row(row) for row in rows)
     return found[::-1] if newest else found
+
+
+def rows_of(
+    db: apsw.Connection, circle: CircleId, mids: Sequence[MessageId]
+) -> dict[MessageId, EntryRow]:
+    """Read single entries by id."""
+    found: dict[MessageId, EntryRow] = {}
+    for mid in dict.fromkeys(mids):
+        row = db.execute(
+            f"SELECT {ENTRY_COLUMNS} FROM {ENTRY_TABLES} WHERE entries.circle ="
+            " (SELECT number FROM circles WHERE circle = ?) AND mid = ?",
+            (circle, mid),
+        ).fetchone()
+        if row is not None:
+            found[mid] = entry_row(row)
+    return found
 
 
 def entry(db: apsw.Connection, circle: CircleId, mid: MessageId) -> StoredEntry | None:

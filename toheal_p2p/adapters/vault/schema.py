@@ -3,7 +3,9 @@
 Circles and members get small numbers, so that a row does not carry 64 bytes of ids. What is
 rewritten often (`logs`, `pairs`) lies apart from what is large and rests (`circles`, `envelopes`):
 SQLite writes a changed row anew as a whole. A frame that ends with the common part of one of our
-messages is kept without it, and `owed.envelope` names where that is. `words` is an index without its text.
+messages is kept without it, and `owed.envelope` names where that is. `words` is an index without its text. `edit` of an entry
+is the number of the edit whose text it has. `ending` names envelopes that are erased once they are
+owed to nobody any more.
 
 Spec: docs/vault.md, section 6.
 """
@@ -88,12 +90,14 @@ CREATE TABLE entries (
     is_mine INTEGER NOT NULL,
     passed_on_by INTEGER,
     reply BLOB,
+    edit INTEGER NOT NULL DEFAULT 0,
     notes BLOB NOT NULL,
     text TEXT NOT NULL,
     UNIQUE (circle, mid)
 ) STRICT;
 CREATE INDEX entries_by_circle ON entries (circle);
 CREATE INDEX entries_by_author ON entries (author, audience, author_seq);
+CREATE INDEX entries_about ON entries (circle, reply) WHERE kind IN ('edit', 'retraction');
 CREATE INDEX entries_of_ours ON entries (circle) WHERE is_mine;
 
 CREATE TABLE envelopes (
@@ -102,6 +106,10 @@ CREATE TABLE envelopes (
     recipients BLOB NOT NULL,
     parents BLOB NOT NULL,
     common BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE ending (
+    position INTEGER PRIMARY KEY
 ) STRICT;
 
 CREATE VIRTUAL TABLE words USING fts5 (

@@ -9,7 +9,7 @@ Spec: docs/vault.md, sections 3 to 5.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -109,6 +109,12 @@ class SqliteVault:
         """Return entries of a circle between two positions, oldest first."""
         end = reads.LAST_POSITION if before is None else before
         return await self._read(reads.entries, circle, after, end, limit, newest=newest)
+
+    async def rows(
+        self, circle: CircleId, mids: Sequence[MessageId]
+    ) -> Mapping[MessageId, EntryRow]:
+        """Return those of these messages that are here."""
+        return await self._read(reads.rows_of, circle, mids)
 
     async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:
         """Return one entry with its key, or None."""

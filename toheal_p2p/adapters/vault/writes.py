@@ -7,7 +7,14 @@ from typing import Any, Final, cast
 
 import apsw
 
-from toheal_p2p.adapters.search_text import normalise_text
+from toheal_p2p.adapters.vault.amending import (
+    ABOUT,
+    erase_delivered,
+    forget_words,
+    index_words,
+    is_erased,
+    settle,
+)
 from toheal_p2p.adapters.vault.database import transaction
 from toheal_p2p.adapters.vault.numbers import Numbers
 from toheal_p2p.adapters.vault.rows import join_ids, join_texts
@@ -103,6 +110,7 @@ def _drop_owed(db: apsw.Connection, numbers: Numbers, write: DropOwed) -> None:
     db.execute("DELETE FROM owed WHERE peer = ? AND seq <= ?", (peer, write.through))
     for seq in write.beyond:
         db.execute("DELETE FROM owed WHERE peer = ? AND seq = ?", (peer, seq))
+    erase_delivered(db)
 
 
 def _give_up_owed(db: apsw.Connection, numbers: Numbers, write: GiveUpOwed) -> None:
@@ -113,10 +121,13 @@ def _give_up_owed(db: apsw.Connection, numbers: Numbers, write: GiveUpOwed) -> N
         (peer,),
     )
     db.execute("DELETE FROM owed WHERE peer = ?", (peer,))
+    erase_delivered(db)
 
 
 def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
     circle = numbers.circle(write.circle)
+    if is_erased(db, circle, write.mid):
+        return
     passed_on_by = write.passed_on_by
     shown = (
         numbers.peer(write.circle, write.author),
@@ -138,8 +149,8 @@ def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
         " VALUES (?, ?, ?, ?, ?)",
         (position, write.key, join_ids(write.recipients), join_ids(write.parents), write.common),
     )
-    if words := normalise_text(write.text):
-        db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (position, words))
+    index_words(db, position, write.text if write.kind != "edit" else "")
+    settle(db, circle, write.mid if write.kind not in ABOUT else write.reply)
 
 
 def _replace_entry(
@@ -156,14 +167,14 @@ def _replace_entry(
     if db.changes():
         return db.last_insert_rowid()
     row = db.execute(
-        "SELECT position, text FROM entries WHERE circle = ? AND mid = ?", (circle, write.mid)
+        "SELECT position, kind, text FROM entries WHERE circle = ? AND mid = ?", (circle, write.mid)
     ).fetchone()
-    position, old_text = cast("tuple[int, str]", row)
-    _forget_words(db, position, old_text)
+    position, old_kind, old_text = cast("tuple[int, str, str]", row)
+    forget_words(db, position, old_text if old_kind != "edit" else "")
     _give_back_common(db, position, write.mid)
     db.execute(
         "UPDATE entries SET author = ?, audience = ?, author_seq = ?, kind = ?, sent_at = ?,"
-        " received_at = ?, is_mine = ?, passed_on_by = ?, reply = ?, notes = ?, text = ? WHERE position = ?",
+        " received_at = ?, is_mine = ?, passed_on_by = ?, reply = ?, edit = 0, notes = ?, text = ? WHERE position = ?",
         (*shown, position),
     )
     return position
@@ -197,9 +208,9 @@ def _drop_circle(db: apsw.Connection, numbers: Numbers, write: DropCircle) -> No
     if circle is None:
         return
     for position, text in db.execute(
-        "SELECT position, text FROM entries WHERE circle = ?", (circle,)
+        "SELECT position, text FROM entries WHERE circle = ? AND kind <> 'edit'", (circle,)
     ).fetchall():
-        _forget_words(db, cast(int, position), cast(str, text))
+        forget_words(db, cast(int, position), cast(str, text))
     for statement in _OF_A_CIRCLE:
         db.execute(statement, (circle,))
     numbers.forget()
@@ -209,17 +220,10 @@ def _put_setting(db: apsw.Connection, _numbers: Numbers, write: PutSetting) -> N
     db.execute("REPLACE INTO settings (name, value) VALUES (?, ?)", (write.name, write.value))
 
 
-def _forget_words(db: apsw.Connection, position: int, text: str) -> None:
-    # An index without its text must be told what to take out, word for word as it went in.
-    if words := normalise_text(text):
-        db.execute(
-            "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", (position, words)
-        )
-
-
 _PEERS: Final = "IN (SELECT number FROM peers WHERE circle = ?)"
 
 _OF_A_CIRCLE: Final = (
+    "DELETE FROM ending WHERE position IN (SELECT position FROM entries WHERE circle = ?)",
     "DELETE FROM envelopes WHERE position IN (SELECT position FROM entries WHERE circle = ?)",
     "DELETE FROM entries WHERE circle = ?",
     "DELETE FROM held WHERE circle = ?",
