@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 import pytest
+import trio
 
 from tests.shell.test_governance import agree, let_in
 from tests.support.applications import a_village, circle_of_two, eventually
@@ -190,3 +193,68 @@ async def test_what_is_taken_back_is_gone_and_its_author_is_told_who_may_have_re
             await ours.edit(circle, said, "again")
         with pytest.raises(Refused, match="nothing_to_change"):
             await ours.retract(circle, said)
+
+
+DAY = 24 * 3600
+
+
+async def test_what_was_read_disappears_after_its_time_and_what_was_not_waits(
+    autojump_clock: object,
+) -> None:
+    async with a_village() as village:
+        ours, theirs, circle = await circle_of_two(village)
+        await ours.circle_disappear(circle, DAY)
+        await ours.say(circle, "for a day", notes=(), to_facilitators=False)
+        await theirs.say(circle, "for a week", notes=(), to_facilitators=False)
+
+        async def has_come() -> bool:
+            rows = await village.vaults["Salma"].search(None, "day", limit=9)
+            mine = await village.vaults["نورس"].search(None, "week", limit=9)
+            return bool(rows and mine)
+
+        await eventually(has_come)
+        await trio.sleep(3 * DAY)
+        assert await texts(ours, circle) == ["for a week"]  # its author saw it when writing
+        assert sorted(await texts(theirs, circle)) == ["for a day", "for a week"]
+        village.stop("Salma")
+        await trio.sleep(2 * DAY)
+        again = await village.start("Salma")
+        assert await texts(again, circle) == ["for a week"]
+        assert not await again.search(circle, "day")
+        await trio.sleep(6 * DAY)
+        assert await texts(ours, circle) == await texts(again, circle) == []
+
+
+async def test_what_is_not_delivered_yet_disappears_here_and_still_arrives(
+    autojump_clock: object,
+) -> None:
+    async with a_village() as village:
+        ours, _, circle = await circle_of_two(village)
+        await ours.circle_disappear(circle, DAY)
+
+        async def has_heard() -> bool:
+            return all(one.state == "delivered" for one in await ours.deliveries(circle, None))
+
+        await eventually(has_heard)
+        village.stop("Salma")
+        await ours.say(circle, "for whoever was away", notes=(), to_facilitators=False)
+        await trio.sleep(3 * DAY)
+        assert await texts(ours, circle) == []
+        again = await village.start("Salma")
+        await hears(again, circle, "for whoever was away")
+        await eventually(has_heard)
+        with pytest.raises(Refused, match="disappear_unfit"):
+            await ours.circle_disappear(circle, 5)
+
+
+async def test_following_counts_as_reading(autojump_clock: object) -> None:
+    async with a_village() as village:
+        ours, theirs, circle = await circle_of_two(village)
+        await ours.circle_disappear(circle, DAY)
+        await ours.say(circle, "for a day", notes=(), to_facilitators=False)
+        async with aclosing(theirs.follow(circle, after=0)) as entries:
+            async for entry in entries:
+                if entry.text == "for a day":
+                    break
+        await trio.sleep(DAY + 3600)
+        assert await texts(theirs, circle) == []

@@ -41,7 +41,7 @@ from toheal_p2p.app.interface import (
 from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
 from toheal_p2p.app.settings_interface import SettingView
 from toheal_p2p.app.spoken_interface import LookedUpView, SpokenView
-from toheal_p2p.app.vocabulary import Audience, SpokenState
+from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES, Audience, SpokenState
 from toheal_p2p.cli.local_server import serve
 
 NOW = 1_800_000_000
@@ -191,6 +191,7 @@ class FakeApp(FakeGovernance):
         direct: bool,
         charter: str,
         nickname: str | None,
+        disappear: int = 7 * 24 * 3600,
     ) -> CircleView:
         await self._find(name, may_miss=True)
         self.charter = charter
@@ -202,6 +203,7 @@ class FakeApp(FakeGovernance):
             members=1,
             relays=tuple(relays or self.relays),
             direct=direct,
+            disappear=disappear,
         )
         self.circles.append(made)
         return made
@@ -319,6 +321,12 @@ class FakeApp(FakeGovernance):
         self.entries[before.position - 1] = evolve(before, text="", kind="retracted")
         self.add(found.id, "", kind="retraction", about=before)
         return RetractionView(before.id, 2, 1)
+
+    async def circle_disappear(self, circle: str, seconds: int) -> None:
+        await self._find(circle)
+        if seconds not in DISAPPEAR_TIMES.values():
+            raise Refused("disappear_unfit")
+        self.calls.append(f"disappear {seconds}")
 
     def _own(self, message: str) -> EntryView:
         before = self._said(message)

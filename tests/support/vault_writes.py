@@ -7,19 +7,22 @@ from hypothesis import strategies as st
 
 from tests.support.vaults import an_entry, an_owed, circle_id, member_id, message_id
 from toheal_p2p.ports.vault import Vault
+from toheal_protocol.machines.lifetime import HARD_END, Ages
 from toheal_protocol.machines.records import (
     DropCircle,
     DropHeld,
     DropOwed,
     GiveUpOwed,
     MarkAtRelay,
+    MarkShown,
+    PutAges,
     PutCircle,
     PutHeld,
     PutLog,
     PutPair,
     PutSetting,
 )
-from toheal_protocol.model import Audience
+from toheal_protocol.model import Audience, WallTime
 
 some_circle = st.sampled_from([circle_id(1), circle_id(2)])
 some_member = st.sampled_from([member_id(1), member_id(2)])
@@ -48,14 +51,22 @@ some_write = st.one_of(
     st.builds(MarkAtRelay, some_circle, some_member, st.tuples(some_seq), some_blob),
     st.builds(DropOwed, some_circle, some_member, some_seq, st.tuples(some_seq)),
     st.builds(GiveUpOwed, some_circle, some_member),
+    st.builds(MarkShown, some_circle, st.tuples(some_mid)),
     st.builds(
-        lambda circle, number, text, author, about: an_entry(
+        PutAges,
+        st.builds(
+            Ages, st.integers(0, 9), st.integers(0, 2).map(HARD_END.__mul__), st.just(WallTime(7))
+        ),
+    ),
+    st.builds(
+        lambda circle, number, text, author, about, ttl: an_entry(
             number,
             circle=circle,
             text=text,
             author=author,
             kind=about[0],
             reply=about[1],
+            ttl=ttl,
             is_mine=author == member_id(1),
             recipients=(member_id(1), member_id(2)),
         ),
@@ -65,6 +76,7 @@ some_write = st.one_of(
         some_member,
         st.just(("text", None))
         | st.tuples(st.sampled_from(["text", "edit", "retraction"]), some_mid),
+        st.sampled_from([0, 1, 5]),
     ),
 )
 
@@ -76,7 +88,11 @@ async def everything(vault: Vault) -> list[object]:
     """
     circles = (circle_id(1), circle_id(2))
     stored = await vault.load()
-    found: list[object] = [{one.circle: one for one in stored.circles}, stored.settings]
+    found: list[object] = [
+        {one.circle: one for one in stored.circles},
+        stored.settings,
+        stored.ages,
+    ]
     rows = [row for circle in circles for row in await vault.entries(circle, limit=99)]
     rank = {position: place for place, position in enumerate(sorted(row.position for row in rows))}
     found += [evolve(row, position=rank[row.position]) for row in rows]

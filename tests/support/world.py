@@ -28,6 +28,8 @@ from toheal_protocol.machines.records import (
     DropOwed,
     GiveUpOwed,
     MarkAtRelay,
+    MarkShown,
+    PutAges,
     PutCircle,
     PutEntry,
     PutHeld,
@@ -103,7 +105,7 @@ class Disk:
                 self.held[mid] = blob
             case DropHeld(_, mid):
                 self.held.pop(mid, None)
-            case DropCircle() | PutSetting():
+            case DropCircle() | PutSetting() | MarkShown() | PutAges():
                 raise AssertionError("not written by a circle's machine")
 
     def load(self) -> Circle:

@@ -48,13 +48,14 @@ from toheal_p2p.app.running import (
 )
 from toheal_p2p.app.settings import Settings
 from toheal_p2p.app.spoken import SpokenCodes
-from toheal_p2p.app.talking import Talking
+from toheal_p2p.app.talking import Talking, require_time
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.probes import Interfaces, Probe
 from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
+from toheal_p2p.services.forgetting import Forgetting
 from toheal_p2p.services.relay_connection import RelayConnection
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import RemoteError
@@ -62,6 +63,7 @@ from toheal_protocol.identity import safety_words
 from toheal_protocol.machines import door
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.addressing import MAX_RELAYS
+from toheal_protocol.machines.lifetime import DEFAULT_TTL
 from toheal_protocol.machines.records import PutCircle, Write
 from toheal_protocol.machines.state import Circle, Stage
 from toheal_protocol.machines.storing import encode_cold
@@ -134,6 +136,7 @@ class Application(Paths, Governance, Talking):
             if self.was_put_back:
                 await begin_anew(self._running.values(), self.committer, self.vault)
             nursery.start_soon(self.meeting.run, self._running)
+            await nursery.start(Forgetting(self.committer, self.wall_clock).run, stored.ages)
             task_status.started()
 
     # ---- circles
@@ -146,6 +149,7 @@ class Application(Paths, Governance, Talking):
         direct: bool,
         charter: str,
         nickname: str | None,
+        disappear: int = DEFAULT_TTL,
     ) -> views.CircleView:
         """Begin a circle."""
         chosen = tuple(read_relay(address) for address in relays) or self._relays[:MAX_RELAYS]
@@ -160,6 +164,7 @@ class Application(Paths, Governance, Talking):
             is_direct=direct,
             entropy=self.entropy,
             wall_now=self.wall_clock(),
+            disappear=require_time(disappear),
         )
         await self._begin(circle)
         return showing.circle_view(circle.cold)

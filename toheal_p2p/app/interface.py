@@ -43,7 +43,10 @@ from toheal_p2p.app.vocabulary import (
 
 @frozen
 class CircleView:
-    """One circle, as it stands with us. `relays` empty: nothing but the same network reaches it."""
+    """One circle, as it stands with us. `relays` empty: nothing but the same network reaches it.
+
+    `disappear`: seconds for which what we say stays with its readers; 0: for ever.
+    """
 
     id: str
     name: str = field(repr=False)
@@ -52,6 +55,7 @@ class CircleView:
     members: int
     relays: tuple[str, ...] = field(repr=False)
     direct: bool
+    disappear: int = 7 * 24 * 3600
 
 
 @frozen
@@ -184,6 +188,7 @@ class AppInterface(TalkingInterface, Protocol):
         direct: bool,
         charter: str,
         nickname: str | None,
+        disappear: int = 7 * 24 * 3600,
     ) -> CircleView:
         """Begin a circle. `relays` empty: the profile's own; none at all: on the LAN only.
 
@@ -191,7 +196,7 @@ class AppInterface(TalkingInterface, Protocol):
 
         Raises:
             Refused: name_*, charter_empty, charter_too_long, relay_address_malformed,
-                too_many_relays.
+                too_many_relays, disappear_unfit.
         """
         ...
 

@@ -60,6 +60,7 @@ RefusalCode = Literal[
     "reply_narrower",
     "not_your_message",
     "nothing_to_change",
+    "disappear_unfit",
     "no_such_act",
     "act_not_ours",
     "act_on_oneself",

@@ -94,6 +94,7 @@ def circle_view(cold: Cold) -> views.CircleView:
         members=1 + len(others(cold)),
         relays=tuple(str(relay) for relay in cold.relays),
         direct=cold.is_direct,
+        disappear=cold.disappear,
     )
 
 

@@ -19,8 +19,11 @@ from toheal_p2p.app.running import (
     require_facilitators,
     require_voice,
 )
+from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES
 from toheal_p2p.ports.vault import EntryRow, Vault
+from toheal_p2p.services.committer import Committer
 from toheal_protocol.machines import events as machine
+from toheal_protocol.machines.records import MarkShown
 from toheal_protocol.messages.bodies import CONTENT_NOTES
 from toheal_protocol.model import MAX_TEXT_SIZE, Audience
 
@@ -34,10 +37,22 @@ SEARCH_MOST: Final = 200
 """Entries a search returns."""
 
 
+def require_time(seconds: int) -> int:
+    """Return one of the times after which messages can disappear.
+
+    Raises:
+        Refused: disappear_unfit.
+    """
+    if seconds not in DISAPPEAR_TIMES.values():
+        raise Refused("disappear_unfit")
+    return seconds
+
+
 class Talking:
     """What an application offers of this. It is part of `Application`, which has the circles."""
 
     vault: Vault
+    committer: Committer
 
     def _find(self, circle: str) -> RunningCircle:
         raise NotImplementedError
@@ -98,6 +113,11 @@ class Talking:
         under_way = sum(one.state in ("sealed", "at_relay") for one in sent)
         return views.RetractionView(row.mid.hex(), delivered, under_way)
 
+    async def circle_disappear(self, circle: str, seconds: int) -> None:
+        """Choose how long what we say from now on stays with its readers."""
+        running = require_active(self._find(circle))
+        await self._decide(running, machine.DisappearChosen(require_time(seconds)))
+
     # ---- reading
 
     async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[views.EntryView]:
@@ -105,7 +125,9 @@ class Talking:
         running = self._find(circle)
         cold = running.service.circle.cold
         rows = await self.vault.entries(cold.id, after=after, limit=limit)
-        return await self._entries(running, rows)
+        shown = await self._entries(running, rows)
+        self._mark_shown(running, rows)
+        return shown
 
     async def follow(self, circle: str, *, after: int) -> AsyncGenerator[views.EntryView, None]:
         """Give every entry above `after`, and then each new one."""
@@ -113,8 +135,9 @@ class Talking:
         while True:
             changed = running.changed
             rows = await self.vault.entries(running.service.circle.cold.id, after=after, limit=PAGE)
-            for view in await self._entries(running, rows):
+            for row, view in zip(rows, await self._entries(running, rows), strict=True):
                 after = view.position
+                self._mark_shown(running, [row])
                 yield view
             if not rows:
                 await changed.wait()
@@ -131,7 +154,9 @@ class Talking:
         """Return entries that hold every word of the query, newest first."""
         running = self._find(circle)
         rows = await self.vault.search(running.service.circle.cold.id, query, limit=SEARCH_MOST)
-        return await self._entries(running, rows)
+        shown = await self._entries(running, rows)
+        self._mark_shown(running, rows)
+        return shown
 
     # ---- inside
 
@@ -156,6 +181,12 @@ class Talking:
         if not row.is_mine:
             raise Refused("not_your_message")
         return row
+
+    def _mark_shown(self, running: RunningCircle, rows: Sequence[EntryRow]) -> None:
+        """Let the time run after which these disappear. After a crash they are shown anew."""
+        mids = tuple(row.mid for row in rows if not row.is_shown)
+        if mids:
+            self.committer.submit([MarkShown(running.service.circle.cold.id, mids)])
 
     async def _entries(
         self, running: RunningCircle, rows: Sequence[EntryRow]

@@ -50,6 +50,14 @@ class TalkingInterface(Protocol):
         """Take a message of ours back: no_such_message, not_your_message, nothing_to_change."""
         ...
 
+    async def circle_disappear(self, circle: str, seconds: int) -> None:
+        """Choose how long what we say from now on stays with its readers; 0: for ever.
+
+        Raises:
+            Refused: disappear_unfit.
+        """
+        ...
+
     async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[EntryView]:
         """Return at most `limit` entries with a position above `after`, oldest first."""
         ...

@@ -128,6 +128,14 @@ SettingName = Literal["proxy", "language", "digits", "country", "auto-lock"]
 """What a person can set. Each has a sentence `setting.<name>`."""
 
 CIRCLE_STATES: Final[tuple[CircleState, ...]] = get_args(CircleState)
+DISAPPEAR_TIMES: Final[dict[str, int]] = {
+    "1d": 24 * 3600,
+    "7d": 7 * 24 * 3600,
+    "30d": 30 * 24 * 3600,
+    "never": 0,
+}
+"""How long what one says may stay with its readers, in seconds."""
+
 AUDIENCES: Final[tuple[Audience, ...]] = get_args(Audience)
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = get_args(DeliveryState)

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from attrs import field, frozen
 
+from toheal_protocol.machines.lifetime import Ages
 from toheal_protocol.machines.records import Write
 from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
@@ -89,6 +90,7 @@ class Stored:
 
     circles: tuple[StoredCircle, ...]
     settings: Mapping[str, bytes] = field(repr=False)
+    ages: Ages = field(factory=Ages)
 
 
 @frozen
@@ -108,7 +110,9 @@ class EntryRow:
 
     `position` grows with the order of acceptance on this device, over all circles, and is never
     used twice. What was edited has the text of the newest edit; what was retracted is of kind
-    "retracted" and has none.
+    "retracted" and has none. What has disappeared is in no answer but `deliveries` while it is owed.
+
+    `is_shown`: a person was shown it, or wrote it.
     """
 
     position: int
@@ -125,6 +129,7 @@ class EntryRow:
     passed_on_by: MemberId | None
     reply: MessageId | None
     is_edited: bool = False
+    is_shown: bool = False
 
 
 @frozen

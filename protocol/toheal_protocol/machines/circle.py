@@ -70,6 +70,8 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             talking.edit(draft, event)
         case happened.Retracted():
             talking.retract(draft, event)
+        case happened.DisappearChosen(ttl):
+            draft.set_cold(disappear=ttl)
         case happened.Invited(lifetime, relay):
             seats.invite(draft, lifetime=lifetime, relay=relay)
         case happened.InvitationWithdrawn(invitation):

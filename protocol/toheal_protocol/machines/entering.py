@@ -65,6 +65,7 @@ def enter(
         passed_on_by=None,
         parents=tuple(parent.mid for parent in content.parents),
         reply=content.reply,
+        ttl=content.ttl,
     )
     note_return(draft, author, content)
     entry = _read_into(draft, entry, content)

@@ -97,6 +97,13 @@ class Retracted:
 
 
 @frozen
+class DisappearChosen:
+    """The person said how long what they say from now on stays with its readers; 0: for ever."""
+
+    ttl: int
+
+
+@frozen
 class Invited:
     """The person offers a seat."""
 
@@ -323,6 +330,7 @@ Event = (
     | HelpAsked
     | Edited
     | Retracted
+    | DisappearChosen
     | Invited
     | InvitationWithdrawn
     | Admitted

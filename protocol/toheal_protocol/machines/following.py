@@ -118,6 +118,7 @@ def _show_gap(draft: Draft, stream: Stream, first: int, last: int) -> None:
         recipients=(),
         passed_on_by=None,
         parents=(),
+        ttl=draft.cold.disappear,
     )
     draft.write(gap)
     draft.ask(Show(gap))

@@ -46,9 +46,6 @@ MAX_HELD: Final = 512
 
 LAMPORT_LIMIT: Final = (1 << 32) - 1
 
-DEFAULT_TTL: Final = 7 * 24 * 3600
-"""Seconds after which a message is to disappear. Carried now, acted upon from a later version."""
-
 
 def write_message(
     draft: Draft,
@@ -71,7 +68,7 @@ def write_message(
         parents=newest.frontier[-MAX_PARENTS:],
         view=our_view(draft),
         lamport=min(newest.lamport + 1, LAMPORT_LIMIT),
-        ttl=DEFAULT_TTL,
+        ttl=draft.cold.disappear,
         type=kind,
         reply=reply,
         body=body,

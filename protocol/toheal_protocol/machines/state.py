@@ -22,6 +22,7 @@ from attrs import field, frozen
 from toheal_protocol.crypto import SealKey, SigningSeed
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
 from toheal_protocol.machines.events import LinkWay
+from toheal_protocol.machines.lifetime import DEFAULT_TTL
 from toheal_protocol.machines.silences import Return, Silenced
 from toheal_protocol.machines.streams import Held as Held
 from toheal_protocol.machines.streams import Log as Log
@@ -188,6 +189,7 @@ class Cold:
         operations: the membership operations in the order in which they came.
         texts: what operations name by a hash: reasons and charters.
         welcome: the welcome that waits for operations it names, as it came.
+        disappear: seconds for which what we say stays with its readers; 0: for ever.
     """
 
     id: CircleId
@@ -203,6 +205,7 @@ class Cold:
     operations: tuple[bytes, ...] = field(default=(), repr=False)
     texts: Mapping[bytes, str] = field(factory=dict, repr=False)
     welcome: bytes = field(default=b"", repr=False)
+    disappear: int = DEFAULT_TTL
     peers: Mapping[MemberId, Peer] = field(factory=dict)
     invitations: tuple[Invitation, ...] = ()
 

@@ -21,11 +21,20 @@ ABOUT: Final = ("edit", "retraction")
 
 
 def is_erased(db: apsw.Connection, circle: int, mid: MessageId) -> bool:
-    """Say whether a message was here, and its text was taken back: a repeat brings nothing again."""
+    """Say whether a message was here and is gone: a repeat brings nothing again."""
     row = db.execute(
-        "SELECT 1 FROM entries WHERE circle = ? AND mid = ? AND kind = 'retracted'", (circle, mid)
+        "SELECT 1 FROM entries WHERE circle = ?1 AND mid = ?2"
+        " AND kind IN ('retracted', 'forgotten')"
+        " UNION ALL SELECT 1 FROM forgotten WHERE circle = ?1 AND mid = ?2",
+        (circle, mid),
     ).fetchone()
     return row is not None
+
+
+def is_edited(db: apsw.Connection, position: int) -> bool:
+    """Say whether a message has the words of an edit."""
+    row = db.execute("SELECT edit FROM entries WHERE position = ?", (position,)).fetchone()
+    return row is not None and row[0] != 0
 
 
 def settle(db: apsw.Connection, circle: int, target: MessageId | None) -> None:
@@ -83,13 +92,28 @@ def erase(db: apsw.Connection, position: int, indexed: str) -> None:
 
 
 def erase_delivered(db: apsw.Connection) -> None:
-    """Erase the envelopes that are ending and are owed to nobody."""
+    """Erase what is ending and owed to nobody: of what has disappeared nothing stays but its id."""
     for (position,) in db.execute(
         "SELECT position FROM ending WHERE NOT EXISTS (SELECT 1 FROM owed JOIN entries"
         " ON entries.mid = owed.mid WHERE entries.position = ending.position)"
     ).fetchall():
         db.execute("UPDATE envelopes SET key = x'', common = x'' WHERE position = ?", (position,))
+        _leave_only_the_id(db, cast(int, position))
         db.execute("DELETE FROM ending WHERE position = ?", (position,))
+
+
+def _leave_only_the_id(db: apsw.Connection, position: int) -> None:
+    db.execute(
+        "INSERT OR IGNORE INTO forgotten (circle, mid) SELECT circle, mid FROM entries"
+        " WHERE position = ? AND kind = 'forgotten'",
+        (position,),
+    )
+    db.execute("DELETE FROM entries WHERE position = ? AND kind = 'forgotten'", (position,))
+    db.execute(
+        "DELETE FROM envelopes WHERE position = ?1"
+        " AND NOT EXISTS (SELECT 1 FROM entries WHERE position = ?1)",
+        (position,),
+    )
 
 
 def index_words(db: apsw.Connection, position: int, text: str) -> None:

@@ -43,6 +43,7 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "circle_create": circles.CircleCreate,
     "circle_list": circles.CircleList,
     "circle_members": circles.CircleMembers,
+    "circle_disappear": circles.CircleDisappear,
     "circle_leave": circles.CircleLeave,
     "circle_seen": circles.CircleSeen,
     "circle_acts": governance.CircleActs,
