@@ -96,6 +96,7 @@ from toheal_protocol.messages.operations import (
 )
 from toheal_protocol.model import (
     Address,
+    Audience,
     CircleId,
     DepositToken,
     Frame,
@@ -160,18 +161,18 @@ EVERY_OPERATION = (
 
 EVERY_NOTE: tuple[AnyNote, ...] = (
     Ack(((3, 4), (6, 6))),
-    Here(False, (Head(_ID, 7, _MID),)),
+    Here(False, (Head(_ID, Audience.FACILITATORS, 7, _MID),)),
     LinkOffer(b"a" * 16, b"s" * 32, b"blob"),
     LinkAnswer(b"a" * 16, b"s" * 32, b"blob"),
     ForkSeen(),
     Granted(GRANTS),
     Knock("نورس", b"h" * 32, Signature(b"v" * 64)),
-    Welcome((OperationId(b"o" * 32),), "ميثاق", (Head(_ID, 7, _MID),)),
+    Welcome((OperationId(b"o" * 32),), "ميثاق", (Head(_ID, Audience.FACILITATORS, 7, _MID),)),
     Introduction(_ACQUAINTANCE),
     Introduction(_ACQUAINTANCE, is_yours_to_call=True),
     Declined(),
     NewCard(encode_card(_THEIRS.card)),
-    YourHead(9, _MID),
+    YourHead(Audience.CIRCLE, 9, _MID),
     AskLink(),
     DirectChoice(True, 3),
     Carried((encode_announcement(Announcement(CREATE)), encode_announcement(Announcement(ADD)))),

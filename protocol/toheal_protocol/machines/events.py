@@ -47,6 +47,7 @@ from toheal_protocol.machines.route_effects import (
 from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
+    Audience,
     Instant,
     MemberId,
     MessageId,
@@ -67,6 +68,42 @@ class Submitted:
 
     text: str = field(repr=False)
     notes: tuple[str, ...] = ()
+    audience: Audience = Audience.CIRCLE
+    reply: MessageId | None = None
+
+
+@frozen
+class HelpAsked:
+    """The person asks the facilitators to look at a message of `author`."""
+
+    about: MessageId
+    author: MemberId
+    text: str = field(default="", repr=False)
+
+
+@frozen
+class Edited:
+    """The person says a message of theirs differently, to those it was for."""
+
+    target: MessageId
+    audience: Audience
+    text: str = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+@frozen
+class Retracted:
+    """The person takes a message of theirs back."""
+
+    target: MessageId
+    audience: Audience
+
+
+@frozen
+class DisappearChosen:
+    """The person said how long what they say from now on stays with its readers; 0: for ever."""
+
+    ttl: int
 
 
 @frozen
@@ -326,6 +363,10 @@ class Woke:
 Event = (
     Started
     | Submitted
+    | HelpAsked
+    | Edited
+    | Retracted
+    | DisappearChosen
     | Invited
     | InvitationWithdrawn
     | Admitted
