@@ -94,6 +94,7 @@ from toheal_protocol.messages.operations import (
     encode_operation,
     sign_operation,
 )
+from toheal_protocol.messages.share_notes import ShareAnswer, ShareAsk, ShareWithdrawn
 from toheal_protocol.model import (
     Address,
     Audience,
@@ -177,6 +178,10 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     DirectChoice(True, 3),
     Carried((encode_announcement(Announcement(CREATE)), encode_announcement(Announcement(ADD)))),
     Wanted((OperationId(b"o" * 32),)),
+    ShareAsk(b"s" * 16, _MID, WallTime(9), "مرشدتي", "شرح", "كلمات"),
+    ShareAnswer(b"s" * 16, Signature(b"v" * 64)),
+    ShareAnswer(b"s" * 16, None),
+    ShareWithdrawn(b"s" * 16),
 )
 """One of each kind; a test says that none is missing."""
 

@@ -47,8 +47,9 @@ from toheal_p2p.app.running import (
     require_room,
 )
 from toheal_p2p.app.settings import Settings
+from toheal_p2p.app.sharing import Sharing
 from toheal_p2p.app.spoken import SpokenCodes
-from toheal_p2p.app.talking import Talking, require_time
+from toheal_p2p.app.talking import require_time
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.probes import Interfaces, Probe
@@ -79,7 +80,7 @@ DRAIN_DEADLINE: Final = 2.0
 
 
 @define(eq=False)
-class Application(Paths, Governance, Talking):
+class Application(Paths, Governance, Sharing):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:

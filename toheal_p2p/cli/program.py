@@ -24,6 +24,7 @@ from toheal_p2p.cli.commands import (
     profile,
     relays,
     settings,
+    sharing,
     talk,
 )
 from toheal_p2p.cli.parsing import Group, UsageProblem, usage_sentence
@@ -109,6 +110,7 @@ for _command in (
     *governance.COMMANDS,
     *doors.COMMANDS,
     *talk.COMMANDS,
+    *sharing.COMMANDS,
     *paths.COMMANDS,
     *meeting.COMMANDS,
     *relays.COMMANDS,
