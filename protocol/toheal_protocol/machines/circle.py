@@ -33,7 +33,7 @@ from toheal_protocol.machines.calls import deposit_invitation, repeat_call, repe
 from toheal_protocol.machines.draft import Decision, Draft
 from toheal_protocol.machines.log import restart_gaps
 from toheal_protocol.machines.pair import ack_if_untold, acknowledge_if_due, offer_keys, seal_again
-from toheal_protocol.machines.state import Circle, Courier, Seat
+from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
 from toheal_protocol.machines.watching import watch_all
 from toheal_protocol.model import Instant, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
