@@ -19,6 +19,7 @@ import trio
 from attrs import define, evolve, field
 
 from tests.support.fake_governance import WAITING, FakeGovernance
+from tests.support.fake_sharing import FakeSharing
 from toheal_p2p.app.interface import (
     ActView,
     AppInterface,
@@ -171,7 +172,7 @@ class FakeSettings:
 
 
 @define(eq=False)
-class FakeApp(FakeGovernance):
+class FakeApp(FakeGovernance, FakeSharing):
     """See the module."""
 
     end: Callable[[], None] = lambda: None

@@ -45,8 +45,9 @@ from toheal_p2p.app.running import (
     require_room,
 )
 from toheal_p2p.app.settings import Settings
+from toheal_p2p.app.sharing import Sharing
 from toheal_p2p.app.spoken import SpokenCodes
-from toheal_p2p.app.talking import Talking, require_time
+from toheal_p2p.app.talking import require_time
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.probes import Interfaces, Probe
@@ -82,7 +83,7 @@ MOST_FROM_ROOM: Final = 8
 
 
 @define(eq=False)
-class Application(Paths, Governance, KnownRelays, Talking):
+class Application(Paths, Governance, KnownRelays, Sharing):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:

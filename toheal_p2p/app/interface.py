@@ -28,6 +28,9 @@ from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterfac
 from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
 from toheal_p2p.app.refusals import Fact, RefusalCode
 from toheal_p2p.app.settings_interface import SettingsInterface
+from toheal_p2p.app.share_view import ExportView as ExportView
+from toheal_p2p.app.share_view import ShareView as ShareView
+from toheal_p2p.app.share_view import SharingInterface
 from toheal_p2p.app.spoken_interface import SpokenInterface
 from toheal_p2p.app.talking_interface import TalkingInterface
 from toheal_p2p.app.vocabulary import (
@@ -162,7 +165,7 @@ class CheckView:
     facts: Mapping[str, Fact] = field(factory=dict, repr=False)
 
 
-class AppInterface(TalkingInterface, Protocol):
+class AppInterface(TalkingInterface, SharingInterface, Protocol):
     """One opened profile."""
 
     @property

@@ -136,6 +136,10 @@ DISAPPEAR_TIMES: Final[dict[str, int]] = {
 }
 """How long what one says may stay with its readers, in seconds."""
 
+ShareState = Literal["asked", "granted", "refused", "withdrawn", "expired"]
+"""What became of asking an author whether words may be shown outside."""
+
+SHARE_STATES: Final[tuple[ShareState, ...]] = get_args(ShareState)
 AUDIENCES: Final[tuple[Audience, ...]] = get_args(Audience)
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = get_args(DeliveryState)

@@ -88,7 +88,7 @@ def entry_lines(words: Words, entry: Item) -> Iterator[str]:
     if entry["kind"] in _ABOUT_MESSAGES:
         about = entry["id"] if entry["kind"] == "retracted" else entry["reply_to"]
         yield words.text(f"entry.{entry['kind']}", at=at, name=author, id=short(about))
-        yield from _text_lines(entry["text"])
+        yield from text_lines(entry["text"])
         return
     kind = entry["kind"] if entry["kind"] in _IN_A_LINE else "unknown"
     yield words.text(f"entry.{kind}", at=at, name=author, id=short(entry["id"]))
@@ -113,12 +113,13 @@ def _message_lines(words: Words, entry: Item) -> Iterator[str]:
         names = [words.word("content_note", note) for note in entry["notes"]]
         notes = Own(words.text("line.comma").join(names))
         yield "    " + words.text("line.notes", notes=notes)
-    yield from _text_lines(entry["text"])
+    yield from text_lines(entry["text"])
     if entry["passed_on_by"] is not None:
         yield "    " + words.text("line.passed_on", name=entry["passed_on_by"])
 
 
-def _text_lines(text: str) -> Iterator[str]:
+def text_lines(text: str) -> Iterator[str]:
+    """Give the lines of somebody's text, indented; none for an empty one."""
     for line in plain_lines(text) if text else ():
         yield f"    {FIRST_STRONG_ISOLATE}{line}{POP_ISOLATE}"
 

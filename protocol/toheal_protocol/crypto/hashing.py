@@ -17,6 +17,7 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/address",
         "th1/charter",
         "th1/create",
+        "th1/excerpt",
         "th1/gap",
         "th1/invitation",
         "th1/item",
@@ -63,6 +64,7 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/spoken",
         # signatures
         "th1/card",
+        "th1/consent",
         "th1/mbx",
         "th1/opsig",
         "th1/voucher",

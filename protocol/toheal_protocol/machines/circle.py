@@ -23,6 +23,7 @@ from toheal_protocol.machines import (
     reset,
     routes,
     seats,
+    sharing,
     talking,
     welcome,
 )
@@ -75,6 +76,12 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             talking.retract(draft, event)
         case happened.DisappearChosen(ttl):
             draft.set_cold(disappear=ttl)
+        case happened.ShareRequested():
+            sharing.ask(draft, event)
+        case happened.ShareAnswered():
+            sharing.answer(draft, event)
+        case happened.ShareTakenBack(serial):
+            sharing.withdraw(draft, serial)
         case happened.Invited(lifetime, relay):
             seats.invite(draft, lifetime=lifetime, relay=relay)
         case happened.InvitationWithdrawn(invitation):

@@ -44,10 +44,34 @@ from toheal_protocol.machines.route_effects import (
 from toheal_protocol.machines.route_effects import (
     WatchedMailbox as WatchedMailbox,
 )
+from toheal_protocol.machines.talk_events import (
+    DisappearChosen as DisappearChosen,
+)
+from toheal_protocol.machines.talk_events import (
+    Edited as Edited,
+)
+from toheal_protocol.machines.talk_events import (
+    HelpAsked as HelpAsked,
+)
+from toheal_protocol.machines.talk_events import (
+    Retracted as Retracted,
+)
+from toheal_protocol.machines.talk_events import (
+    ShareAnswered as ShareAnswered,
+)
+from toheal_protocol.machines.talk_events import (
+    ShareRequested as ShareRequested,
+)
+from toheal_protocol.machines.talk_events import (
+    ShareTakenBack as ShareTakenBack,
+)
+from toheal_protocol.machines.talk_events import (
+    Submitted as Submitted,
+)
+from toheal_protocol.machines.talk_events import TalkEvent as TalkEvent
 from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
-    Audience,
     Instant,
     MemberId,
     MessageId,
@@ -60,50 +84,6 @@ from toheal_protocol.wire.relay_address import RelayAddress
 @frozen
 class Started:
     """The process came up; state was read from the vault."""
-
-
-@frozen
-class Submitted:
-    """The person wrote something."""
-
-    text: str = field(repr=False)
-    notes: tuple[str, ...] = ()
-    audience: Audience = Audience.CIRCLE
-    reply: MessageId | None = None
-
-
-@frozen
-class HelpAsked:
-    """The person asks the facilitators to look at a message of `author`."""
-
-    about: MessageId
-    author: MemberId
-    text: str = field(default="", repr=False)
-
-
-@frozen
-class Edited:
-    """The person says a message of theirs differently, to those it was for."""
-
-    target: MessageId
-    audience: Audience
-    text: str = field(repr=False)
-    notes: tuple[str, ...] = ()
-
-
-@frozen
-class Retracted:
-    """The person takes a message of theirs back."""
-
-    target: MessageId
-    audience: Audience
-
-
-@frozen
-class DisappearChosen:
-    """The person said how long what they say from now on stays with its readers; 0: for ever."""
-
-    ttl: int
 
 
 @frozen
@@ -362,11 +342,7 @@ class Woke:
 
 Event = (
     Started
-    | Submitted
-    | HelpAsked
-    | Edited
-    | Retracted
-    | DisappearChosen
+    | TalkEvent
     | Invited
     | InvitationWithdrawn
     | Admitted
@@ -448,6 +424,9 @@ TELLINGS = (
     "left",
     "removed",
     "session_reset",
+    "share_answered",
+    "share_asked",
+    "share_withdrawn",
     "unreadable",
     "waiting",
 )

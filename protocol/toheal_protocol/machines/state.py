@@ -23,6 +23,7 @@ from toheal_protocol.crypto import SealKey, SigningSeed
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
 from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.machines.lifetime import DEFAULT_TTL
+from toheal_protocol.machines.shares import Share
 from toheal_protocol.machines.silences import Return, Silenced
 from toheal_protocol.machines.streams import Held as Held
 from toheal_protocol.machines.streams import Log as Log
@@ -204,6 +205,7 @@ class Cold:
         welcome: the welcome that waits for operations it names, as it came.
         relays: where we read.
         allowed: where we deposit for others beside that.
+        shares: what was asked to be shown outside, by us and of us.
         disappear: seconds for which what we say stays with its readers; 0: for ever.
     """
 
@@ -222,6 +224,7 @@ class Cold:
     texts: Mapping[bytes, str] = field(factory=dict, repr=False)
     welcome: bytes = field(default=b"", repr=False)
     disappear: int = DEFAULT_TTL
+    shares: tuple[Share, ...] = ()
     peers: Mapping[MemberId, Peer] = field(factory=dict)
     invitations: tuple[Invitation, ...] = ()
 

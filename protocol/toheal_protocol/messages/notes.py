@@ -29,8 +29,20 @@ from toheal_protocol.messages.grants import (
     take_relay,
     take_text,
 )
+from toheal_protocol.messages.heads import Head as Head
+from toheal_protocol.messages.heads import encode_heads, take_heads
 from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
-from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, Audience, MemberId, MessageId, OperationId
+from toheal_protocol.messages.share_notes import (
+    ShareAnswer,
+    ShareAsk,
+    ShareNote,
+    ShareWithdrawn,
+    encode_share,
+    take_answer,
+    take_ask,
+    take_withdrawn,
+)
+from toheal_protocol.model import ID_SIZE, Audience, MessageId, OperationId
 from toheal_protocol.wire.codec import Reader, prefixed16, u8, u16, u32, u64
 from toheal_protocol.wire.padding import pad_to_bucket, unpad
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -58,8 +70,6 @@ MAX_CARRIED_SIZE: Final = 80_000
 
 MAX_RELAYS_READ: Final = 2
 """Relays one member reads at."""
-MAX_HEADS: Final = 8 * MAX_MEMBERS
-"""Heads in one note: two audiences of each member, and of as many who are gone three times over."""
 
 ATTEMPT_SIZE: Final = 16
 """Bytes that name one attempt to open a link."""
@@ -70,19 +80,6 @@ class Ack:
     """What else arrived beyond `through`: inclusive ranges, rising."""
 
     beyond: tuple[tuple[int, int], ...] = ()
-
-
-@frozen
-class Head:
-    """How far we have read what one author says to one audience, without a gap.
-
-    Told only to those who belong to the audience: that there is a note, and whose, is for them.
-    """
-
-    author: MemberId
-    audience: Audience
-    seq: int
-    mid: MessageId
 
 
 @frozen
@@ -249,6 +246,7 @@ Lasting = (
     | Wanted
     | Moved
     | Followed
+    | ShareNote
 )
 """Notes that are repeated until they are acknowledged."""
 
@@ -273,6 +271,9 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     Wanted: 25,
     Moved: 44,
     Followed: 45,
+    ShareAsk: 36,
+    ShareAnswer: 37,
+    ShareWithdrawn: 38,
 }
 
 
@@ -323,7 +324,7 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
         case Ack(beyond):
             return u16(len(beyond)) + b"".join(u64(first) + u64(last) for first, last in beyond)
         case Here(is_reply, heads, view):
-            return u8(is_reply) + _encode_heads(heads) + _encode_ids(view)
+            return u8(is_reply) + encode_heads(heads) + _encode_ids(view)
         case LinkOffer(attempt, secret, blob) | LinkAnswer(attempt, secret, blob):
             return attempt + secret + prefixed16(blob)
         case ForkSeen() | Declined() | AskLink():
@@ -333,7 +334,7 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
         case Knock(name, charter_hash, voucher):
             return prefixed16(name.encode()) + charter_hash + voucher
         case Welcome(view, charter, heads):
-            return _encode_ids(view) + prefixed16(charter.encode()) + _encode_heads(heads)
+            return _encode_ids(view) + prefixed16(charter.encode()) + encode_heads(heads)
         case Carried(operations):
             return u8(len(operations)) + b"".join(map(prefixed16, operations))
         case Wanted(wanted):
@@ -350,14 +351,10 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return u32(serial) + u8(len(relays)) + encode_relays(relays)
         case Followed(serial):
             return u32(serial)
+        case ShareAsk() | ShareAnswer() | ShareWithdrawn():
+            return encode_share(note)
         case _:
             assert_never(note)
-
-
-def _encode_heads(heads: tuple[Head, ...]) -> bytes:
-    return u8(len(heads)) + b"".join(
-        head.author + u8(head.audience) + u32(head.seq) + head.mid for head in heads
-    )
 
 
 def _encode_ids(ids: tuple[OperationId, ...]) -> bytes:
@@ -371,19 +368,6 @@ def _take_ids(reader: Reader) -> tuple[OperationId, ...]:
 
 def _encode_acquaintance(member: Acquaintance) -> bytes:
     return prefixed16(member.card) + prefixed16(member.name.encode()) + member.secret
-
-
-def _take_heads(reader: Reader) -> tuple[Head, ...]:
-    count = _counted(reader.u8(), MAX_HEADS)
-    return tuple(
-        Head(
-            MemberId(reader.take(ID_SIZE)),
-            read_audience(reader.u8()),
-            reader.u32(),
-            MessageId(reader.take(ID_SIZE)),
-        )
-        for _ in range(count)
-    )
 
 
 def _take_acquaintance(reader: Reader) -> Acquaintance:
@@ -406,7 +390,7 @@ def _take_ack(reader: Reader) -> Ack:
 
 
 def _take_here(reader: Reader) -> Here:
-    return Here(_flag(reader.u8()), _take_heads(reader), _take_ids(reader))
+    return Here(_flag(reader.u8()), take_heads(reader), _take_ids(reader))
 
 
 def _take_offer(reader: Reader) -> LinkOffer:
@@ -423,7 +407,7 @@ def _take_knock(reader: Reader) -> Knock:
 
 
 def _take_welcome(reader: Reader) -> Welcome:
-    return Welcome(_take_ids(reader), take_text(reader, MAX_CHARTER_SIZE), _take_heads(reader))
+    return Welcome(_take_ids(reader), take_text(reader, MAX_CHARTER_SIZE), take_heads(reader))
 
 
 def _take_carried(reader: Reader) -> Carried:
@@ -476,4 +460,7 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     25: lambda reader: Wanted(_take_ids(reader)),
     44: _take_moved,
     45: lambda reader: Followed(reader.u32()),
+    36: take_ask,
+    37: take_answer,
+    38: take_withdrawn,
 }
