@@ -20,6 +20,7 @@ import trio
 from attrs import field, frozen
 
 from toheal_p2p.app.act_view import ActView as ActView
+from toheal_p2p.app.circle_relays_interface import CircleRelays
 from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterface
 from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
 from toheal_p2p.app.refusals import Fact, RefusalCode
@@ -192,7 +193,7 @@ class CheckView:
     facts: Mapping[str, Fact] = field(factory=dict, repr=False)
 
 
-class AppInterface(Protocol):
+class AppInterface(CircleRelays, Protocol):
     """One opened profile."""
 
     @property

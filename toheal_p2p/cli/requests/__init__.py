@@ -45,6 +45,8 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "circle_members": circles.CircleMembers,
     "circle_leave": circles.CircleLeave,
     "circle_seen": circles.CircleSeen,
+    "circle_relays": circles.CircleRelays,
+    "circle_relay": circles.CircleRelay,
     "circle_acts": governance.CircleActs,
     "circle_remove": governance.CircleRemove,
     "circle_role": governance.CircleRole,
