@@ -35,6 +35,7 @@ FAMILIES = {
     "delivery": vocabulary.DELIVERY_STATES,
     "link": vocabulary.LINK_KINDS,
     "relay_state": vocabulary.RELAY_STATES,
+    "relay_use": vocabulary.RELAY_USES,
     "meeting_state": vocabulary.MEETING_STATES,
     "spoken_state": vocabulary.SPOKEN_STATES,
     "content_note": vocabulary.CONTENT_NOTES,

@@ -68,6 +68,7 @@ from toheal_protocol.messages.notes import (
     Carried,
     Declined,
     DirectChoice,
+    Followed,
     ForkSeen,
     Granted,
     Head,
@@ -77,6 +78,7 @@ from toheal_protocol.messages.notes import (
     Lasting,
     LinkAnswer,
     LinkOffer,
+    Moved,
     NewCard,
     Wanted,
     Welcome,
@@ -176,6 +178,8 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     DirectChoice(True, 3),
     Carried((encode_announcement(Announcement(CREATE)), encode_announcement(Announcement(ADD)))),
     Wanted((OperationId(b"o" * 32),)),
+    Moved(2, tuple(dict.fromkeys(grant.relay for grant in GRANTS))),
+    Followed(2),
 )
 """One of each kind; a test says that none is missing."""
 

@@ -17,6 +17,13 @@ MAX_CHARTER_SIZE: Final = 4096
 """Bytes of a charter, so that an invitation keeps its size (a test compares with the core's)."""
 
 
+_NOTES: Final = {
+    "add": "note.relay_add",
+    "remove": "note.relay_remove",
+    "allow": "note.relay_allow",
+}
+
+
 @click.group(cls=Group, help="help.circle")
 def circle() -> None:
     """See the catalogue."""
@@ -107,7 +114,7 @@ def relays(
             address=address,
             change=change,
         )
-        terminal.note(terminal.words.text(f"note.relay_{change}"))
+        terminal.note(terminal.words.text(_NOTES[change]))
     terminal.show_all(found, circle_relay_line, as_json=as_json, empty="empty.circle_relays")
 
 
