@@ -36,6 +36,7 @@ FAMILIES = {
     "delivery": vocabulary.DELIVERY_STATES,
     "link": vocabulary.LINK_KINDS,
     "relay_state": vocabulary.RELAY_STATES,
+    "relay_use": vocabulary.RELAY_USES,
     "meeting_state": vocabulary.MEETING_STATES,
     "spoken_state": vocabulary.SPOKEN_STATES,
     "share_state": vocabulary.SHARE_STATES,

@@ -20,6 +20,7 @@ from attrs import define, evolve, field
 
 from tests.support.fake_governance import WAITING, FakeGovernance
 from tests.support.fake_sharing import FakeSharing
+from toheal_p2p.app.circle_relays_interface import CircleRelayView
 from toheal_p2p.app.interface import (
     ActView,
     AppInterface,
@@ -285,6 +286,22 @@ class FakeApp(FakeGovernance, FakeSharing):
         if address not in self.relays:
             raise Refused("no_such_relay", address=address)
         self.relays.remove(address)
+
+    async def circle_relays(self, circle: str) -> Sequence[CircleRelayView]:
+        await self._find(circle)
+        named = RELAY.replace("relay", "other")
+        return [
+            CircleRelayView(RELAY, "reading", "connected", None, ("Sam", "Ev\x1b]il")),
+            CircleRelayView(named, "leaving", "unreachable", "relay_unreachable", ()),
+            CircleRelayView(RELAY.replace("relay", "named"), "named", None, None, ("Sam",)),
+        ]
+
+    async def circle_relay(
+        self, circle: str, address: str, *, change: Literal["add", "remove", "allow"]
+    ) -> Sequence[CircleRelayView]:
+        if change == "remove":
+            raise Refused("last_relay")
+        return await self.circle_relays(circle)
 
     async def say(
         self,

@@ -31,7 +31,7 @@ from toheal_p2p.app.profile import (
     usable_name,
 )
 from toheal_p2p.app.refusals import Refused
-from toheal_p2p.app.relays import RelayPair, make_pairs
+from toheal_p2p.app.relays import CircleConnections, RelayPair
 from toheal_p2p.app.running import (
     RunningCircle,
     begin_anew,
@@ -341,7 +341,9 @@ class Application(Paths, Governance, KnownRelays, Sharing):
     async def _start(self, circle: Circle) -> None:
         if self._nursery is None:
             raise RuntimeError("the application is not running")
-        relays = make_pairs(circle.cold.relays, self.connect, self.on_relay)
+        connections = CircleConnections(self.connect, self.on_relay)
+        connections.follow(circle.cold)
+        relays = connections.pairs
         running: RunningCircle
 
         service = CircleService(
@@ -354,12 +356,12 @@ class Application(Paths, Governance, KnownRelays, Sharing):
             channels=self.channels,
             tell=lambda happened: running.hear(happened),
             servers=partial(servers_of, relays.values(), self.settings.network),
+            follow=connections.follow,
         )
         running = RunningCircle(service, relays)
         self._running[circle.cold.id] = running
         await self._nursery.start(service.run)
-        for pair in relays.values():
-            self._nursery.start_soon(pair.run, service)
+        self._nursery.start_soon(connections.run, service)
 
     async def _decide(
         self, running: RunningCircle, event: machine.Event

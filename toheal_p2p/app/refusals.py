@@ -102,6 +102,7 @@ RefusalCode = Literal[
     "no_relay",
     "no_such_relay",
     "too_many_relays",
+    "last_relay",
     "relay_address_malformed",
     "relay_unreachable",
     "relay_wrong_fingerprint",

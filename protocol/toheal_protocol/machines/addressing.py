@@ -24,7 +24,7 @@ from toheal_protocol.crypto import (
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.state import OurMailbox
 from toheal_protocol.messages.grants import MAIL, SIGNAL, Grant
-from toheal_protocol.messages.notes import MAX_RELAYS_READ
+from toheal_protocol.messages.moved import MAX_RELAYS_READ
 from toheal_protocol.model import (
     TOKEN_SIZE,
     Address,

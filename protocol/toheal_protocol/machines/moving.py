@@ -27,7 +27,7 @@ from toheal_protocol.machines.addressing import (
 )
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.pair import owe_note
-from toheal_protocol.machines.state import Cold, Move, Peer, Stage, Standing
+from toheal_protocol.machines.state import Cold, Move, OurMailbox, Peer, Stage, Standing
 from toheal_protocol.messages.grants import MAX_GRANTS
 from toheal_protocol.messages.notes import Followed, Granted, Moved
 from toheal_protocol.model import MemberId
@@ -105,9 +105,9 @@ def _settle(draft: Draft, member: MemberId) -> None:
         return
     ours = draft.cold.relays
     _grant_where_missing(draft, member)
-    if all(box.relay in ours for box in peer.mailboxes):
+    move, has_left_some = peer.our_move, any(box.relay not in ours for box in peer.mailboxes)
+    if move is None and not has_left_some:
         return
-    move = peer.our_move
     if move is None or move.relays != ours:
         told = Move(1 if move is None else move.serial + 1, ours)
         draft.change_peer(member, our_move=told)
@@ -133,7 +133,11 @@ def _grant_where_missing(draft: Draft, member: MemberId) -> None:
     if not fresh:
         return
     draft.change_peer(member, mailboxes=(*peer.mailboxes, *fresh))
-    grants = grants_of(fresh)
+    _owe_grants(draft, member, fresh)
+
+
+def _owe_grants(draft: Draft, member: MemberId, mailboxes: tuple[OurMailbox, ...]) -> None:
+    grants = grants_of(mailboxes)
     for first in range(0, len(grants), MAX_GRANTS):
         owe_note(draft, member, Granted(grants[first : first + MAX_GRANTS]))
 
@@ -147,11 +151,25 @@ def take_moved(draft: Draft, member: MemberId, moved: Moved) -> None:
 
 
 def take_followed(draft: Draft, member: MemberId, followed: Followed) -> None:
-    """Learn that a peer deposits at the relays we named last: nothing comes to the others any more."""
+    """Learn that a peer deposits at the relays we named last: nothing comes to the others any more.
+
+    It dropped what it had elsewhere. A relay may have been left and taken again meanwhile, so it gets
+    once more what there is for it; what it has already stays as it is.
+    """
     move = draft.peer(member).our_move
     if move is not None and move.serial == followed.serial and not move.is_followed:
         draft.change_peer(member, our_move=evolve(move, is_followed=True))
         _settle(draft, member)
+        peer = draft.peer(member)
+        _owe_grants(
+            draft,
+            member,
+            tuple(
+                box
+                for box in peer.mailboxes
+                if box.number > peer.quiet_through and box.relay in draft.cold.relays
+            ),
+        )
 
 
 def follow_all(draft: Draft) -> None:

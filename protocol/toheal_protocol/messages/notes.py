@@ -21,17 +21,13 @@ from toheal_protocol.crypto import SIGNATURE_SIZE, Signature
 from toheal_protocol.envelope import read_audience
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.messages.announcement import MAX_ANNOUNCEMENT_SIZE
-from toheal_protocol.messages.grants import (
-    Grant,
-    encode_grants,
-    encode_relays,
-    take_grants,
-    take_relay,
-    take_text,
-)
+from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
 from toheal_protocol.messages.heads import Head as Head
 from toheal_protocol.messages.heads import encode_heads, take_heads
 from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
+from toheal_protocol.messages.moved import Followed as Followed
+from toheal_protocol.messages.moved import Moved as Moved
+from toheal_protocol.messages.moved import encode_moved, take_moved
 from toheal_protocol.messages.share_notes import (
     ShareAnswer,
     ShareAsk,
@@ -45,7 +41,6 @@ from toheal_protocol.messages.share_notes import (
 from toheal_protocol.model import ID_SIZE, Audience, MessageId, OperationId
 from toheal_protocol.wire.codec import Reader, prefixed16, u8, u16, u32, u64
 from toheal_protocol.wire.padding import pad_to_bucket, unpad
-from toheal_protocol.wire.relay_address import RelayAddress
 
 NOTE_BUCKETS: Final = (128, 384, 1024, 4096, 16384, 65536, 92160)
 """Sizes in bytes that a note can have inside its seal; the last holds the longest welcome."""
@@ -67,9 +62,6 @@ MAX_CARRIED: Final = 64
 
 MAX_CARRIED_SIZE: Final = 80_000
 """Bytes of the operations in one note: with what surrounds them they fit the largest bucket."""
-
-MAX_RELAYS_READ: Final = 2
-"""Relays one member reads at."""
 
 ATTEMPT_SIZE: Final = 16
 """Bytes that name one attempt to open a link."""
@@ -215,21 +207,6 @@ class DirectChoice:
     serial: int
 
 
-@frozen
-class Moved:
-    """We read at these relays from now on; the highest serial counts."""
-
-    serial: int
-    relays: tuple[RelayAddress, ...]
-
-
-@frozen
-class Followed:
-    """We deposit for you where this serial said, and nowhere else."""
-
-    serial: int
-
-
 Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink
 """Notes worth nothing later: `seq` 0."""
 
@@ -347,8 +324,8 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return u8(audience) + u32(seq) + mid
         case DirectChoice(is_allowed, serial):
             return u8(is_allowed) + u32(serial)
-        case Moved(serial, relays):
-            return u32(serial) + u8(len(relays)) + encode_relays(relays)
+        case Moved():
+            return encode_moved(note)
         case Followed(serial):
             return u32(serial)
         case ShareAsk() | ShareAnswer() | ShareWithdrawn():
@@ -420,13 +397,6 @@ def _take_introduction(reader: Reader) -> Introduction:
     return Introduction(_take_acquaintance(reader), is_yours_to_call)
 
 
-def _take_moved(reader: Reader) -> Moved:
-    serial, count = reader.u32(), _counted(reader.u8(), MAX_RELAYS_READ)
-    if not count:
-        raise MalformedFrame("moved to nowhere")
-    return Moved(serial, tuple(take_relay(reader) for _ in range(count)))
-
-
 def _counted(count: int, most: int) -> int:
     if count > most:
         raise MalformedFrame("more parts than the limit")
@@ -458,7 +428,7 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     23: lambda reader: DirectChoice(_flag(reader.u8()), reader.u32()),
     24: _take_carried,
     25: lambda reader: Wanted(_take_ids(reader)),
-    44: _take_moved,
+    44: take_moved,
     45: lambda reader: Followed(reader.u32()),
     36: take_ask,
     37: take_answer,
