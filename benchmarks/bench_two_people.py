@@ -99,7 +99,8 @@ def bare(measured: Measured) -> float:
 
 def _bare(ours: Line, theirs: Line, measured: Measured) -> float:
     theirs.ask("echo", on=True)
-    trip = median(ours.ask("ping", size=SMALL, count=BARE_TRIPS)["took"]) * 1e3
+    took: list[float] = ours.ask("ping", size=SMALL, count=BARE_TRIPS)["took"]
+    trip = median(took) * 1e3
     theirs.ask("echo", on=False)
     measured.add(BARE_TRIP, trip, "ms", f"{SMALL} B, p50")
     small = _bare_rate(ours, theirs, SMALL, BARE_COUNT)

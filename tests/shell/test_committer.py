@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import get_args
 
 import pytest
 import trio
@@ -19,6 +20,7 @@ from tests.support.vaults import (
     member_id,
 )
 from toheal_p2p.ports.vault import DiskFull
+from toheal_p2p.services.circle import _is_awaited
 from toheal_p2p.services.committer import (
     COMPANY_LONGEST,
     MOST_AT_ONCE,
@@ -27,6 +29,7 @@ from toheal_p2p.services.committer import (
     VaultFailed,
     coalesce,
 )
+from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.records import (
     PutLog,
     PutPair,
@@ -371,3 +374,28 @@ async def test_what_came_while_a_group_was_written_waits_no_longer_than_that(
         await trio.sleep(0.5 + COMPANY_LONGEST + 1.1)
         assert [len(group) for group in vault.commits] == [1, 1]
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_what_did_not_fit_a_group_waits_for_no_company(autojump_clock: object) -> None:
+    vault = MemoryVault()
+    committer = Committer(vault)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(committer.run)
+        began = trio.current_time()
+        for number in range(MOST_AT_ONCE + 3):
+            committer.submit([an_entry(number)])
+        await committer.flushed()
+        assert trio.current_time() == began
+        committer.submit([an_entry(1000)])
+        for number in range(MOST_AT_ONCE + 2):
+            committer.submit([an_entry(2000 + number)])
+        await trio.testing.wait_all_tasks_blocked()
+        assert trio.current_time() == began
+        assert [len(group) for group in vault.commits] == [MOST_AT_ONCE, 3] * 2
+        nursery.cancel_scope.cancel()
+
+
+def test_nothing_that_reaches_anybody_waits_for_company() -> None:
+    for effect in get_args(machine.Effect):
+        assert _is_awaited(object.__new__(effect)) == (effect is not machine.WakeAt)
