@@ -90,7 +90,7 @@ def test_the_program_starts_without_a_profile_and_makes_one(program: PageProgram
     await_true(lambda: "not running" in person.cli_whole("circle", "list").stderr.decode())
     assert "My circles" in visitor.post("/unlock", passphrase="lamp seven river")
     person.cli("lock")
-    assert program.program.await_end() == 0
+    assert program.program.await_end(60) == 0
     assert not program.start_file.exists()
     assert not program.home.with_name("home.page").exists()
     said = program.output + "".join(
@@ -120,7 +120,7 @@ def test_a_port_that_is_taken_is_a_sentence(program: PageProgram, tmp_path: Path
         command = ("-m", "toheal_p2p", f"--home={tmp_path / 'other'}", "run", f"--port={port}")
         other = Program(command, tmp_path / "other.out")
         other.launch()
-        assert other.await_end() == 1
+        assert other.await_end(60) == 1
     assert "port" in other.output.read_text()
 
 
@@ -135,7 +135,7 @@ def test_a_passphrase_file_opens_at_once_and_a_wrong_one_ends_the_program(town: 
     secret = person.folder / "passphrase"
     secret.write_text("something else")
     person.launch()
-    assert person.program.await_end() == 1
+    assert person.program.await_end(60) == 1
     assert "does not open" in person.program.output.read_text()
     secret.write_text(PASSPHRASE)
 
