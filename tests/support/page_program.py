@@ -50,7 +50,7 @@ class PageProgram:
         """Start it a second time, as somebody does who closed the tab."""
         second = Program(self.arguments, self.folder / "again.out")
         assert second.start("ready ").split()[1] == self.url
-        assert second.await_end() == 0
+        assert second.await_end(60) == 0
 
     def come_in(self, page: Page) -> None:
         """Open the start file in a browser."""

@@ -29,6 +29,9 @@ MAX_FORM: Final = 256 * 1024
 
 MAX_FIELDS: Final = 40
 
+SAY: Final = "/say"
+"""How the address ends at which words are said."""
+
 Form = Mapping[str, str]
 """What a person filled in; what was not is empty."""
 
@@ -113,14 +116,23 @@ def answering(site: Site, endpoint: Endpoint) -> Callable[[Request], Awaitable[R
             if refusal is None:
                 site.on_fault(error)
                 refusal = Refused("internal")
-            return _refusal_page(site, refusal)
+            return refusal_answer(site, request, refusal)
 
     return answer
 
 
-def _refusal_page(site: Site, refusal: Refused) -> Response:
+def refusal_answer(site: Site, request: Request, refusal: Refused) -> Response:
+    """Say what happened. Words that could not be said stay where they were typed."""
     if refusal.code == "locked":
-        return site.show("unlock.html", error="")
+        answer = site.show("unlock.html", error="")
+        answer.headers["HX-Retarget"] = "#page"
+        answer.headers["HX-Reswap"] = "innerHTML"
+        return answer
+    if request.url.path.endswith(SAY):
+        answer = site.show("unsaid.html", error=site.sentence(refusal))
+        answer.headers["HX-Retarget"] = "#unsaid"
+        answer.headers["HX-Reswap"] = "innerHTML"
+        return answer
     return site.show("refused.html", error=site.sentence(refusal))
 
 

@@ -10,14 +10,14 @@ from typing import Final
 
 from attrs import asdict
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from toheal_p2p.app.interface import AppInterface, CircleView, EntryView
-from toheal_p2p.app.refusals import Refused, refusal_in
+from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import CONTENT_NOTES
 from toheal_p2p.locale.acts import act_sentence
 from toheal_p2p.web.live import LiveCircle
-from toheal_p2p.web.site import Endpoint, Form, Site
+from toheal_p2p.web.site import SAY, Endpoint, Form, Site
 
 FIRST: Final = 50
 """Entries that are shown at first; the person asks for more."""
@@ -59,21 +59,12 @@ async def circle_page(site: Site, wanted: str, *, shown: int = FIRST) -> Respons
 
 
 async def say(site: Site, request: Request, form: Form) -> Response:
-    """Say something; what could not be said stands in the box again."""
+    """Say something, and empty the box. What is refused stays in it: see `site.refusal_answer`."""
     wanted = request.path_params["circle"]
     notes = [note for note in CONTENT_NOTES if form[f"note-{note}"]]
-    try:
-        async with site.house.visit() as app:
-            await app.say(wanted, form["text"], notes=notes, to_facilitators=False)
-    except (Refused, ExceptionGroup) as error:
-        refusal = refusal_in(error)
-        if refusal is None:
-            raise
-        if refusal.code in ("locked", "no_such_circle"):
-            raise refusal from None
-        said = site.sentence(refusal)
-        return _piece(composer(site, wanted, text=form["text"], notes=notes, error=said))
-    return _piece(composer(site, wanted))
+    async with site.house.visit() as app:
+        await app.say(wanted, form["text"], notes=notes, to_facilitators=False)
+    return HTMLResponse(composer(site, wanted))
 
 
 async def live(site: Site, request: Request, _form: Form) -> Response:
@@ -86,18 +77,9 @@ async def live(site: Site, request: Request, _form: Form) -> Response:
     )
 
 
-def composer(
-    site: Site, wanted: str, *, text: str = "", notes: Sequence[str] = (), error: str = ""
-) -> str:
-    """Return the place to write, with what is in it."""
-    return site.fill(
-        "composer.html",
-        circle_id=wanted,
-        text=text,
-        error=error,
-        chosen=notes,
-        all_notes=CONTENT_NOTES,
-    )
+def composer(site: Site, wanted: str) -> str:
+    """Return the place to write."""
+    return site.fill("composer.html", circle_id=wanted, all_notes=CONTENT_NOTES)
 
 
 def entries_as_html(site: Site, entries: Sequence[EntryView]) -> list[str]:
@@ -108,10 +90,6 @@ def entries_as_html(site: Site, entries: Sequence[EntryView]) -> list[str]:
         what = "" if act is None else act_sentence(site.words, act)
         made.append(site.fill("entry.html", entry=entry, what=what))
     return made
-
-
-def _piece(html: str) -> Response:
-    return Response(html, media_type="text/html; charset=utf-8")
 
 
 def _position(request: Request) -> int:
@@ -138,6 +116,6 @@ async def _my_role(app: AppInterface, view: CircleView) -> str:
 PAGES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("GET", "/circle/{circle}", circle),
     ("GET", "/circle/{circle}/earlier/{shown:int}", earlier),
-    ("POST", "/circle/{circle}/say", say),
+    ("POST", f"/circle/{{circle}}{SAY}", say),
     ("GET", "/circle/{circle}/live", live),
 )
