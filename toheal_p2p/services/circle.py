@@ -26,7 +26,7 @@ from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.courier import DEPOSIT_RETRY
 from toheal_protocol.machines.draft import Decision
-from toheal_protocol.machines.state import Circle
+from toheal_protocol.machines.state import Circle, Cold
 from toheal_protocol.model import Address, Instant, MemberId, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 
@@ -64,6 +64,7 @@ class CircleService:
         channels: where data channels come from; None where this machine makes none.
         servers: what the circle's relays do for a channel just now, credentials included.
         tell: told of every `Show` and `Tell`, after the commit.
+        follow: told of each new cold part at once: other relays may be needed.
     """
 
     circle: Circle
@@ -75,6 +76,7 @@ class CircleService:
     channels: Channels | None
     tell: Callable[[machine.Show | machine.Tell], None]
     servers: Callable[[], Awaitable[Sequence[RelayServer]]] = no_servers
+    follow: Callable[[Cold], None] = lambda _cold: None
     links: CircleLinks = field(init=False, repr=False)
     lan: LanWires = field(init=False, repr=False)
     """Who of the circle is reached in the same room."""
@@ -114,6 +116,8 @@ class CircleService:
             entropy=self.entropy,
         )
         self._recent.note(decision.writes, next_seq=self._next_seq)
+        if decision.circle.cold is not self.circle.cold:
+            self.follow(decision.circle.cold)
         self.circle = decision.circle
         loaded, effects = self._load_from_memory(decision.effects)
         self.committer.submit(
@@ -184,6 +188,8 @@ class CircleService:
                 self.links.probe(effect)
             case machine.CloseLan(member, wire):
                 self.lan.close(member, wire)
+            case machine.NameLan(wire, member):
+                self.lan.name(wire, member)
             case machine.Show() | machine.Tell():
                 self.tell(effect)
             case _:

@@ -9,7 +9,7 @@ Spec: docs/vault.md, sections 3 to 5.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -52,7 +52,7 @@ from toheal_p2p.ports.vault import (
 )
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines.records import Write
-from toheal_protocol.model import CircleId, MemberId, MessageId
+from toheal_protocol.model import Audience, CircleId, MemberId, MessageId
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -110,15 +110,27 @@ class SqliteVault:
         end = reads.LAST_POSITION if before is None else before
         return await self._read(reads.entries, circle, after, end, limit, newest=newest)
 
+    async def rows(
+        self, circle: CircleId, mids: Sequence[MessageId]
+    ) -> Mapping[MessageId, EntryRow]:
+        """Return those of these messages that are here."""
+        return await self._read(reads.rows_of, circle, mids)
+
     async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:
         """Return one entry with its key, or None."""
         return await self._read(reads.entry, circle, mid)
 
     async def ids_by_author(
-        self, circle: CircleId, author: MemberId, *, after: int, limit: int
+        self,
+        circle: CircleId,
+        author: MemberId,
+        audience: Audience,
+        *,
+        after: int,
+        limit: int,
     ) -> tuple[tuple[int, MessageId], ...]:
-        """Return what one author said, by the author's own count."""
-        return await self._read(reads.ids_by_author, circle, author, after, limit)
+        """Return what one author said to one audience, by the author's own count."""
+        return await self._read(reads.ids_by_author, circle, author, audience, after, limit)
 
     async def deliveries(
         self, circle: CircleId, mid: MessageId | None, *, limit: int
