@@ -180,7 +180,7 @@ def counting(reader: Person, author: Person) -> list[str]:
         for entry in reader.disk.entries.values()
         if entry.author == author.id
         and entry.kind == "text"
-        and not is_silenced(peer, entry.author_seq)
+        and not is_silenced(peer, entry.audience, entry.author_seq)
     )
 
 
@@ -228,6 +228,11 @@ def run_schedule(seed: int, *, length: int) -> World:
 @pytest.mark.parametrize("seed", range(20))
 def test_a_governed_schedule_ends_in_one_membership_and_the_same_words(seed: int) -> None:
     run_schedule(seed, length=60)
+
+
+@pytest.mark.parametrize("seed", [93, 288, 478, 479, 512, 561, 707, 729])
+def test_schedules_at_whose_end_somebody_did_not_know_to_be_out(seed: int) -> None:
+    run_schedule(2_000_000 + seed, length=200)
 
 
 @pytest.mark.soak

@@ -23,11 +23,12 @@ from toheal_protocol.errors import RemoteError
 from toheal_protocol.identity import encode_card
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.addressing import open_deposit
+from toheal_protocol.machines.carrying import tell_who_is_out
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.pair import open_frame, owe_message, owe_note
 from toheal_protocol.machines.records import PutEntry
-from toheal_protocol.machines.state import Circle, Position, Stage, Standing
+from toheal_protocol.machines.state import Circle, Position, Stage, Standing, Stream
 from toheal_protocol.machines.voice import MAX_CROSSED, is_silenced
 from toheal_protocol.membership import Membership
 from toheal_protocol.messages.acts import (
@@ -44,7 +45,7 @@ from toheal_protocol.messages.announcement import Announcement, encode_announcem
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
 from toheal_protocol.messages.frames import Envelope, Note, decode_frame
 from toheal_protocol.messages.notes import Acquaintance, Carried, Introduction, Wanted
-from toheal_protocol.model import Instant, MemberId, MessageId, OperationId, Role
+from toheal_protocol.model import Audience, Instant, MemberId, MessageId, OperationId, Role
 
 DAY = 24 * 3600
 
@@ -106,7 +107,7 @@ def counting_texts(reader: Person, author: Person) -> list[str]:
         for entry in reader.disk.entries.values()
         if entry.author == author.id
         and entry.kind == "text"
-        and (reader is author or not is_silenced(peer, entry.author_seq))
+        and (reader is author or not is_silenced(peer, entry.audience, entry.author_seq))
     ]
 
 
@@ -275,14 +276,15 @@ def test_words_said_before_the_removal_was_made_count_for_everybody_also_when_th
 def hostile_words(person: Person, to: Person, text: str, *, view: tuple[OperationId, ...]) -> None:
     """Send words as a changed client would: whatever its own machine thinks of it."""
     log = state(person).log
-    head = log.heads.get(person.id, Position(0, MessageId(bytes(32))))
+    head = log.heads.get(Stream(person.id, Audience.CIRCLE), Position(0, MessageId(bytes(32))))
     content = Content(
         circle_id=state(person).cold.id,
+        audience=Audience.CIRCLE,
         author_seq=head.seq + 1,
         prev_own=head.mid if head.seq else None,
         parents=(),
         view=view,
-        lamport=log.lamport + 1,
+        lamport=log.newest_for(Audience.CIRCLE).lamport + 1,
         ttl=0,
         type=ContentKind.TEXT,
         reply=None,
@@ -294,7 +296,10 @@ def hostile_words(person: Person, to: Person, text: str, *, view: tuple[Operatio
 
     def send(draft: Draft) -> None:
         owe_message(draft, to.id, mid=mid, key=key, common=common)
-        heads = {**draft.log.heads, person.id: evolve(head, seq=head.seq + 1, mid=mid)}
+        heads = {
+            **draft.log.heads,
+            Stream(person.id, Audience.CIRCLE): evolve(head, seq=head.seq + 1, mid=mid),
+        }
         draft.log = evolve(draft.log, heads=heads)
 
     acts(person, send)
@@ -481,6 +486,68 @@ def test_an_act_whose_author_did_not_know_of_somebody_reaches_them_through_other
     assert ours.id not in now(third).members and theirs.id in now(third).members
     assert now(theirs).heads == now(third).heads
     assert ours.id in now(theirs).left
+
+
+def apart(world: World, some: list[Person], others: list[Person]) -> Callable[[], None]:
+    """Let the relay lose what the two parts send each other; the result ends it."""
+    for ours in some:
+        for theirs in others:
+            world.block(ours, theirs)
+            undo = world.block(theirs, ours)
+    return undo
+
+
+def test_who_was_taken_back_by_somebody_removed_meanwhile_is_told_so() -> None:
+    """With the removal of theirs the taking back is void: nobody may speak into the void for ever."""
+    world, (ours, theirs, third, back) = gather(31, 4, facilitators=3)
+    remove(ours, back)
+    world.run_for(60)
+    together_again = apart(world, [ours, third], [theirs, back])
+    theirs.feed(m.Readmitted(back.id))
+    remove(ours, theirs)
+    world.run_for(20)
+    second(third)
+    world.run_for(60)
+    assert state(back).cold.stage is Stage.ACTIVE
+    assert back.id not in now(ours).members
+    together_again()
+    back.say("is anybody there?")
+    world.run_for(120)
+    assert state(theirs).cold.stage is Stage.REMOVED
+    assert state(back).cold.stage is Stage.REMOVED
+    assert counting_texts(ours, back) == []
+
+
+def test_who_did_not_hear_of_the_removal_learns_it_and_nothing_that_came_after() -> None:
+    world, (ours, theirs, gone) = gather(32, 3)
+    together_again = apart(world, [ours, theirs], [gone])
+    remove(ours, gone)
+    removal = now(ours).heads
+    world.run_for(20)
+    give_role(ours, theirs, Role.FACILITATOR)
+    world.run_for(20)
+    ours.disk.owed.pop(gone.id)  # the relay lost it, and ours does not owe it any more
+    ours.feed(m.Left())
+    together_again()
+    world.run_for(20)
+    assert state(gone).cold.stage is Stage.ACTIVE
+    world.disconnect(gone)
+    world.reconnect(gone)
+    world.run_for(60)
+    assert state(gone).cold.stage is Stage.REMOVED
+    assert now(gone).heads == removal
+
+
+def test_who_is_told_to_be_out_and_goes_on_is_told_once() -> None:
+    world, (ours, theirs, gone) = gather(34, 3)
+    world.disconnect(gone)
+    remove(ours, gone)
+    world.run_for(60)
+    draft = Draft(state(theirs), now=Instant(0), wall_now=theirs.wall, entropy=SeededEntropy(1))
+    view = tuple(now(gone).heads)
+    for _ in range(100):
+        tell_who_is_out(draft, gone.id, view)
+    assert draft.pair(gone.id).next_seq == state(theirs).pairs[gone.id].next_seq + 1
 
 
 def test_a_removed_facilitator_introduces_nobody() -> None:

@@ -6,7 +6,7 @@ durable, and refuses with a code that the doors put into words.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -22,12 +22,11 @@ from toheal_p2p.app.governance import Governance
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.known_relays import KnownRelays
 from toheal_p2p.app.meeting import Meetings
-from toheal_p2p.app.names import find, find_message
+from toheal_p2p.app.names import find
 from toheal_p2p.app.paths import Paths, servers_of
 from toheal_p2p.app.profile import (
     read_relay,
     require_charter,
-    require_text,
     restore,
     usable_name,
 )
@@ -44,16 +43,18 @@ from toheal_p2p.app.running import (
     require_facilitated,
     require_relay,
     require_room,
-    require_voice,
 )
 from toheal_p2p.app.settings import Settings
+from toheal_p2p.app.sharing import Sharing
 from toheal_p2p.app.spoken import SpokenCodes
+from toheal_p2p.app.talking import require_time
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.probes import Interfaces, Probe
-from toheal_p2p.ports.vault import EntryRow, Vault
+from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
+from toheal_p2p.services.forgetting import Forgetting
 from toheal_p2p.services.relay_connection import RelayConnection
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import RemoteError
@@ -61,10 +62,10 @@ from toheal_protocol.identity import safety_words
 from toheal_protocol.machines import door
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.addressing import MAX_RELAYS
+from toheal_protocol.machines.lifetime import DEFAULT_TTL
 from toheal_protocol.machines.records import PutCircle, Write
 from toheal_protocol.machines.state import Circle, Stage
 from toheal_protocol.machines.storing import encode_cold
-from toheal_protocol.messages.bodies import CONTENT_NOTES
 from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import (
     CircleId,
@@ -73,24 +74,16 @@ from toheal_protocol.model import (
 from toheal_protocol.wire.invitation_link import InvitationLink
 from toheal_protocol.wire.relay_address import RelayAddress
 
-PAGE: Final = 200
-"""Entries a follower reads at once."""
-
-NEWEST_DELIVERIES: Final = 100
-"""Rows of `deliveries` when no message is named."""
-
 DRAIN_DEADLINE: Final = 2.0
 """Seconds open links get to finish when the person locks. What is left is owed and comes later."""
+
 
 MOST_FROM_ROOM: Final = 8
 """Invitations that were handed over in the room and wait for a yes to their charter."""
 
-SEARCH_MOST: Final = 200
-"""Entries a search returns."""
-
 
 @define(eq=False)
-class Application(Paths, Governance, KnownRelays):
+class Application(Paths, Governance, KnownRelays, Sharing):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:
@@ -150,6 +143,7 @@ class Application(Paths, Governance, KnownRelays):
             if self.was_put_back:
                 await begin_anew(self._running.values(), self.committer, self.vault)
             nursery.start_soon(self.meeting.run, self._running)
+            await nursery.start(Forgetting(self.committer, self.wall_clock).run, stored.ages)
             task_status.started()
 
     # ---- circles
@@ -162,6 +156,7 @@ class Application(Paths, Governance, KnownRelays):
         direct: bool,
         charter: str,
         nickname: str | None,
+        disappear: int = DEFAULT_TTL,
     ) -> views.CircleView:
         """Begin a circle."""
         chosen = tuple(read_relay(address) for address in relays) or self._relays[:MAX_RELAYS]
@@ -176,6 +171,7 @@ class Application(Paths, Governance, KnownRelays):
             is_direct=direct,
             entropy=self.entropy,
             wall_now=self.wall_clock(),
+            disappear=require_time(disappear),
         )
         await self._begin(circle)
         return showing.circle_view(circle.cold)
@@ -288,52 +284,6 @@ class Application(Paths, Governance, KnownRelays):
         running = require_facilitated(self._find(circle))
         await self._decide(running, machine.Refused(running.at_door(who)))
 
-    # ---- words
-
-    async def say(
-        self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
-    ) -> str:
-        """Say something; returns the message's id once it is durable."""
-        running = require_voice(self._find(circle))
-        require_text(text)
-        known = tuple(dict.fromkeys(note for note in notes if note in CONTENT_NOTES))
-        decision = await self._decide(running, machine.Submitted(text, known))
-        mine = [e.entry.mid for e in decision if isinstance(e, machine.Show) and e.entry.is_mine]
-        return mine[-1].hex()
-
-    async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[views.EntryView]:
-        """Return entries above `after`, oldest first."""
-        running = self._find(circle)
-        cold = running.service.circle.cold
-        rows = await self.vault.entries(cold.id, after=after, limit=limit)
-        return self._entries(running, rows)
-
-    async def follow(self, circle: str, *, after: int) -> AsyncGenerator[views.EntryView, None]:
-        """Give every entry above `after`, and then each new one."""
-        running = self._find(circle)
-        while True:
-            changed = running.changed
-            rows = await self.vault.entries(running.service.circle.cold.id, after=after, limit=PAGE)
-            for view in self._entries(running, rows):
-                after = view.position
-                yield view
-            if not rows:
-                await changed.wait()
-
-    async def deliveries(self, circle: str, message: str | None) -> Sequence[views.DeliveryView]:
-        """Return where our message is per member."""
-        running = self._find(circle)
-        cold = running.service.circle.cold
-        mid = None if message is None else await find_message(self.vault, cold.id, message)
-        rows = await self.vault.deliveries(cold.id, mid, limit=NEWEST_DELIVERIES)
-        return [showing.delivery_view(cold, row) for row in rows]
-
-    async def search(self, circle: str, query: str) -> Sequence[views.EntryView]:
-        """Return entries that hold every word of the query, newest first."""
-        running = self._find(circle)
-        rows = await self.vault.search(running.service.circle.cold.id, query, limit=SEARCH_MOST)
-        return self._entries(running, rows)
-
     # ---- members and links
 
     async def safety_words(
@@ -371,6 +321,7 @@ class Application(Paths, Governance, KnownRelays):
             async with trio.open_nursery() as nursery:
                 for running in self._running.values():
                     nursery.start_soon(running.service.drain_links)
+        await self.committer.flushed()  # what was acknowledged while the links drained
         self.end()
 
     async def wipe(self) -> None:
@@ -430,7 +381,3 @@ class Application(Paths, Governance, KnownRelays):
 
     def _inviting(self, circle: str) -> RunningCircle:
         return require_room(require_facilitated(self._find(circle)))
-
-    def _entries(self, running: RunningCircle, rows: Sequence[EntryRow]) -> list[views.EntryView]:
-        cold = running.service.circle.cold
-        return [showing.entry_view(cold, row) for row in rows]

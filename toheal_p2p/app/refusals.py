@@ -34,6 +34,7 @@ RefusalCode = Literal[
     "storage_failed",
     # the running process
     "not_running",
+    "locked",
     "already_running",
     "connection_lost",
     "other_version",
@@ -55,7 +56,18 @@ RefusalCode = Literal[
     "already_a_member",
     "circle_full",
     "not_a_facilitator",
+    "no_facilitator",
     "listens_only",
+    "reply_narrower",
+    "not_your_message",
+    "nothing_to_change",
+    "disappear_unfit",
+    "no_such_share",
+    "share_own_words",
+    "share_other_words",
+    "share_author_gone",
+    "share_too_many",
+    "share_needs_consent",
     "no_such_act",
     "act_not_ours",
     "act_on_oneself",
@@ -131,6 +143,7 @@ FACTS: Final[Mapping[RefusalCode, tuple[str, ...]]] = {
     "no_such_invitation": ("name",),
     "nobody_waiting": ("name",),
     "no_such_act": ("name",),
+    "no_such_share": ("name",),
     "ambiguous_name": ("name",),
     "circle_full": ("limit",),
     "spoken_word_unknown": ("name",),
@@ -170,3 +183,13 @@ class Refused(Exception):
         super().__init__(code)
         self.code: Final = code
         self.facts: Final[Mapping[str, Fact]] = facts
+
+
+def refusal_in(error: BaseException) -> Refused | None:
+    """Return the refusal that was raised, perhaps wrapped by nurseries; None if it is a fault."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        found = [refusal_in(inner) for inner in error.exceptions]
+        return found[0] if all(found) else None
+    return None

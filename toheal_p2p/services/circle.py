@@ -19,6 +19,7 @@ from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle_links import CircleLinks, HeldLink, no_servers
 from toheal_p2p.services.committer import Committer
 from toheal_p2p.services.lan_wires import LanWires
+from toheal_p2p.services.pace import Pace
 from toheal_p2p.services.recent_owed import RecentOwed
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import events as machine
@@ -80,6 +81,7 @@ class CircleService:
     lan: LanWires = field(init=False, repr=False)
     """Who of the circle is reached in the same room."""
     _recent: RecentOwed = field(factory=RecentOwed, init=False, repr=False)
+    _pace: Pace = field(init=False, repr=False)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
 
@@ -88,6 +90,7 @@ class CircleService:
             self._take_of_link, self.committer.room, self.channels, self.servers
         )
         self.lan = LanWires(self.take, self.committer)
+        self._pace = Pace(self._recent.size_for)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
@@ -117,10 +120,20 @@ class CircleService:
             self.follow(decision.circle.cold)
         self.circle = decision.circle
         loaded, effects = self._load_from_memory(decision.effects)
-        self.committer.submit(decision.writes, partial(self._perform_all, effects), done=done)
+        self.committer.submit(
+            decision.writes,
+            partial(self._perform_all, effects),
+            done=done,
+            may_wait=done is None and not any(map(_is_awaited, effects)),
+        )
         for answer in loaded:
             self.take(answer)
+        self._pace.ease(self.circle)
         return decision
+
+    async def pace(self) -> None:
+        """Wait a little if peers who are there are far behind: before much is written at once."""
+        await self._pace.wait(self.circle)
 
     def link_of(self, member: MemberId) -> HeldLink | None:
         """Return the open link that frames to a member go over now, if there is one."""
@@ -236,3 +249,8 @@ class CircleService:
             self._alarm = trio.CancelScope(deadline=trio.current_time() + 3600)
             self.take(machine.Woke())
             await self.committer.room()
+
+
+def _is_awaited(effect: machine.Effect) -> bool:
+    """Say whether somebody is served by an effect; an alarm may as well be set a moment later."""
+    return not isinstance(effect, machine.WakeAt)

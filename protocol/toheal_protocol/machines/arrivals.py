@@ -26,6 +26,7 @@ from toheal_protocol.machines import (
     renewals,
     reset,
     seats,
+    sharing,
     welcome,
 )
 from toheal_protocol.machines.addressing import (
@@ -81,6 +82,7 @@ from toheal_protocol.messages.notes import (
     Welcome,
     YourHead,
 )
+from toheal_protocol.messages.share_notes import ShareAnswer, ShareAsk, ShareWithdrawn
 from toheal_protocol.model import MemberId
 from toheal_protocol.ratchet import ForkedSession
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -348,6 +350,12 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
             moving.take_followed(draft, member, note)
         case YourHead():
             reset.take_our_head(draft, member, note)
+        case ShareAsk():
+            sharing.take_ask(draft, member, note)
+        case ShareAnswer():
+            sharing.take_answer(draft, member, note)
+        case ShareWithdrawn():
+            sharing.take_withdrawn(draft, member, note)
 
 
 def _take_grants(draft: Draft, member: MemberId, grants: tuple[Grant, ...]) -> None:

@@ -344,10 +344,12 @@ def _hand_over(draft: Draft, member: MemberId, seq: int, frame: Frame) -> None:
         draft.ask(SendFrames(member, (frame,)))
     else:
         deposit(draft, member, frame, seq=seq, kind=MAIL)
-    _move_cursor(draft, member, seq)
-    courier = draft.courier(member)
-    if courier.resend_at is None and (courier.has_link or courier.is_here):
-        draft.change_courier(member, resend_at=_resend_instant(draft, courier, courier.resend_wait))
+    present = draft.courier(member)
+    resend_at = present.resend_at
+    if resend_at is None:
+        resend_at = _resend_instant(draft, present, present.resend_wait)
+    cursor = max(present.cursor, seq)
+    draft.set_courier(member, changed(present, cursor=cursor, resend_at=resend_at))
 
 
 def deposit(

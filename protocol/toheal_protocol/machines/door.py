@@ -33,6 +33,7 @@ from toheal_protocol.machines.addressing import MAX_RELAYS, draw_mailboxes
 from toheal_protocol.machines.cards import fresh_prekey
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
+from toheal_protocol.machines.lifetime import DEFAULT_TTL
 from toheal_protocol.machines.pair import owe_note
 from toheal_protocol.machines.state import (
     Circle,
@@ -90,6 +91,7 @@ def found_circle(
     is_direct: bool,
     entropy: Entropy,
     wall_now: WallTime,
+    disappear: int = DEFAULT_TTL,
 ) -> Circle:
     """Found a circle of one. The names are already clean."""
     persona = draw_persona(entropy)
@@ -115,6 +117,7 @@ def found_circle(
             is_direct=is_direct,
             operations=(encode_operation(create),),
             texts={charter_hash(charter): charter},
+            disappear=disappear,
         )
     )
 

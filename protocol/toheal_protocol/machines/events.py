@@ -44,6 +44,31 @@ from toheal_protocol.machines.route_effects import (
 from toheal_protocol.machines.route_effects import (
     WatchedMailbox as WatchedMailbox,
 )
+from toheal_protocol.machines.talk_events import (
+    DisappearChosen as DisappearChosen,
+)
+from toheal_protocol.machines.talk_events import (
+    Edited as Edited,
+)
+from toheal_protocol.machines.talk_events import (
+    HelpAsked as HelpAsked,
+)
+from toheal_protocol.machines.talk_events import (
+    Retracted as Retracted,
+)
+from toheal_protocol.machines.talk_events import (
+    ShareAnswered as ShareAnswered,
+)
+from toheal_protocol.machines.talk_events import (
+    ShareRequested as ShareRequested,
+)
+from toheal_protocol.machines.talk_events import (
+    ShareTakenBack as ShareTakenBack,
+)
+from toheal_protocol.machines.talk_events import (
+    Submitted as Submitted,
+)
+from toheal_protocol.machines.talk_events import TalkEvent as TalkEvent
 from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
@@ -59,14 +84,6 @@ from toheal_protocol.wire.relay_address import RelayAddress
 @frozen
 class Started:
     """The process came up; state was read from the vault."""
-
-
-@frozen
-class Submitted:
-    """The person wrote something."""
-
-    text: str = field(repr=False)
-    notes: tuple[str, ...] = ()
 
 
 @frozen
@@ -325,7 +342,7 @@ class Woke:
 
 Event = (
     Started
-    | Submitted
+    | TalkEvent
     | Invited
     | InvitationWithdrawn
     | Admitted
@@ -407,6 +424,9 @@ TELLINGS = (
     "left",
     "removed",
     "session_reset",
+    "share_answered",
+    "share_asked",
+    "share_withdrawn",
     "unreadable",
     "waiting",
 )

@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES
 from toheal_p2p.cli.files import read_text_file
 from toheal_p2p.cli.parsing import Group, UsageProblem, argument, json_option, word
 from toheal_p2p.cli.showing import circle_line, circle_relay_line, member_line
@@ -35,6 +36,12 @@ def circle() -> None:
 @click.option("--direct", is_flag=True, help="option.direct")
 @click.option("--charter", metavar="FILE", help="option.charter")
 @click.option("--nickname", metavar="NICKNAME", type=word, help="option.nickname")
+@click.option(
+    "--disappear",
+    type=click.Choice(tuple(DISAPPEAR_TIMES)),
+    default="7d",
+    help="option.disappear",
+)
 @json_option
 @click.pass_obj
 def create(
@@ -44,6 +51,7 @@ def create(
     direct: bool,
     charter: str | None,
     nickname: str | None,
+    disappear: str,
     as_json: bool,
 ) -> None:
     """Print the new circle's id."""
@@ -55,6 +63,7 @@ def create(
         direct=direct,
         charter=default_charter(terminal.words) if charter is None else _charter_in(charter),
         nickname=nickname,
+        disappear=DISAPPEAR_TIMES[disappear],
     )
     if not made["relays"]:
         terminal.note(terminal.words.text("note.circle_without_relay"))
@@ -81,6 +90,17 @@ def members(terminal: Terminal, circle: str, as_json: bool) -> None:
     """Print every member."""
     found = terminal.ask_app("circle_members", stage="progress.waiting", circle=circle)
     terminal.show_all(found, member_line, as_json=as_json, empty="empty.other")
+
+
+@circle.command("disappear", help="help.circle_disappear")
+@argument("circle")
+@click.argument("time", type=click.Choice(tuple(DISAPPEAR_TIMES)))
+@click.pass_obj
+def disappear_(terminal: Terminal, circle: str, time: str) -> None:
+    """Choose how long what we say stays."""
+    seconds = DISAPPEAR_TIMES[time]
+    terminal.order("circle_disappear", stage="progress.waiting", circle=circle, seconds=seconds)
+    terminal.tell("done.disappear_never" if not seconds else "done.disappear", time=time)
 
 
 @circle.command("leave", help="help.circle_leave")

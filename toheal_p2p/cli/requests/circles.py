@@ -9,6 +9,8 @@ import msgspec
 from toheal_p2p.app.interface import AppInterface
 from toheal_p2p.cli.requests.base import Give, Request, Word
 
+Seconds = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
+
 
 class CircleCreate(Request, frozen=True):
     """`toheal circle create`."""
@@ -18,6 +20,7 @@ class CircleCreate(Request, frozen=True):
     direct: bool
     charter: str
     nickname: Word | None
+    disappear: Seconds = 7 * 24 * 3600
     changes: ClassVar[bool] = True
 
     async def carry_out(self, app: AppInterface, give: Give) -> None:
@@ -28,6 +31,7 @@ class CircleCreate(Request, frozen=True):
             direct=self.direct,
             charter=self.charter,
             nickname=self.nickname,
+            disappear=self.disappear,
         )
         await give(circle)
 
@@ -50,6 +54,18 @@ class CircleMembers(Request, frozen=True):
         """Give every member."""
         for member in await app.circle_members(self.circle):
             await give(member)
+
+
+class CircleDisappear(Request, frozen=True):
+    """`toheal circle disappear`."""
+
+    circle: Word
+    seconds: Seconds
+    changes: ClassVar[bool] = True
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give nothing."""
+        await app.circle_disappear(self.circle, self.seconds)
 
 
 class CircleLeave(Request, frozen=True):
