@@ -5,6 +5,15 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from toheal_protocol.machines.records import PutEntry
+from toheal_protocol.machines.relay_events import (
+    RelayAdded as RelayAdded,
+)
+from toheal_protocol.machines.relay_events import (
+    RelayAllowed as RelayAllowed,
+)
+from toheal_protocol.machines.relay_events import (
+    RelayDropped as RelayDropped,
+)
 from toheal_protocol.machines.route_effects import (
     CloseLan as CloseLan,
 )
@@ -148,27 +157,6 @@ class DirectChosen:
 
     member: MemberId
     is_allowed: bool
-
-
-@frozen
-class RelayAdded:
-    """The person wants to read at one relay more."""
-
-    relay: RelayAddress
-
-
-@frozen
-class RelayDropped:
-    """The person wants to read at a relay no more, or to deposit there no more."""
-
-    relay: RelayAddress
-
-
-@frozen
-class RelayAllowed:
-    """The person lets us deposit at a relay that others read at."""
-
-    relay: RelayAddress
 
 
 @frozen
