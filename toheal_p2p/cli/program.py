@@ -24,6 +24,7 @@ from toheal_p2p.cli.commands import (
     profile,
     relays,
     settings,
+    sharing,
     talk,
 )
 from toheal_p2p.cli.parsing import Group, UsageProblem, usage_sentence
@@ -110,6 +111,7 @@ for _command in (
     *governance.COMMANDS,
     *doors.COMMANDS,
     *talk.COMMANDS,
+    *sharing.COMMANDS,
     *paths.COMMANDS,
     *meeting.COMMANDS,
     *relays.COMMANDS,
