@@ -117,6 +117,27 @@ def test_meeting_one_circle_on_networks_that_are_not_there(toheal: Toheal) -> No
 # ---- circles
 
 
+def test_the_relays_of_a_circle_are_shown_and_changed(toheal: Toheal) -> None:
+    shown = toheal("circle", "relays", "evening")
+    assert shown.code == 0
+    lines = shown.out.splitlines()
+    assert "read here, connected" in lines[0]
+    assert "reads here: " in lines[1]
+    assert "Sam" in lines[1]
+    assert "\x1b" not in shown.out
+    assert "not contacted" in lines[-2]
+    added = toheal("--lang", "ar", "circle", "relays", "evening", "add", RELAY)
+    assert added.code == 0
+    assert "المُرحِّل" in added.err
+    allowed = toheal("circle", "relays", "evening", "allow", RELAY, "--json")
+    assert [one["use"] for one in allowed.values] == ["reading", "leaving", "named"]
+    refused = toheal("circle", "relays", "evening", "remove", RELAY)
+    assert refused.code == 1
+    assert "only relay" in refused.err
+    assert toheal("circle", "relays", "evening", "add").code == 2
+    assert toheal("circle", "relays", "evening", "sell", RELAY).code == 2
+
+
 def test_a_new_circle_gives_its_id_and_the_charter_of_this_language(toheal: Toheal) -> None:
     made = toheal("--lang", "ar", "circle", "create", "حلقة", "--relay", RELAY)
     assert (made.code, made.err) == (0, "")

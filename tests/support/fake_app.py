@@ -20,6 +20,7 @@ from attrs import define, evolve, field
 
 from tests.support.fake_governance import WAITING, FakeGovernance
 from tests.support.fake_sharing import FakeSharing
+from toheal_p2p.app.circle_relays_interface import CircleRelayView
 from toheal_p2p.app.interface import (
     ActView,
     AppInterface,
@@ -111,15 +112,17 @@ class FakeMeetings:
 
     app: FakeApp
     opened: list[str] = field(factory=list)
+    room_until: int = 0
 
     async def open(
-        self, circle: str | None, *, seconds: int, interfaces: Sequence[str]
+        self, circle: str | None, *, seconds: int, interfaces: Sequence[str], room: bool = False
     ) -> Sequence[MeetingView]:
         if circle is not None:
             await self.app._find(circle)
         if "none0" in interfaces:
             raise refuse("no_such_interface")
         self.opened.append(circle or "all")
+        self.room_until = NOW + seconds if room else 0
         return await self.views()
 
     async def close(self, circle: str | None) -> None:
@@ -131,7 +134,13 @@ class FakeMeetings:
         networks = ("wlan0 192.168.1.5",)
         return [
             MeetingView(
-                _id("evening"), "evening", "met", NOW + 7200, networks, ("Sam", "Ev\x1b]il")
+                _id("evening"),
+                "evening",
+                "met",
+                NOW + 7200,
+                networks,
+                ("Sam", "Ev\x1b]il"),
+                self.room_until,
             ),
             MeetingView(_id("x"), "x", "silent", NOW + 7200, networks, ()),
         ]
@@ -156,6 +165,8 @@ class FakeSettings:
     async def set(self, name: str, value: str) -> SettingView:
         if name == "country":
             raise Refused("setting_later", name=name)
+        if name == "language":
+            return SettingView("language", value, ("ar", "en", "none"), comes_later=False)
         await self.get(name)
         self.proxy = value
         return await self.get(name)
@@ -276,6 +287,22 @@ class FakeApp(FakeGovernance, FakeSharing):
             raise Refused("no_such_relay", address=address)
         self.relays.remove(address)
 
+    async def circle_relays(self, circle: str) -> Sequence[CircleRelayView]:
+        await self._find(circle)
+        named = RELAY.replace("relay", "other")
+        return [
+            CircleRelayView(RELAY, "reading", "connected", None, ("Sam", "Ev\x1b]il")),
+            CircleRelayView(named, "leaving", "unreachable", "relay_unreachable", ()),
+            CircleRelayView(RELAY.replace("relay", "named"), "named", None, None, ("Sam",)),
+        ]
+
+    async def circle_relay(
+        self, circle: str, address: str, *, change: Literal["add", "remove", "allow"]
+    ) -> Sequence[CircleRelayView]:
+        if change == "remove":
+            raise Refused("last_relay")
+        return await self.circle_relays(circle)
+
     async def say(
         self,
         circle: str,
@@ -335,10 +362,12 @@ class FakeApp(FakeGovernance, FakeSharing):
             raise Refused("not_your_message")
         return before
 
-    async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[EntryView]:
+    async def read(
+        self, circle: str, *, after: int = 0, limit: int, newest: bool = False
+    ) -> Sequence[EntryView]:
         found = await self._find(circle)
-        here = [entry for entry in self.entries if entry.circle == found.id]
-        return [entry for entry in here if entry.position > after][:limit]
+        here = [one for one in self.entries if one.circle == found.id and one.position > after]
+        return here[-limit:] if newest else here[:limit]
 
     async def follow(self, circle: str, *, after: int) -> AsyncGenerator[EntryView, None]:
         self.following += 1

@@ -69,6 +69,7 @@ from toheal_protocol.messages.notes import (
     Carried,
     Declined,
     DirectChoice,
+    Followed,
     ForkSeen,
     Granted,
     Head,
@@ -78,6 +79,7 @@ from toheal_protocol.messages.notes import (
     Lasting,
     LinkAnswer,
     LinkOffer,
+    Moved,
     NewCard,
     Wanted,
     Welcome,
@@ -183,6 +185,8 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     ShareAnswer(b"s" * 16, Signature(b"v" * 64)),
     ShareAnswer(b"s" * 16, None),
     ShareWithdrawn(b"s" * 16),
+    Moved(2, tuple(dict.fromkeys(grant.relay for grant in GRANTS))),
+    Followed(2),
 )
 """One of each kind; a test says that none is missing."""
 

@@ -299,12 +299,12 @@ class World:
         self.people.append(made)
         return made
 
-    def found(self, person: Person, *, is_direct: bool = True) -> None:
+    def found(self, person: Person, *, is_direct: bool = True, has_relay: bool = True) -> None:
         circle = door.found_circle(
             name="حلقة",
             my_name=person.name,
             charter="",
-            relays=(self.relay.address,),
+            relays=(self.relay.address,) if has_relay else (),
             is_direct=is_direct,
             entropy=person.entropy,
             wall_now=person.wall,
@@ -322,7 +322,9 @@ class World:
 
     def try_to_invite(self, person: Person, lifetime: int = 48 * 3600) -> InvitationLink | None:
         """Make an invitation; None when the process died over it."""
-        decision = person.feed(m.Invited(lifetime, self.relay.address))
+        assert person.circle is not None
+        relay = next(iter(person.circle.cold.relays), None)
+        decision = person.feed(m.Invited(lifetime, relay))
         if decision is None:
             return None
         texts = [e.text for e in decision.effects if isinstance(e, m.Tell) and e.text]
@@ -498,6 +500,8 @@ class World:
                 self._connect_link(person, member, attempt)
             case m.CloseLan(member, wire):
                 self.room.close(person, member, wire)
+            case m.NameLan(wire, member):
+                self.room.name(person, wire, member)
             case m.CloseLink(member, attempt):
                 self._open_ways.pop((person.name, attempt), None)
                 if person.links.get(member) == attempt:

@@ -20,26 +20,24 @@ from toheal_p2p.app import showing
 from toheal_p2p.app.doctor import Patient, examine
 from toheal_p2p.app.governance import Governance
 from toheal_p2p.app.invitations import fetch_content, read_link
+from toheal_p2p.app.known_relays import KnownRelays
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.names import find
 from toheal_p2p.app.paths import Paths, servers_of
 from toheal_p2p.app.profile import (
-    MAX_OWN_RELAYS,
-    put_relays,
     read_relay,
     require_charter,
     restore,
     usable_name,
 )
 from toheal_p2p.app.refusals import Refused
-from toheal_p2p.app.relays import RelayPair, make_pairs
+from toheal_p2p.app.relays import CircleConnections, RelayPair
 from toheal_p2p.app.running import (
     RunningCircle,
     begin_anew,
     decide,
     find_circle,
     open_seats,
-    relay_view,
     remember_warnings,
     require_active,
     require_facilitated,
@@ -73,14 +71,19 @@ from toheal_protocol.model import (
     CircleId,
     WallTime,
 )
+from toheal_protocol.wire.invitation_link import InvitationLink
 from toheal_protocol.wire.relay_address import RelayAddress
 
 DRAIN_DEADLINE: Final = 2.0
 """Seconds open links get to finish when the person locks. What is left is owed and comes later."""
 
 
+MOST_FROM_ROOM: Final = 8
+"""Invitations that were handed over in the room and wait for a yes to their charter."""
+
+
 @define(eq=False)
-class Application(Paths, Governance, Sharing):
+class Application(Paths, Governance, KnownRelays, Sharing):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:
@@ -111,6 +114,7 @@ class Application(Paths, Governance, Sharing):
     _nursery: trio.Nursery | None = field(default=None, init=False)
     spoken: SpokenCodes = field(init=False, repr=False)
     _beginning: trio.Lock = field(factory=trio.Lock, init=False)
+    _from_room: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
     _looked_at: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -127,8 +131,10 @@ class Application(Paths, Governance, Sharing):
                 self.connect,
                 self._inviting,
                 self._find,
-                self.invite,
+                self._offer_seat,
                 self._known_relays,
+                self.meeting,
+                self._keep_from_room,
             )
             for circle in circles:
                 await self._start(circle)
@@ -195,9 +201,14 @@ class Application(Paths, Governance, Sharing):
 
     async def invite(self, circle: str, *, expires_in: int) -> views.InvitationView:
         """Offer one seat."""
+        require_relay(self._inviting(circle))
+        return await self._offer_seat(circle, expires_in=expires_in)
+
+    async def _offer_seat(self, circle: str, *, expires_in: int) -> views.InvitationView:
+        """Offer one seat; without any relay it can only be handed over in the room."""
         running = self._inviting(circle)
         cold = running.service.circle.cold
-        relay = next((one for one in cold.relays if running.is_up(one)), cold.relays[0])
+        relay = next(filter(running.is_up, cold.relays), next(iter(cold.relays), None))
         told = await self._decide(running, machine.Invited(expires_in, relay))
         link = next(e.text for e in told if isinstance(e, machine.Tell) and e.text)
         offered = map(showing.invitation_view, running.service.circle.cold.invitations)
@@ -222,7 +233,9 @@ class Application(Paths, Governance, Sharing):
     ) -> views.InvitationContentView:
         """Fetch what the invitation says."""
         read = read_link(link, wall_now=self.wall_clock())
-        content = await fetch_content(read, connect=self.connect, report=report)
+        content = self._from_room.get(str(read))
+        if content is None:
+            content = await fetch_content(read, connect=self.connect, report=report)
         if content.circle_id in self._running:
             raise Refused("already_a_member")
         self._looked_at = {str(read): content}
@@ -232,7 +245,8 @@ class Application(Paths, Governance, Sharing):
         """Knock at the door that the invitation opens."""
         name = usable_name(nickname or self._nickname)
         read = read_link(link, wall_now=self.wall_clock())
-        content = self._looked_at.get(str(read))
+        from_room = self._from_room.get(str(read))
+        content = from_room or self._looked_at.get(str(read))
         if content is None:
             content = await fetch_content(read, connect=self.connect)
         try:
@@ -246,7 +260,15 @@ class Application(Paths, Governance, Sharing):
         except RemoteError:
             raise Refused("invitation_malformed") from None
         await self._begin(circle)
+        if from_room is not None:
+            del self._from_room[str(read)]
+            self.meeting.open_beside(self._running[circle.cold.id])
         return showing.circle_view(circle.cold)
+
+    def _keep_from_room(self, link: InvitationLink, content: InvitationContent) -> None:
+        self._from_room[str(link)] = content
+        for oldest in list(self._from_room)[:-MOST_FROM_ROOM]:
+            del self._from_room[oldest]
 
     async def waiting(self, circle: str) -> Sequence[views.WaitingView]:
         """Return who stands at the door."""
@@ -261,29 +283,6 @@ class Application(Paths, Governance, Sharing):
         """Keep the door closed to somebody."""
         running = require_facilitated(self._find(circle))
         await self._decide(running, machine.Refused(running.at_door(who)))
-
-    # ---- relays
-
-    async def relay_add(self, address: str) -> None:
-        """Add a relay to the profile's own."""
-        relay = read_relay(address)
-        if relay in self._relays:
-            return
-        if len(self._relays) >= MAX_OWN_RELAYS:
-            raise Refused("too_many_relays", limit=MAX_OWN_RELAYS)
-        await self._keep_relays((*self._relays, relay))
-
-    async def relay_list(self) -> Sequence[views.RelayView]:
-        """Return the profile's own relays, and those its circles use."""
-        circles = self._running.values()
-        return [relay_view(relay, circles) for relay in self._known_relays()]
-
-    async def relay_remove(self, address: str) -> None:
-        """Remove one of the profile's relays."""
-        relay = read_relay(address)
-        if relay not in self._relays:
-            raise Refused("no_such_relay", address=address[:200])
-        await self._keep_relays(tuple(one for one in self._relays if one != relay))
 
     # ---- members and links
 
@@ -322,6 +321,7 @@ class Application(Paths, Governance, Sharing):
             async with trio.open_nursery() as nursery:
                 for running in self._running.values():
                     nursery.start_soon(running.service.drain_links)
+        await self.committer.flushed()  # what was acknowledged while the links drained
         self.end()
 
     async def wipe(self) -> None:
@@ -341,7 +341,9 @@ class Application(Paths, Governance, Sharing):
     async def _start(self, circle: Circle) -> None:
         if self._nursery is None:
             raise RuntimeError("the application is not running")
-        relays = make_pairs(circle.cold.relays, self.connect, self.on_relay)
+        connections = CircleConnections(self.connect, self.on_relay)
+        connections.follow(circle.cold)
+        relays = connections.pairs
         running: RunningCircle
 
         service = CircleService(
@@ -354,21 +356,17 @@ class Application(Paths, Governance, Sharing):
             channels=self.channels,
             tell=lambda happened: running.hear(happened),
             servers=partial(servers_of, relays.values(), self.settings.network),
+            follow=connections.follow,
         )
         running = RunningCircle(service, relays)
         self._running[circle.cold.id] = running
         await self._nursery.start(service.run)
-        for pair in relays.values():
-            self._nursery.start_soon(pair.run, service)
+        self._nursery.start_soon(connections.run, service)
 
     async def _decide(
         self, running: RunningCircle, event: machine.Event
     ) -> tuple[machine.Effect, ...]:
         return await decide(running, event, self.committer)
-
-    async def _keep_relays(self, relays: tuple[RelayAddress, ...]) -> None:
-        self._relays = relays
-        await self._keep([put_relays(relays)])
 
     async def _keep(self, writes: Sequence[Write]) -> None:
         """Return when these are on disk; a vault that fails is told to who asked, too."""
@@ -382,8 +380,4 @@ class Application(Paths, Governance, Sharing):
         return find_circle(circle, self._running)
 
     def _inviting(self, circle: str) -> RunningCircle:
-        return require_relay(require_room(require_facilitated(self._find(circle))))
-
-    def _known_relays(self) -> tuple[RelayAddress, ...]:
-        used = [relay for one in self._running.values() for relay in one.relays]
-        return tuple(dict.fromkeys((*self._relays, *used)))
+        return require_room(require_facilitated(self._find(circle)))

@@ -20,6 +20,7 @@ import trio
 from attrs import field, frozen
 
 from toheal_p2p.app.act_view import ActView as ActView
+from toheal_p2p.app.circle_relays_interface import CircleRelays
 from toheal_p2p.app.entry_view import DeliveryView as DeliveryView
 from toheal_p2p.app.entry_view import EntryView as EntryView
 from toheal_p2p.app.entry_view import QuoteView as QuoteView
@@ -165,7 +166,7 @@ class CheckView:
     facts: Mapping[str, Fact] = field(factory=dict, repr=False)
 
 
-class AppInterface(TalkingInterface, SharingInterface, Protocol):
+class AppInterface(TalkingInterface, SharingInterface, CircleRelays, Protocol):
     """One opened profile."""
 
     @property

@@ -74,6 +74,7 @@ class Talking:
         reply: str | None = None,
     ) -> str:
         """Say something; returns the message's id once it is durable."""
+        await self._find(circle).service.pace()
         found = self._find(circle)
         running = require_facilitators(found) if to_facilitators else require_voice(found)
         require_text(text)
@@ -120,11 +121,13 @@ class Talking:
 
     # ---- reading
 
-    async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[views.EntryView]:
-        """Return entries above `after`, oldest first."""
+    async def read(
+        self, circle: str, *, after: int = 0, limit: int, newest: bool = False
+    ) -> Sequence[views.EntryView]:
+        """Return entries above `after`, oldest first; the first or the newest of them."""
         running = self._find(circle)
         cold = running.service.circle.cold
-        rows = await self.vault.entries(cold.id, after=after, limit=limit)
+        rows = await self.vault.entries(cold.id, after=after, limit=limit, newest=newest)
         shown = await self._entries(running, rows)
         self._mark_shown(running, rows)
         return shown

@@ -58,8 +58,13 @@ class TalkingInterface(Protocol):
         """
         ...
 
-    async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[EntryView]:
-        """Return at most `limit` entries with a position above `after`, oldest first."""
+    async def read(
+        self, circle: str, *, after: int = 0, limit: int, newest: bool = False
+    ) -> Sequence[EntryView]:
+        """Return at most `limit` entries with a position above `after`, oldest first.
+
+        Where there are more, `newest` decides which end is kept.
+        """
         ...
 
     def follow(self, circle: str, *, after: int) -> AsyncGenerator[EntryView, None]:

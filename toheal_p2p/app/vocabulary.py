@@ -40,6 +40,11 @@ MeetingState = Literal["closed", "searching", "met", "silent", "no_network"]
 
 RelayState = Literal["connected", "trying", "unreachable"]
 
+RelayUse = Literal["reading", "leaving", "allowed", "named"]
+"""What a circle does at a relay. `reading`: the others write to us there; `leaving`: we read what some
+still write there; `allowed`: we write there to those who read there; `named`: some read there, and
+we do not contact it."""
+
 EntryKind = Literal[
     "text",
     "request",
@@ -96,6 +101,7 @@ CheckCode = Literal[
     "relay_no_answer",
     "relay_wrong_fingerprint",
     "relay_full",
+    "relay_not_allowed",
     "relay_proxy_unreachable",
     "relay_proxy_refused",
     "udp_works",
@@ -120,6 +126,7 @@ ProgressCode = Literal[
     "fetching_invitation",
     "waiting_for_member",
     "opening_link",
+    "relay_not_allowed",
     "through_proxy",
 ]
 """What is being tried just now. Each has a sentence `progress.<code>`."""
@@ -145,6 +152,7 @@ ROLES: Final[tuple[Role, ...]] = get_args(Role)
 DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = get_args(DeliveryState)
 LINK_KINDS: Final[tuple[LinkKind, ...]] = get_args(LinkKind)
 MEETING_STATES: Final[tuple[MeetingState, ...]] = get_args(MeetingState)
+RELAY_USES: Final[tuple[RelayUse, ...]] = get_args(RelayUse)
 RELAY_STATES: Final[tuple[RelayState, ...]] = get_args(RelayState)
 ACT_KINDS: Final[tuple[ActKind, ...]] = get_args(ActKind)
 ACT_STATES: Final[tuple[ActState, ...]] = get_args(ActState)

@@ -73,6 +73,21 @@ def relay_line(words: Words, relay: Item) -> str:
     return f"{line}\n    {reason}\n    {again}"
 
 
+def circle_relay_line(words: Words, relay: Item) -> str:
+    """Return one relay of a circle: what it is for, who reads there, and what is wrong with it."""
+    use: str = words.word("relay_use", relay["use"])
+    if relay["state"] is not None:
+        use += words.text("line.comma") + words.word("relay_state", relay["state"])
+    lines: list[str] = [words.text("line.relay", address=relay["address"], state=Own(use))]
+    if relay["readers"]:
+        names = words.text("line.comma").join(relay["readers"])
+        lines.append("    " + words.text("line.relay_readers", names=names))
+    if relay["reason"] is not None:
+        reason = words.text(f"refused.{relay['reason']}", address=relay["address"])
+        lines.append("    " + reason)
+    return "\n".join(lines)
+
+
 def entry_lines(words: Words, entry: Item) -> Iterator[str]:
     """Give one entry: a line with its author and notes, then the text, indented."""
     at, author = clock_time(entry["sent_at"], words), entry["author_name"]
@@ -186,6 +201,9 @@ def meeting_line(words: Words, meeting: Item) -> str:
     if meeting["met"]:
         names = words.text("line.comma").join(meeting["met"])
         lines.append("    " + words.text("line.meeting_met", names=names))
+    if meeting["room_until"]:
+        until = clock_time(meeting["room_until"], words)
+        lines.append("    " + words.text("line.meeting_room", until=until))
     return "\n".join(lines)
 
 

@@ -19,6 +19,7 @@ from toheal_protocol.machines import (
     governing,
     lan,
     linking,
+    moving,
     reset,
     routes,
     seats,
@@ -99,6 +100,12 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             reset.ask_reset(draft, member)
         case happened.DirectChosen(member, is_allowed):
             consent.choose_direct(draft, member, is_allowed=is_allowed)
+        case happened.RelayAdded(relay):
+            moving.add_relay(draft, relay)
+        case happened.RelayDropped(relay):
+            moving.drop_relay(draft, relay)
+        case happened.RelayAllowed(relay):
+            moving.allow_relay(draft, relay)
         case happened.NetworkChanged():
             linking.take_network_changed(draft)
         case happened.MailArrived(relay, mail):
@@ -130,6 +137,8 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             linking.take_closed(draft, member, attempt)
         case happened.LanMet(member, wire):
             lan.take_met(draft, member, wire)
+        case happened.LanKnocked(invitation, wire, frames):
+            lan.take_knocked(draft, invitation, wire, frames)
         case happened.LanArrived(member, frames):
             lan.take_frames(draft, member, frames)
         case happened.LanParted(member, wire):
@@ -142,6 +151,7 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
 
 def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
     routes.find_relay(draft, relay, boot)
+    moving.follow_all(draft)
     for invitation in draft.cold.invitations:
         if seats.keeps_mailbox(invitation, draft.wall_now) and invitation.relay == relay:
             deposit_invitation(draft, invitation)

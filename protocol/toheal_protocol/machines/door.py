@@ -29,7 +29,7 @@ from toheal_protocol.identity import (
     encode_card,
 )
 from toheal_protocol.machines import calls, seats
-from toheal_protocol.machines.addressing import draw_mailboxes
+from toheal_protocol.machines.addressing import MAX_RELAYS, draw_mailboxes
 from toheal_protocol.machines.cards import fresh_prekey
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
@@ -161,7 +161,8 @@ def knock_at(
         role=Role.FACILITATOR,
         since=wall_now,
     )
-    relays = (link.relay, *(relay for relay in content.relays if relay != link.relay))
+    first = () if link.relay is None else (link.relay,)
+    relays = (*first, *(relay for relay in content.relays if relay not in first))
     cold = Cold(
         id=content.circle_id,
         stage=Stage.KNOCKING,
@@ -171,7 +172,8 @@ def knock_at(
         my_name=my_name,
         my_role=Role.MEMBER,
         charter=content.charter,
-        relays=relays,
+        relays=relays[:MAX_RELAYS],
+        allowed=relays[MAX_RELAYS:],
         is_direct=foundation.is_direct,
         operations=(content.create_operation,),
         texts={charter_hash(content.charter): content.charter},

@@ -24,6 +24,9 @@ from toheal_protocol.machines.route_effects import (
     LinkWay as LinkWay,
 )
 from toheal_protocol.machines.route_effects import (
+    NameLan as NameLan,
+)
+from toheal_protocol.machines.route_effects import (
     PrepareLink as PrepareLink,
 )
 from toheal_protocol.machines.route_effects import (
@@ -41,30 +44,14 @@ from toheal_protocol.machines.route_effects import (
 from toheal_protocol.machines.route_effects import (
     WatchedMailbox as WatchedMailbox,
 )
-from toheal_protocol.machines.talk_events import (
-    DisappearChosen as DisappearChosen,
-)
-from toheal_protocol.machines.talk_events import (
-    Edited as Edited,
-)
-from toheal_protocol.machines.talk_events import (
-    HelpAsked as HelpAsked,
-)
-from toheal_protocol.machines.talk_events import (
-    Retracted as Retracted,
-)
-from toheal_protocol.machines.talk_events import (
-    ShareAnswered as ShareAnswered,
-)
-from toheal_protocol.machines.talk_events import (
-    ShareRequested as ShareRequested,
-)
-from toheal_protocol.machines.talk_events import (
-    ShareTakenBack as ShareTakenBack,
-)
-from toheal_protocol.machines.talk_events import (
-    Submitted as Submitted,
-)
+from toheal_protocol.machines.talk_events import DisappearChosen as DisappearChosen
+from toheal_protocol.machines.talk_events import Edited as Edited
+from toheal_protocol.machines.talk_events import HelpAsked as HelpAsked
+from toheal_protocol.machines.talk_events import Retracted as Retracted
+from toheal_protocol.machines.talk_events import ShareAnswered as ShareAnswered
+from toheal_protocol.machines.talk_events import ShareRequested as ShareRequested
+from toheal_protocol.machines.talk_events import ShareTakenBack as ShareTakenBack
+from toheal_protocol.machines.talk_events import Submitted as Submitted
 from toheal_protocol.machines.talk_events import TalkEvent as TalkEvent
 from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
@@ -88,7 +75,7 @@ class Invited:
     """The person offers a seat."""
 
     lifetime: int
-    relay: RelayAddress
+    relay: RelayAddress | None
 
 
 @frozen
@@ -145,6 +132,27 @@ class DirectChosen:
 
     member: MemberId
     is_allowed: bool
+
+
+@frozen
+class RelayAdded:
+    """The person wants to read at one relay more."""
+
+    relay: RelayAddress
+
+
+@frozen
+class RelayDropped:
+    """The person wants to read at a relay no more, or to deposit there no more."""
+
+    relay: RelayAddress
+
+
+@frozen
+class RelayAllowed:
+    """The person lets us deposit at a relay that others read at."""
+
+    relay: RelayAddress
 
 
 @frozen
@@ -284,6 +292,18 @@ class LanMet:
 
 
 @frozen
+class LanKnocked:
+    """Somebody in the room, at the other end of a wire that leads to nobody yet, says something.
+
+    They hold the link of this invitation, and have proved that.
+    """
+
+    invitation: bytes
+    wire: int
+    frames: tuple[bytes, ...] = field(repr=False)
+
+
+@frozen
 class LanArrived:
     """A wire brought frames."""
 
@@ -316,6 +336,9 @@ Event = (
     | Left
     | ResetAsked
     | DirectChosen
+    | RelayAdded
+    | RelayDropped
+    | RelayAllowed
     | NetworkChanged
     | MailArrived
     | FramesArrived
@@ -331,6 +354,7 @@ Event = (
     | LinkAging
     | LinkClosed
     | LanMet
+    | LanKnocked
     | LanArrived
     | LanParted
     | Woke
@@ -404,6 +428,7 @@ Effect = (
     | CloseLink
     | ProbeLink
     | CloseLan
+    | NameLan
     | WakeAt
     | Show
     | Tell

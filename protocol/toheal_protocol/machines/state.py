@@ -105,6 +105,15 @@ class Listening:
     prekey_id: int
 
 
+@frozen
+class Move:
+    """Where one of a pair said it reads from now on, and whether the other deposits there."""
+
+    serial: int
+    relays: tuple[RelayAddress, ...]
+    is_followed: bool = False
+
+
 @frozen(slots=False)
 class Peer:
     """One peer of this circle: what changes seldom.
@@ -128,6 +137,7 @@ class Peer:
         returns: from where on their words know that such an act is over; kept for the case that it
             is void now and stands again later.
         gone_at: when we learned that they are not in any more; 0: they are.
+        our_move, their_move: where each of us said last that it reads; None: as the grants say.
     """
 
     keys: PersonaKeys
@@ -156,6 +166,8 @@ class Peer:
     silences: tuple[Silenced, ...] = ()
     returns: tuple[Return, ...] = ()
     gone_at: WallTime = WallTime(0)
+    our_move: Move | None = None
+    their_move: Move | None = None
 
 
 class Seat(StrEnum):
@@ -173,7 +185,8 @@ class Invitation:
 
     id: bytes
     secret: bytes = field(repr=False)
-    relay: RelayAddress
+    relay: RelayAddress | None
+    """Where it lies; None: at no relay, it is handed over in the room."""
     expires: WallTime
     prekey_id: int
     digest: bytes
@@ -190,6 +203,8 @@ class Cold:
         operations: the membership operations in the order in which they came.
         texts: what operations name by a hash: reasons and charters.
         welcome: the welcome that waits for operations it names, as it came.
+        relays: where we read.
+        allowed: where we deposit for others beside that.
         shares: what was asked to be shown outside, by us and of us.
         disappear: seconds for which what we say stays with its readers; 0: for ever.
     """
@@ -204,6 +219,7 @@ class Cold:
     charter: str = field(repr=False)
     relays: tuple[RelayAddress, ...]
     is_direct: bool
+    allowed: tuple[RelayAddress, ...] = ()
     operations: tuple[bytes, ...] = field(default=(), repr=False)
     texts: Mapping[bytes, str] = field(factory=dict, repr=False)
     welcome: bytes = field(default=b"", repr=False)

@@ -25,6 +25,9 @@ from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, t
 from toheal_protocol.messages.heads import Head as Head
 from toheal_protocol.messages.heads import encode_heads, take_heads
 from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
+from toheal_protocol.messages.moved import Followed as Followed
+from toheal_protocol.messages.moved import Moved as Moved
+from toheal_protocol.messages.moved import encode_moved, take_moved
 from toheal_protocol.messages.share_notes import (
     ShareAnswer,
     ShareAsk,
@@ -218,6 +221,8 @@ Lasting = (
     | DirectChoice
     | Carried
     | Wanted
+    | Moved
+    | Followed
     | ShareNote
 )
 """Notes that are repeated until they are acknowledged."""
@@ -241,6 +246,8 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     DirectChoice: 23,
     Carried: 24,
     Wanted: 25,
+    Moved: 44,
+    Followed: 45,
     ShareAsk: 36,
     ShareAnswer: 37,
     ShareWithdrawn: 38,
@@ -317,6 +324,10 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return u8(audience) + u32(seq) + mid
         case DirectChoice(is_allowed, serial):
             return u8(is_allowed) + u32(serial)
+        case Moved():
+            return encode_moved(note)
+        case Followed(serial):
+            return u32(serial)
         case ShareAsk() | ShareAnswer() | ShareWithdrawn():
             return encode_share(note)
         case _:
@@ -417,6 +428,8 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     23: lambda reader: DirectChoice(_flag(reader.u8()), reader.u32()),
     24: _take_carried,
     25: lambda reader: Wanted(_take_ids(reader)),
+    44: take_moved,
+    45: lambda reader: Followed(reader.u32()),
     36: take_ask,
     37: take_answer,
     38: take_withdrawn,

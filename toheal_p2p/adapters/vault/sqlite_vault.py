@@ -9,8 +9,8 @@ Spec: docs/vault.md, sections 3 to 5.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -197,9 +197,12 @@ class SqliteVault:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        async with self._in_turn():
+        await self._take_turn()
+        try:
             self._require_open()
             return await self._store.run(call, *args, **kwargs)
+        finally:
+            self._turn.release()
 
     async def _write(
         self,
@@ -208,7 +211,8 @@ class SqliteVault:
         **kwargs: P.kwargs,
     ) -> None:
         with trio.CancelScope(shield=True):
-            async with self._in_turn():
+            await self._take_turn()
+            try:
                 self._require_whole()
                 try:
                     await self._store.run(call, *args, **kwargs)
@@ -216,18 +220,15 @@ class SqliteVault:
                     # After a failed fsync nobody knows what is on the disk: only a new start does.
                     self._is_broken = True
                     raise
+            finally:
+                self._turn.release()
 
-    @asynccontextmanager
-    async def _in_turn(self) -> AsyncIterator[None]:
-        """Hold the lock. Where nobody has it, without a pass of the scheduler: the call waits anyway."""
+    async def _take_turn(self) -> None:
+        """Take the lock. Where nobody has it, without a pass of the scheduler: the call waits anyway."""
         try:
             self._turn.acquire_nowait()
         except trio.WouldBlock:
             await self._turn.acquire()
-        try:
-            yield
-        finally:
-            self._turn.release()
 
     async def _move(self, fresh: Unlocked, keyring: Keyring) -> None:
         store = await self._copy(fresh)

@@ -9,13 +9,20 @@ import click
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES
 from toheal_p2p.cli.files import read_text_file
-from toheal_p2p.cli.parsing import Group, argument, json_option, word
-from toheal_p2p.cli.showing import circle_line, member_line
+from toheal_p2p.cli.parsing import Group, UsageProblem, argument, json_option, word
+from toheal_p2p.cli.showing import circle_line, circle_relay_line, member_line
 from toheal_p2p.cli.terminal import Terminal
 from toheal_p2p.locale.charter import default_charter
 
 MAX_CHARTER_SIZE: Final = 4096
 """Bytes of a charter, so that an invitation keeps its size (a test compares with the core's)."""
+
+
+_NOTES: Final = {
+    "add": "note.relay_add",
+    "remove": "note.relay_remove",
+    "allow": "note.relay_allow",
+}
 
 
 @click.group(cls=Group, help="help.circle")
@@ -103,6 +110,32 @@ def leave(terminal: Terminal, circle: str) -> None:
     """Leave without being asked why."""
     terminal.order("circle_leave", stage="progress.waiting", circle=circle)
     terminal.tell("done.left", circle=circle)
+
+
+@circle.command("relays", help="help.circle_relays")
+@argument("circle_", metavar="CIRCLE")
+@click.argument("change", required=False, type=click.Choice(("add", "remove", "allow")))
+@click.argument("address", metavar="[ADDR]", required=False)
+@json_option
+@click.pass_obj
+def relays(
+    terminal: Terminal, circle_: str, change: str | None, address: str | None, as_json: bool
+) -> None:
+    """Print where this circle is read and written, changed or not."""
+    if (change is None) != (address is None):
+        raise UsageProblem("usage.relay_change")
+    if change is None:
+        found = terminal.ask_app("circle_relays", stage="progress.waiting", circle=circle_)
+    else:
+        found = terminal.ask_app(
+            "circle_relay",
+            stage="progress.waiting",
+            circle=circle_,
+            address=address,
+            change=change,
+        )
+        terminal.note(terminal.words.text(_NOTES[change]))
+    terminal.show_all(found, circle_relay_line, as_json=as_json, empty="empty.circle_relays")
 
 
 def _charter_in(path: str) -> str:

@@ -47,6 +47,8 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "circle_disappear": circles.CircleDisappear,
     "circle_leave": circles.CircleLeave,
     "circle_seen": circles.CircleSeen,
+    "circle_relays": circles.CircleRelays,
+    "circle_relay": circles.CircleRelay,
     "circle_acts": governance.CircleActs,
     "circle_remove": governance.CircleRemove,
     "circle_role": governance.CircleRole,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -77,6 +77,31 @@ class CircleLeave(Request, frozen=True):
     async def carry_out(self, app: AppInterface, give: Give) -> None:
         """Give nothing."""
         await app.circle_leave(self.circle)
+
+
+class CircleRelays(Request, frozen=True):
+    """`toheal circle relays`."""
+
+    circle: Word
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give every relay of the circle."""
+        for relay in await app.circle_relays(self.circle):
+            await give(relay)
+
+
+class CircleRelay(Request, frozen=True):
+    """`toheal circle relays` with a change."""
+
+    circle: Word
+    address: Word
+    change: Literal["add", "remove", "allow"]
+    changes: ClassVar[bool] = True
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give every relay of the circle, as it is afterwards."""
+        for relay in await app.circle_relay(self.circle, self.address, change=self.change):
+            await give(relay)
 
 
 class CircleSeen(Request, frozen=True):
