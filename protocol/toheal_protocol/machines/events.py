@@ -53,30 +53,14 @@ from toheal_protocol.machines.route_effects import (
 from toheal_protocol.machines.route_effects import (
     WatchedMailbox as WatchedMailbox,
 )
-from toheal_protocol.machines.talk_events import (
-    DisappearChosen as DisappearChosen,
-)
-from toheal_protocol.machines.talk_events import (
-    Edited as Edited,
-)
-from toheal_protocol.machines.talk_events import (
-    HelpAsked as HelpAsked,
-)
-from toheal_protocol.machines.talk_events import (
-    Retracted as Retracted,
-)
-from toheal_protocol.machines.talk_events import (
-    ShareAnswered as ShareAnswered,
-)
-from toheal_protocol.machines.talk_events import (
-    ShareRequested as ShareRequested,
-)
-from toheal_protocol.machines.talk_events import (
-    ShareTakenBack as ShareTakenBack,
-)
-from toheal_protocol.machines.talk_events import (
-    Submitted as Submitted,
-)
+from toheal_protocol.machines.talk_events import DisappearChosen as DisappearChosen
+from toheal_protocol.machines.talk_events import Edited as Edited
+from toheal_protocol.machines.talk_events import HelpAsked as HelpAsked
+from toheal_protocol.machines.talk_events import Retracted as Retracted
+from toheal_protocol.machines.talk_events import ShareAnswered as ShareAnswered
+from toheal_protocol.machines.talk_events import ShareRequested as ShareRequested
+from toheal_protocol.machines.talk_events import ShareTakenBack as ShareTakenBack
+from toheal_protocol.machines.talk_events import Submitted as Submitted
 from toheal_protocol.machines.talk_events import TalkEvent as TalkEvent
 from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
