@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from toheal_p2p.app.interface import ActView
+from toheal_p2p.app.interface import ActView, CharterView, PolicyView
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import ActReason, Role
 
@@ -58,6 +58,15 @@ EVERY_ACT: tuple[ActView, ...] = (
 )
 
 
+CHARTER = CharterView(
+    id="ef" * 32,
+    text="One line.\nAnother \x1b[31mline.",
+    mine=False,
+    accepted=("Sam",),
+    open=("Ev\x1b]il",),
+)
+
+
 class FakeGovernance:
     """The part of the fake that is about members."""
 
@@ -87,6 +96,28 @@ class FakeGovernance:
         if not WAITING.id.startswith(act):
             raise Refused("no_such_act", name=act)
         return evolve(WAITING, state="stands")
+
+    async def circle_charter(self, circle: str) -> CharterView:
+        await self._find(circle)
+        return CHARTER
+
+    async def circle_charter_set(self, circle: str, text: str) -> ActView:
+        await self._find(circle)
+        return evolve(DONE, kind="charter", text=text, state="waits", facilitators=2, members=3)
+
+    async def circle_accept(self, circle: str, charter: str) -> CharterView:
+        await self._find(circle)
+        if charter != CHARTER.id:
+            raise Refused("charter_changed_again")
+        return evolve(CHARTER, mine=True, accepted=("Sam", "Ev\x1b]il"), open=())
+
+    async def circle_policy(self, circle: str) -> PolicyView:
+        await self._find(circle)
+        return PolicyView(direct=False)
+
+    async def circle_policy_set(self, circle: str, *, direct: bool) -> ActView:
+        await self._find(circle)
+        return evolve(DONE, kind="policy", direct=direct, state="waits", members=4)
 
     async def circle_readmit(self, circle: str, who: str) -> None:
         await self._find(circle)

@@ -18,7 +18,6 @@ from toheal_p2p.adapters.interfaces import interface_kinds
 from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
 from toheal_p2p.app.doctor import Patient, examine
-from toheal_p2p.app.governance import Governance
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.names import find, find_message
@@ -34,6 +33,7 @@ from toheal_p2p.app.profile import (
 )
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.relays import RelayPair, make_pairs
+from toheal_p2p.app.rules import Rules
 from toheal_p2p.app.running import (
     RunningCircle,
     begin_anew,
@@ -88,7 +88,7 @@ SEARCH_MOST: Final = 200
 
 
 @define(eq=False)
-class Application(Paths, Governance):
+class Application(Paths, Rules):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:

@@ -66,7 +66,7 @@ class Governance:
         """Sign that somebody is to have a role."""
         running = require_active(self._find(circle))
         member = _member(running.service.circle.cold, who)
-        if _now(running).members.get(member) == role:
+        if now_in(running).members.get(member) == role:
             raise Refused("role_already")
         change = RoleChange(member, MemberRole(role), 0, _why(reason, text))
         return await self._sign(running, change, text)
@@ -97,18 +97,16 @@ class Governance:
         await self._decide(running, machine.Readmitted(member))
 
     async def _sign(self, running: RunningCircle, act: Act, text: str) -> views.ActView:
-        if len(text.encode(errors="replace")) > MAX_REASON_SIZE:
-            raise Refused("text_too_long", limit=MAX_REASON_SIZE)
-        before = {one.id for one in _now(running).outcomes}
+        before = {one.id for one in now_in(running).outcomes}
         await self._decide(running, machine.Acted(act, text))
-        made = [one for one in _now(running).outcomes if one.id not in before]
+        made = [one for one in now_in(running).outcomes if one.id not in before]
         ours = [one for one in made if one.author == _our_id(running)]
         if not ours:
             raise Refused("act_not_ours")
         return self._shown(running, ours[-1].id)
 
     def _shown(self, running: RunningCircle, operation: OperationId) -> views.ActView:
-        outcome = _now(running).outcome(operation)
+        outcome = now_in(running).outcome(operation)
         assert outcome is not None  # it was just found, and nothing takes an operation away
         return act_view(running.service.circle.cold, outcome)
 
@@ -126,10 +124,13 @@ _CATEGORIES: Final[dict[ActReason, ReasonCategory]] = {
 
 
 def _why(reason: ActReason, text: str) -> Reason:
+    if len(text.encode(errors="replace")) > MAX_REASON_SIZE:
+        raise Refused("text_too_long", limit=MAX_REASON_SIZE)
     return Reason(_CATEGORIES[reason], text_hash(text))
 
 
-def _now(running: RunningCircle) -> Membership:
+def now_in(running: RunningCircle) -> Membership:
+    """Return what the operations of a circle come to now."""
     cold = running.service.circle.cold
     return membership_of(cold.id, cold.operations)
 

@@ -23,6 +23,9 @@ from toheal_p2p.app.act_view import ActView as ActView
 from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterface
 from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
 from toheal_p2p.app.refusals import Fact, RefusalCode
+from toheal_p2p.app.rules_interface import CharterView as CharterView
+from toheal_p2p.app.rules_interface import PolicyView as PolicyView
+from toheal_p2p.app.rules_interface import RulesInterface
 from toheal_p2p.app.settings_interface import SettingsInterface
 from toheal_p2p.app.spoken_interface import SpokenInterface
 from toheal_p2p.app.vocabulary import (
@@ -48,6 +51,8 @@ class CircleView:
     members: int
     relays: tuple[str, ...] = field(repr=False)
     direct: bool
+    charter_accepted: bool = True
+    """Whether we have said yes to the charter in force; until then we read and do not write."""
 
 
 @frozen
@@ -55,6 +60,7 @@ class MemberView:
     """One member of a circle.
 
     `fork_seen`: two copies of this member were at work, and nobody has confirmed to have seen it.
+    `charter_accepted`: has said yes to the charter in force.
     """
 
     id: str
@@ -62,6 +68,7 @@ class MemberView:
     role: Role
     is_me: bool
     fork_seen: bool
+    charter_accepted: bool = True
 
 
 @frozen
@@ -192,7 +199,7 @@ class CheckView:
     facts: Mapping[str, Fact] = field(factory=dict, repr=False)
 
 
-class AppInterface(Protocol):
+class AppInterface(RulesInterface, Protocol):
     """One opened profile."""
 
     @property

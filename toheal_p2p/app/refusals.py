@@ -60,6 +60,11 @@ RefusalCode = Literal[
     "act_not_ours",
     "act_on_oneself",
     "role_already",
+    "policy_already",
+    "charter_already",
+    "charter_to_accept",
+    "charter_changed_again",
+    "charter_not_here",
     # invitations
     "invitation_foreign",
     "invitation_malformed",

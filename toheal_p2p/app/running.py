@@ -19,6 +19,7 @@ from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_protocol.machines import events as machine
+from toheal_protocol.machines.charters import is_asked
 from toheal_protocol.machines.records import PutSetting
 from toheal_protocol.machines.state import Cold, Invitation, Seat, Stage, Standing
 from toheal_protocol.model import MAX_MEMBERS, CircleId, MemberId, Role, WallTime
@@ -120,9 +121,11 @@ def require_active(running: RunningCircle) -> RunningCircle:
 
 
 def require_voice(running: RunningCircle) -> RunningCircle:
-    """Return a circle we are in and may write to."""
+    """Return a circle we are in, may write to, and whose charter we said yes to."""
     if require_active(running).service.circle.cold.my_role is Role.LISTENER:
         raise Refused("listens_only")
+    if is_asked(running.service.circle.cold):
+        raise Refused("charter_to_accept")
     return running
 
 

@@ -14,6 +14,7 @@ from toheal_p2p.app.vocabulary import (
     Role,
 )
 from toheal_p2p.ports.vault import DeliveryRow, EntryRow
+from toheal_protocol.machines.charters import is_asked
 from toheal_protocol.machines.door import is_direct
 from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.state import Cold, Invitation, Stage, Standing
@@ -32,6 +33,7 @@ from toheal_protocol.messages.acts import (
     RoleChange,
     Second,
 )
+from toheal_protocol.messages.announcement import named_text
 from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import MemberId, OperationId
 from toheal_protocol.model import Role as MemberRole
@@ -83,6 +85,7 @@ def circle_view(cold: Cold) -> views.CircleView:
         members=1 + len(others(cold)),
         relays=tuple(str(relay) for relay in cold.relays),
         direct=cold.is_direct,
+        charter_accepted=not is_asked(cold),
     )
 
 
@@ -99,19 +102,18 @@ def member_views(cold: Cold, *, forked: Set[MemberId]) -> tuple[views.MemberView
         forked: of whom two copies were seen, ourselves perhaps among them.
     """
     our_id = cold.persona.keys.member_id
-    me = views.MemberView(our_id.hex(), cold.my_name, _ROLES[cold.my_role], True, our_id in forked)
-    return (
-        me,
-        *(
-            views.MemberView(
-                member.hex(),
-                cold.peers[member].name,
-                _ROLES[cold.peers[member].role],
-                False,
-                member in forked,
-            )
-            for member in others(cold)
-        ),
+    accepted = membership_of(cold.id, cold.operations).accepted
+    roles = {our_id: cold.my_role, **{member: cold.peers[member].role for member in others(cold)}}
+    return tuple(
+        views.MemberView(
+            id=member.hex(),
+            name=name_of(cold, member),
+            role=_ROLES[role],
+            is_me=member == our_id,
+            fork_seen=member in forked,
+            charter_accepted=member in accepted or cold.stage is Stage.KNOCKING,
+        )
+        for member, role in roles.items()
     )
 
 
@@ -205,7 +207,7 @@ def act_view(cold: Cold, outcome: Outcome) -> views.ActView:
         role=role,
         direct=direct,
         reason=None if reason is None else _REASONS[reason.category],
-        text="" if reason is None else cold.texts.get(reason.text_hash, ""),
+        text=cold.texts.get(named_text(outcome.act), ""),
         state=_ACT_STATES[outcome.standing],
         supporters=tuple(name_of(cold, member) for member in supporters),
         waiting_for=tuple(name_of(cold, m) for m in outcome.may_support) if waits else (),

@@ -23,6 +23,7 @@ from toheal_p2p.cli.commands import (
     paths,
     profile,
     relays,
+    rules,
     settings,
     talk,
 )
@@ -107,6 +108,7 @@ for _command in (
     *profile.FIRST_COMMANDS,
     *circles.COMMANDS,
     *governance.COMMANDS,
+    *rules.COMMANDS,
     *doors.COMMANDS,
     *talk.COMMANDS,
     *paths.COMMANDS,

@@ -17,7 +17,7 @@ from toheal_p2p.locale.shown import FIRST_STRONG_ISOLATE, POP_ISOLATE, Own, plai
 
 def circle_line(words: Words, circle: Item) -> str:
     """Return one circle."""
-    return words.text(
+    line = words.text(
         "line.circle",
         id=short(circle["id"]),
         name=circle["name"],
@@ -25,6 +25,7 @@ def circle_line(words: Words, circle: Item) -> str:
         state=words.word("circle_state", circle["state"]),
         members=words.count("count.members", circle["members"]),
     )
+    return line if circle["charter_accepted"] else f"{line}\n    {words.text('line.charter_asks')}"
 
 
 def member_line(words: Words, member: Item) -> str:
@@ -34,6 +35,8 @@ def member_line(words: Words, member: Item) -> str:
         parts.append(words.text("line.me"))
     if member["fork_seen"]:
         parts.append(words.text("line.fork_seen"))
+    if not member["charter_accepted"]:
+        parts.append(words.text("line.charter_not_accepted"))
     about = Own(words.text("line.comma").join(parts))
     return words.text("line.member", id=short(member["id"]), name=member["name"], about=about)
 

@@ -31,6 +31,7 @@ from toheal_protocol.identity import (
 from toheal_protocol.machines import calls, seats
 from toheal_protocol.machines.addressing import draw_mailboxes
 from toheal_protocol.machines.cards import fresh_prekey
+from toheal_protocol.machines.charters import was_ever_ours
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.pair import owe_note
@@ -191,7 +192,7 @@ def take_knock(draft: Draft, member: MemberId, knock: Knock, *, name: str) -> No
     peer = draft.peer(member)
     if peer.standing is not Standing.AT_DOOR:
         return
-    if knock.charter_hash != charter_hash(draft.cold.charter):
+    if not was_ever_ours(draft, knock.charter_hash):
         raise MalformedFrame("a knock with another charter")
     said_yes = Addition(peer.keys, knock.charter_hash, knock.voucher)
     verify_voucher(said_yes, circle=draft.cold.id)

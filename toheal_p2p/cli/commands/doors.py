@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from toheal_p2p.app.refusals import Refused
+from toheal_p2p.cli.commands.circles import note_size
 from toheal_p2p.cli.commands.spoken import invite_aloud, look_up_aloud
 from toheal_p2p.cli.invitation_forms import (
     is_spoken,
@@ -162,6 +163,9 @@ def admit(terminal: Terminal, circle: str, who: str) -> None:
     """Let somebody in."""
     terminal.order("admit", stage="progress.waiting", circle=circle, who=who)
     terminal.tell("done.admitted", name=who)
+    note_size(
+        terminal, list(terminal.ask_app("circle_members", stage="progress.waiting", circle=circle))
+    )
 
 
 @click.command(cls=Command, help="help.decline")
