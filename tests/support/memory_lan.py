@@ -69,13 +69,15 @@ class MemoryHost:
     def segments(self) -> tuple[Segment, ...]:
         return (Segment("room0", 1, self.address, 24),) if self.is_here else ()
 
-    async def open(self, segment: Segment, names: Names) -> MemorySpot:
+    async def open(
+        self, segment: Segment, names: Names, *, heard: tuple[str, ...] = ()
+    ) -> MemorySpot:
         await trio.sleep(DELAY)
         if not self.is_here:
             raise LanFailed("gone")
         taken = {spot.port for spot in self.network.spots if spot.host is self}
         port = next(port for port in count(names.port) if port not in taken)
-        spot = MemorySpot(self, evolve(names, port=port))
+        spot = MemorySpot(self, evolve(names, port=port), heard)
         spot.announce()
         return spot
 
@@ -93,6 +95,8 @@ class MemorySpot:
 
     host: MemoryHost
     names: Names
+    heard: tuple[str, ...] = ()
+    """Labels that are listened for; who said them before this was opened is not told of."""
     has_heard_others: bool = False
     _heard: trio.MemorySendChannel[Appeared | Vanished] = field(init=False)
     _hearing: trio.MemoryReceiveChannel[Appeared | Vanished] = field(init=False)
@@ -119,12 +123,19 @@ class MemorySpot:
         for other in network.spots:
             if self._is_heard_by(other):
                 other.take(self, self.shown)
-                self.take(other, other.shown)
+                if other.names.label == self.names.label:
+                    self.take(other, other.shown)
+
+    def announce_again(self) -> None:
+        """Say it once more, as the real one does each minute."""
+        for other in self.host.network.spots:
+            if self._is_heard_by(other) and self.names.label in other.heard:
+                other.take(self, self.shown)
 
     def take(self, sender: MemorySpot, news: Appeared | Vanished) -> None:
         """Have it hear something of somebody's."""
         self.has_heard_others = self.has_heard_others or sender.host is not self.host
-        if sender.names.label == self.names.label:
+        if sender.names.label in (self.names.label, *self.heard):
             self.tell(news)
 
     def tell(self, news: Appeared | Vanished) -> None:
@@ -141,7 +152,10 @@ class MemorySpot:
 
     async def hear(self) -> Appeared | Vanished:
         try:
-            return await self._hearing.receive()
+            while True:
+                with trio.move_on_after(60):
+                    return await self._hearing.receive()
+                self.announce_again()
         except trio.EndOfChannel:
             raise LanFailed("closed") from None
 

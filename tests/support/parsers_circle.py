@@ -74,6 +74,7 @@ from toheal_protocol.messages.notes import (
     Here,
     Introduction,
     Knock,
+    LanSecret,
     Lasting,
     LinkAnswer,
     LinkOffer,
@@ -176,6 +177,7 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     DirectChoice(True, 3),
     Carried((encode_announcement(Announcement(CREATE)), encode_announcement(Announcement(ADD)))),
     Wanted((OperationId(b"o" * 32),)),
+    LanSecret(3, _ID, b"s" * 32, (b"m" * 8, b"n" * 8)),
 )
 """One of each kind; a test says that none is missing."""
 

@@ -47,7 +47,9 @@ class SocketLan:
         """Return the networks one could meet on just now."""
         return find_segments(include_loopback=self.include_loopback)
 
-    async def open(self, segment: Segment, names: Names) -> SocketSpot:
+    async def open(
+        self, segment: Segment, names: Names, *, heard: tuple[str, ...] = ()
+    ) -> SocketSpot:
         """Open a spot; see `ports.lan.Lan`."""
         from toheal_p2p.adapters.lan_zeroconf import Announcement  # 0.03 s, for those who meet
 
@@ -56,7 +58,7 @@ class SocketLan:
         except OSError as failure:
             raise LanFailed(failure.strerror or "no socket") from None
         port = int(listener.getsockname()[1])
-        announcement = Announcement(segment, names, port)
+        announcement = Announcement(segment, names, port, heard)
         try:
             await announcement.open()
         except BaseException:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import ifaddr
@@ -83,6 +83,30 @@ class _Ear(RecordUpdateListener):
         """Nothing to do: it keeps nothing."""
 
 
+class _Listener(RecordUpdateListener):
+    """Tells who announces one of some services by themselves: nothing is ever asked or said of these."""
+
+    def __init__(self, kinds: Iterable[str], tell: Callable[[Zeroconf, str, str], None]) -> None:
+        self._kinds = frozenset(kinds)
+        self._tell = tell
+        self._heard: list[tuple[Zeroconf, str, str]] = []
+
+    def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
+        """Note the pointers of one packet; what they point to is remembered after it."""
+        for update in records:
+            one = update.new
+            kind, alias = one.name.lower(), getattr(one, "alias", None)  # only pointers have one
+            is_new = alias is not None and kind in self._kinds and not one.is_expired(now)
+            if is_new and len(self._heard) < NEWS_MOST:
+                self._heard.append((zc, kind, str(alias)))
+
+    def async_update_records_complete(self) -> None:
+        """Tell of what the packet held."""
+        heard, self._heard = self._heard, []
+        for zc, kind, name in heard:
+            self._tell(zc, kind, name)
+
+
 @define(eq=False)
 class Announcement:
     """We are announced on one segment, and hear who else is under the same label, until closed."""
@@ -90,6 +114,7 @@ class Announcement:
     segment: Segment
     names: Names
     port: int
+    heard: tuple[str, ...] = ()
     news: trio.MemoryReceiveChannel[Appeared | Vanished] = field(init=False)
     _send: trio.MemorySendChannel[Appeared | Vanished] = field(init=False)
     _ear: _Ear = field(init=False)
@@ -127,6 +152,9 @@ class Announcement:
         self._zeroconf = AsyncZeroconf(zc=zeroconf)
         try:
             zeroconf.async_add_listener(self._ear, None)
+            if self.heard:
+                kinds = map(service_type, self.heard)
+                zeroconf.async_add_listener(_Listener(kinds, self._overhear), None)
             announcing = await zeroconf.async_register_service(
                 self._service(), cooperating_responders=True
             )
@@ -162,9 +190,13 @@ class Announcement:
         )
 
     async def _browse_again(self, zeroconf: Zeroconf) -> None:
-        """Ask again each minute; what is still remembered is told again as well."""
+        """Ask again each minute; what is still remembered is told again as well.
+
+        We are announced again too: who has a newer secret than ours listens for that, and never asks.
+        """
         while True:
             await asyncio.sleep(ASK_EVERY)
+            zeroconf.async_send(zeroconf.generate_service_broadcast(self._service(), None))
             if self._browser is not None:
                 await self._browser.async_cancel()
             self._browse(zeroconf)
@@ -178,6 +210,9 @@ class Announcement:
         if self._browser is not None:
             await self._browser.async_cancel()
         await zeroconf.async_close()
+
+    def _overhear(self, zeroconf: Zeroconf, kind: str, name: str) -> None:
+        self._changed(zeroconf, kind, name, ServiceStateChange.Added)
 
     def _changed(
         self, zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange
@@ -195,7 +230,9 @@ class Announcement:
     def _news_of(
         self, zeroconf: Zeroconf, kind: str, name: str, change: ServiceStateChange
     ) -> Appeared | Vanished | None:
-        instance = instance_of(name, self.names.label)
+        labels = (self.names.label, *self.heard)
+        found_in = (instance_of(name, label) for label in labels if service_type(label) == kind)
+        instance = next(filter(None, found_in), None)
         if instance is None:
             return None
         if change is ServiceStateChange.Removed:

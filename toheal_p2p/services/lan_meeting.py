@@ -25,7 +25,7 @@ from toheal_p2p.services.lan_channel import LanChannel
 from toheal_p2p.services.lan_doorstep import MOST_OF_ONE, Doorstep, recognise
 from toheal_p2p.services.lan_pace import Pace
 from toheal_protocol.crypto import Entropy
-from toheal_protocol.machines.lan_keys import circle_lan_secret, day_of, known_peers, service_label
+from toheal_protocol.machines.lan_keys import known_peers, labels_of
 from toheal_protocol.machines.lan_names import Names, draw_names
 from toheal_protocol.machines.lan_recognition import Recognised, Role
 from toheal_protocol.machines.state import Stage
@@ -93,7 +93,7 @@ class LanMeeting:
     _places: dict[Segment, _Place] = field(factory=dict, init=False)
     _found: dict[str, _Found] = field(factory=dict, init=False)
     _names: Names = field(init=False, repr=False)
-    _day: int = field(default=-1, init=False)
+    _labels: tuple[str, ...] = field(default=(), init=False)
     _heard_before: bool = field(default=False, init=False)
     _doorstep: Doorstep = field(factory=Doorstep, init=False)
     _pace: Pace = field(factory=Pace, init=False)
@@ -124,8 +124,9 @@ class LanMeeting:
             while not self._withdrawn.is_set():
                 if self.service.circle.cold.stage is not Stage.ACTIVE:
                     break
-                self._turn_day()
-                self._follow_segments(nursery)
+                self._follow_labels()
+                if self._labels:
+                    self._follow_segments(nursery)
                 with trio.move_on_after(LOOK_EVERY):
                     await self._withdrawn.wait()
             self._disappear()
@@ -137,14 +138,14 @@ class LanMeeting:
 
     # ---- where
 
-    def _turn_day(self) -> None:
-        """Take new names when the day turns; what is connected stays."""
-        day = day_of(self.wall_clock())
-        if day == self._day:
+    def _follow_labels(self) -> None:
+        """Take new names when the day turns or the secret changes; what is connected stays."""
+        labels = labels_of(self.service.circle.cold, wall_now=self.wall_clock())
+        if labels == self._labels:
             return
-        self._day = day
-        secret = circle_lan_secret(self.service.circle.cold.id)
-        self._names = draw_names(service_label(secret, day), self.entropy)
+        if labels[:1] != self._labels[:1]:
+            self._names = draw_names(labels[0], self.entropy)
+        self._labels = labels
         self._disappear()
 
     def _disappear(self) -> None:
@@ -181,7 +182,7 @@ class LanMeeting:
             place.is_begun, place.open = False, None
 
     async def _open(self, segment: Segment, place: _Place) -> None:
-        place.open = spot = await self.lan.open(segment, self._names)
+        place.open = spot = await self.lan.open(segment, self._names, heard=self._labels[1:])
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._hear, segment, spot)

@@ -42,7 +42,6 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/inv-reply-seal",
         "th1/inv-reply-token",
         "th1/inv-token",
-        "th1/lan-circle",
         "th1/lan-day",
         "th1/lan-pair",
         "th1/lan-seal",

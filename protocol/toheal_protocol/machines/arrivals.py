@@ -21,6 +21,7 @@ from toheal_protocol.machines import (
     cards,
     consent,
     door,
+    lan_secrets,
     linking,
     renewals,
     reset,
@@ -71,6 +72,7 @@ from toheal_protocol.messages.notes import (
     Here,
     Introduction,
     Knock,
+    LanSecret,
     LinkAnswer,
     LinkOffer,
     NewCard,
@@ -303,6 +305,8 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
             release_held(draft)
         case Wanted():
             take_wanted(draft, member, note)
+        case LanSecret():
+            lan_secrets.take_secret(draft, member, note)
         case Introduction():
             welcome.take_introduction(draft, member, note)
         case Declined():

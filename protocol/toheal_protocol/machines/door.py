@@ -34,6 +34,7 @@ from toheal_protocol.machines.cards import fresh_prekey
 from toheal_protocol.machines.charters import was_ever_ours
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
+from toheal_protocol.machines.lan_secrets import first_secret
 from toheal_protocol.machines.pair import owe_note
 from toheal_protocol.machines.state import (
     Circle,
@@ -116,6 +117,7 @@ def found_circle(
             is_direct=is_direct,
             operations=(encode_operation(create),),
             texts={charter_hash(charter): charter},
+            lan_secrets=(first_secret(persona.keys.member_id, entropy=entropy, wall_now=wall_now),),
         )
     )
 

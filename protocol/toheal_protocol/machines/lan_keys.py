@@ -13,12 +13,10 @@ from attrs import field, frozen
 from toheal_protocol.crypto import prf
 from toheal_protocol.machines.calls import MEET
 from toheal_protocol.machines.lan_names import LABEL_SIZE
+from toheal_protocol.machines.lan_secrets import heard, in_use
 from toheal_protocol.machines.state import Cold, Peer, Stage, Standing
-from toheal_protocol.model import CircleId, MemberId, WallTime
+from toheal_protocol.model import MemberId, WallTime
 from toheal_protocol.wire.codec import u32
-
-LanSecret = NewType("LanSecret", bytes)
-"""32 bytes that all members of a circle have."""
 
 PairKey = NewType("PairKey", bytes)
 """32 bytes that two members have."""
@@ -35,17 +33,25 @@ class KnownPeer:
     key: PairKey = field(repr=False)
 
 
-def circle_lan_secret(circle: CircleId) -> LanSecret:
-    """Derive what finds the members of a circle; it proves nothing about who is found."""
-    return LanSecret(prf(circle, "th1/lan-circle"))
-
-
 def day_of(wall_now: WallTime) -> int:
     """Return which day it is, in UTC, by the device's clock."""
     return min(max(wall_now, 0) // DAY, (1 << 32) - 1)
 
 
-def service_label(secret: LanSecret, day: int) -> str:
+def labels_of(cold: Cold, *, wall_now: WallTime) -> tuple[str, ...]:
+    """Return under which labels we are announced today, and after it those we only listen for.
+
+    Nothing where no secret has come yet.
+    """
+    used = in_use(cold)
+    if used is None:
+        return ()
+    day = day_of(wall_now)
+    secrets = (used, *heard(cold, wall_now=wall_now))
+    return tuple(service_label(one.value, day) for one in secrets)
+
+
+def service_label(secret: bytes, day: int) -> str:
     """Return the 14 characters under which a circle is announced on this day."""
     return b32encode(prf(secret, "th1/lan-day", u32(day)))[:LABEL_SIZE].decode().lower()
 

@@ -23,6 +23,7 @@ from toheal_protocol.crypto import SealKey, SigningSeed
 from toheal_protocol.envelope import Content, Parent
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
 from toheal_protocol.machines.events import LinkWay
+from toheal_protocol.machines.lan_kept import LanSecretKept
 from toheal_protocol.machines.silences import Return, Silenced
 from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import DirectChoice
@@ -202,6 +203,7 @@ class Cold:
     welcome: bytes = field(default=b"", repr=False)
     peers: Mapping[MemberId, Peer] = field(factory=dict)
     invitations: tuple[Invitation, ...] = ()
+    lan_secrets: tuple[LanSecretKept, ...] = ()
 
 
 @frozen

@@ -30,6 +30,7 @@ from toheal_protocol.machines.carrying import carry
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.governing import act, addition_of, can_return
+from toheal_protocol.machines.lan_secrets import hand_over
 from toheal_protocol.machines.ledgers import ledger_of, members, membership_of, roll_in, unknown
 from toheal_protocol.machines.membership import carry_over
 from toheal_protocol.machines.pair import owe_note
@@ -89,6 +90,7 @@ def _welcome(draft: Draft, member: MemberId, secrets: Mapping[MemberId, bytes]) 
     heads = tuple(
         Head(author, position.seq, position.mid) for author, position in draft.log.heads.items()
     )
+    hand_over(draft, member)
     owe_note(draft, member, Welcome(ledger.heads[:MAX_CARRIED], draft.cold.charter, heads))
     for other, secret in secrets.items():
         peer = draft.peer(other)

@@ -47,6 +47,12 @@ MAX_CARRIED: Final = 64
 MAX_CARRIED_SIZE: Final = 80_000
 """Bytes of the operations in one note: with what surrounds them they fit the largest bucket."""
 
+MAX_GONE: Final = 1024
+"""People who can be gone from a circle: as many as it has operations."""
+
+GONE_MARK_SIZE: Final = 8
+"""Bytes of an id that tell who is gone: no two members of a circle meet in them by chance."""
+
 ATTEMPT_SIZE: Final = 16
 """Bytes that name one attempt to open a link."""
 
@@ -199,6 +205,20 @@ class DirectChoice:
     serial: int
 
 
+@frozen
+class LanSecret:
+    """What finds us on a local network from now on: known to those who stay.
+
+    Attributes:
+        without: first bytes of the ids of who was gone, to its drawer's knowledge.
+    """
+
+    turn: int
+    drawer: MemberId
+    value: bytes = field(repr=False)
+    without: tuple[bytes, ...]
+
+
 Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink
 """Notes worth nothing later: `seq` 0."""
 
@@ -213,6 +233,7 @@ Lasting = (
     | DirectChoice
     | Carried
     | Wanted
+    | LanSecret
 )
 """Notes that are repeated until they are acknowledged."""
 
@@ -235,6 +256,7 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     DirectChoice: 23,
     Carried: 24,
     Wanted: 25,
+    LanSecret: 30,
 }
 
 
@@ -300,6 +322,8 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return u8(len(operations)) + b"".join(map(prefixed16, operations))
         case Wanted(wanted):
             return _encode_ids(wanted)
+        case LanSecret(turn, drawer, value, without):
+            return u32(turn) + drawer + value + u16(len(without)) + b"".join(without)
         case Introduction(known, is_yours_to_call):
             return u8(is_yours_to_call) + _encode_acquaintance(known)
         case NewCard(card):
@@ -387,6 +411,12 @@ def _take_introduction(reader: Reader) -> Introduction:
     return Introduction(_take_acquaintance(reader), is_yours_to_call)
 
 
+def _take_lan_secret(reader: Reader) -> LanSecret:
+    turn, drawer, value = reader.u32(), MemberId(reader.take(ID_SIZE)), reader.take(32)
+    count = _counted(reader.u16(), MAX_GONE)
+    return LanSecret(turn, drawer, value, tuple(reader.take(GONE_MARK_SIZE) for _ in range(count)))
+
+
 def _counted(count: int, most: int) -> int:
     if count > most:
         raise MalformedFrame("more parts than the limit")
@@ -416,4 +446,5 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     23: lambda reader: DirectChoice(_flag(reader.u8()), reader.u32()),
     24: _take_carried,
     25: lambda reader: Wanted(_take_ids(reader)),
+    30: _take_lan_secret,
 }
