@@ -57,3 +57,10 @@ def test_a_large_circle_and_a_lone_facilitator_are_told(capsys: pytest.CaptureFi
     note_size(terminal, [*people, {"role": "facilitator"}])
     told = capsys.readouterr().err
     assert "17 members" in told and "24" in told and "circle role" not in told
+
+
+def test_seats_are_listed_with_what_became_of_them(toheal: Toheal) -> None:
+    shown = toheal("invitations", "evening", "--all").out
+    assert "used" in shown and "il" in shown and "\x1b" not in shown
+    assert "At the door" in shown
+    assert toheal("invitations", "evening", "--all", "--json").values[1]["at_door"] == ["Guest"]

@@ -37,6 +37,7 @@ FAMILIES = {
     "relay_state": vocabulary.RELAY_STATES,
     "meeting_state": vocabulary.MEETING_STATES,
     "spoken_state": vocabulary.SPOKEN_STATES,
+    "seat_state": vocabulary.SEAT_STATES,
     "content_note": vocabulary.CONTENT_NOTES,
     "check": vocabulary.CHECK_CODES,
     "entry": vocabulary.ENTRY_KINDS,

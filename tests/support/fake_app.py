@@ -34,6 +34,7 @@ from toheal_p2p.app.interface import (
     MemberView,
     RelayView,
     Report,
+    SeatView,
     WaitingView,
 )
 from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
@@ -228,6 +229,13 @@ class FakeApp(FakeGovernance):
     async def invitations(self, circle: str) -> Sequence[InvitationView]:
         await self._find(circle)
         return [InvitationView(_id("seat"), LINK, NOW + 60)]
+
+    async def seats(self, circle: str) -> Sequence[SeatView]:
+        await self._find(circle)
+        return [
+            SeatView(_id("seat"), "used", NOW + 60, "Ev\x1b]il", ()),
+            SeatView(_id("other"), "open", NOW + 60, None, ("Guest",)),
+        ]
 
     async def withdraw_invitation(self, circle: str, invitation: str) -> None:
         await self._find(circle)

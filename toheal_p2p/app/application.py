@@ -18,6 +18,7 @@ from toheal_p2p.adapters.interfaces import interface_kinds
 from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
 from toheal_p2p.app.doctor import Patient, examine
+from toheal_p2p.app.doors import Doors
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.names import find, find_message
@@ -33,7 +34,6 @@ from toheal_p2p.app.profile import (
 )
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.relays import RelayPair, make_pairs
-from toheal_p2p.app.rules import Rules
 from toheal_p2p.app.running import (
     RunningCircle,
     begin_anew,
@@ -88,7 +88,7 @@ SEARCH_MOST: Final = 200
 
 
 @define(eq=False)
-class Application(Paths, Rules):
+class Application(Paths, Doors):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:
@@ -208,11 +208,6 @@ class Application(Paths, Rules):
         offered = map(showing.invitation_view, running.service.circle.cold.invitations)
         return next(view for view in offered if view.link == link)  # others may be asked for, too
 
-    async def invitations(self, circle: str) -> Sequence[views.InvitationView]:
-        """Return the seats on offer."""
-        cold = self._find(circle).service.circle.cold
-        return [showing.invitation_view(one) for one in open_seats(cold, self.wall_clock())]
-
     async def withdraw_invitation(self, circle: str, invitation: str) -> None:
         """Take an offered seat back, or a spoken code."""
         running = self._find(circle)
@@ -252,20 +247,6 @@ class Application(Paths, Rules):
             raise Refused("invitation_malformed") from None
         await self._begin(circle)
         return showing.circle_view(circle.cold)
-
-    async def waiting(self, circle: str) -> Sequence[views.WaitingView]:
-        """Return who stands at the door."""
-        return showing.waiting_views(self._find(circle).service.circle.cold)
-
-    async def admit(self, circle: str, who: str) -> None:
-        """Let somebody in."""
-        running = require_room(require_facilitated(self._find(circle)))
-        await self._decide(running, machine.Admitted(running.at_door(who)))
-
-    async def decline(self, circle: str, who: str) -> None:
-        """Keep the door closed to somebody."""
-        running = require_facilitated(self._find(circle))
-        await self._decide(running, machine.Refused(running.at_door(who)))
 
     # ---- relays
 

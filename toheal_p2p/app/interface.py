@@ -37,6 +37,7 @@ from toheal_p2p.app.vocabulary import (
     ProgressCode,
     RelayState,
     Role,
+    SeatState,
 )
 
 
@@ -78,6 +79,22 @@ class InvitationView:
     id: str
     link: str = field(repr=False)
     expires_at: int
+
+
+@frozen
+class SeatView:
+    """One seat that this device offered, whatever became of it. Nobody else sees it.
+
+    Attributes:
+        used_by: the name of who came in by it.
+        at_door: the names of who stands at the door with it.
+    """
+
+    id: str
+    state: SeatState
+    expires_at: int
+    used_by: str | None = field(repr=False)
+    at_door: tuple[str, ...] = field(repr=False)
 
 
 @frozen
@@ -298,6 +315,10 @@ class AppInterface(RulesInterface, Protocol):
 
     async def invitations(self, circle: str) -> Sequence[InvitationView]:
         """Return the seats that are offered and neither taken, expired nor withdrawn."""
+        ...
+
+    async def seats(self, circle: str) -> Sequence[SeatView]:
+        """Return every seat this device ever offered in the circle, and what became of it."""
         ...
 
     async def withdraw_invitation(self, circle: str, invitation: str) -> None:

@@ -49,6 +49,9 @@ SpokenState = Literal[
 ]
 """How a spoken code stands. `found`: somebody said the right words, and a seat is being made."""
 
+SeatState = Literal["open", "used", "withdrawn", "expired"]
+"""What became of an offered seat."""
+
 CheckCode = Literal[
     "vault_sound",
     "vault_put_back",
@@ -121,4 +124,5 @@ CONTENT_NOTES: Final[tuple[ContentNote, ...]] = get_args(ContentNote)
 PROGRESS_CODES: Final[tuple[ProgressCode, ...]] = get_args(ProgressCode)
 SETTING_NAMES: Final[tuple[SettingName, ...]] = get_args(SettingName)
 CHECK_CODES: Final[tuple[CheckCode, ...]] = get_args(CheckCode)
+SEAT_STATES: Final[tuple[SeatState, ...]] = get_args(SeatState)
 SPOKEN_STATES: Final[tuple[SpokenState, ...]] = get_args(SpokenState)

@@ -53,7 +53,19 @@ def invitation_line(words: Words, invitation: Item) -> str:
             state=words.word("spoken_state", invitation["state"]),
             tries=invitation["tries_left"],
         )
+    if "used_by" in invitation:
+        return _seat_line(words, invitation, until)
     return words.text("line.invitation", id=short(invitation["id"]), until=until)
+
+
+def _seat_line(words: Words, seat: Item, until: str) -> str:
+    state = words.word("seat_state", seat["state"])
+    lines = [words.text("line.seat", state=state, until=until, id=short(seat["id"]))]
+    if seat["used_by"] is not None:
+        lines.append("    " + words.text("line.seat_used_by", name=seat["used_by"]))
+    for name in seat["at_door"]:
+        lines.append("    " + words.text("line.seat_at_door", name=name))
+    return "\n".join(lines)
 
 
 def waiting_line(words: Words, person: Item) -> str:

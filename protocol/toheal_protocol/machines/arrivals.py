@@ -26,6 +26,7 @@ from toheal_protocol.machines import (
     renewals,
     reset,
     seats,
+    talks,
     welcome,
 )
 from toheal_protocol.machines.addressing import (
@@ -76,6 +77,10 @@ from toheal_protocol.messages.notes import (
     LinkAnswer,
     LinkOffer,
     NewCard,
+    TalkAgreed,
+    TalkAsk,
+    TalkLink,
+    TalkYes,
     Wanted,
     Welcome,
     YourHead,
@@ -305,6 +310,14 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
             release_held(draft)
         case Wanted():
             take_wanted(draft, member, note)
+        case TalkAsk():
+            talks.take_ask(draft, member, note)
+        case TalkYes(talk):
+            talks.take_yes(draft, member, talk)
+        case TalkAgreed(talk):
+            talks.take_agreed(draft, member, talk)
+        case TalkLink():
+            talks.take_link(draft, member, note)
         case LanSecret():
             lan_secrets.take_secret(draft, member, note)
         case Introduction():

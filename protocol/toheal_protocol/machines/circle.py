@@ -23,6 +23,8 @@ from toheal_protocol.machines import (
     reset,
     routes,
     seats,
+    talk_events,
+    talks,
     welcome,
 )
 from toheal_protocol.machines import events as happened
@@ -120,6 +122,16 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             lan.take_parted(draft, member, wire)
         case happened.Woke():
             ring(draft)
+        case (
+            talk_events.TalkAsked()
+            | talk_events.TalkIntroduced()
+            | talk_events.TalkAccepted()
+            | talk_events.TalkDeclined()
+            | talk_events.TalkOpened()
+            | talk_events.TalkJoined()
+            | talk_events.TalkCardSaid()
+        ):
+            talks.take_event(draft, event)
         case _:
             assert_never(event)
 

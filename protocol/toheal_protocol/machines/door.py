@@ -92,10 +92,17 @@ def found_circle(
     is_direct: bool,
     entropy: Entropy,
     wall_now: WallTime,
+    for_talk: bytes = b"",
 ) -> Circle:
-    """Found a circle of one. The names are already clean."""
+    """Found a circle of one. The names are already clean.
+
+    Args:
+        for_talk: id of the conversation of two it is for, if it is.
+    """
     persona = draw_persona(entropy)
-    foundation = Foundation(entropy.draw(32), persona.keys, is_direct, charter_hash(charter))
+    foundation = Foundation(
+        entropy.draw(32), persona.keys, is_direct, charter_hash(charter), bool(for_talk)
+    )
     create = sign_operation(
         OperationKind.CREATE,
         circle=NO_CIRCLE,
@@ -117,6 +124,7 @@ def found_circle(
             is_direct=is_direct,
             operations=(encode_operation(create),),
             texts={charter_hash(charter): charter},
+            for_talk=for_talk,
             lan_secrets=(first_secret(persona.keys.member_id, entropy=entropy, wall_now=wall_now),),
         )
     )
@@ -145,13 +153,19 @@ def knock_at(
     my_name: str,
     entropy: Entropy,
     wall_now: WallTime,
+    for_talk: bytes = b"",
 ) -> Circle:
     """Take an invitation: a circle that is only a door so far. Commit it, then start it.
+
+    Args:
+        for_talk: id of the conversation of two it is to lead to, if it is.
 
     Raises:
         ForgedMessage, MalformedFrame: the circle's foundation does not fit the invitation.
     """
     foundation = _foundation(content)
+    if foundation.is_for_two is not bool(for_talk):
+        raise MalformedFrame("a conversation of two where a circle was expected, or the reverse")
     persona = draw_persona(entropy)
     host = Peer(
         keys=content.inviter.keys,
@@ -175,6 +189,7 @@ def knock_at(
         is_direct=foundation.is_direct,
         operations=(content.create_operation,),
         texts={charter_hash(content.charter): content.charter},
+        for_talk=for_talk,
         peers={content.inviter.keys.member_id: host},
     )
     called = calls.start_call(

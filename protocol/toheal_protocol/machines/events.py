@@ -41,6 +41,7 @@ from toheal_protocol.machines.route_effects import (
 from toheal_protocol.machines.route_effects import (
     WatchedMailbox as WatchedMailbox,
 )
+from toheal_protocol.machines.talk_events import TalkEvent
 from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
@@ -317,6 +318,7 @@ Event = (
     | LanArrived
     | LanParted
     | Woke
+    | TalkEvent
 )
 
 
@@ -367,6 +369,8 @@ TELLINGS = (
     "left",
     "removed",
     "session_reset",
+    "talk_agreed",
+    "talk_offered",
     "unreadable",
     "waiting",
 )

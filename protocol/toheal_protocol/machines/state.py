@@ -25,6 +25,7 @@ from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
 from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.machines.lan_kept import LanSecretKept
 from toheal_protocol.machines.silences import Return, Silenced
+from toheal_protocol.machines.talk_state import Talk
 from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import DirectChoice
 from toheal_protocol.model import (
@@ -185,6 +186,7 @@ class Cold:
     Attributes:
         operations: the membership operations in the order in which they came.
         texts: what operations name by a hash: reasons and charters.
+        for_talk: id of the conversation that this circle of two is for.
         welcome: the welcome that waits for operations it names, as it came.
     """
 
@@ -204,6 +206,8 @@ class Cold:
     peers: Mapping[MemberId, Peer] = field(factory=dict)
     invitations: tuple[Invitation, ...] = ()
     lan_secrets: tuple[LanSecretKept, ...] = ()
+    talks: tuple[Talk, ...] = ()
+    for_talk: bytes = b""
 
 
 @frozen

@@ -54,6 +54,8 @@ ROOM_TO_GOVERN: Final = 64
 
 def has_room(cold: Cold) -> bool:
     """Say whether somebody more can be let in."""
+    if cold.for_talk:
+        return all(peer.standing is not Standing.MEMBER for peer in cold.peers.values())
     present = sum(peer.standing is Standing.MEMBER for peer in cold.peers.values()) + 1
     return present < MAX_MEMBERS and len(cold.operations) < MAX_OPERATIONS - ROOM_TO_GOVERN
 

@@ -47,6 +47,15 @@ MAX_CARRIED: Final = 64
 MAX_CARRIED_SIZE: Final = 80_000
 """Bytes of the operations in one note: with what surrounds them they fit the largest bucket."""
 
+TALK_SIZE: Final = 16
+"""Bytes that name a conversation of two before it has a circle."""
+
+NOBODY: Final = bytes(ID_SIZE)
+"""Stands for nobody else than the sender."""
+
+MAX_LINK_SIZE: Final = 1024
+"""Bytes of an invitation's link."""
+
 MAX_GONE: Final = 1024
 """People who can be gone from a circle: as many as it has operations."""
 
@@ -219,6 +228,36 @@ class LanSecret:
     without: tuple[bytes, ...]
 
 
+@frozen
+class TalkAsk:
+    """May we talk, the two of us? Or, from a facilitator: would you talk with this member? No words."""
+
+    talk: bytes
+    partner: MemberId | None
+
+
+@frozen
+class TalkYes:
+    """Yes to being asked. There is no note that says no."""
+
+    talk: bytes
+
+
+@frozen
+class TalkAgreed:
+    """Both whom we introduced said yes: please begin it."""
+
+    talk: bytes
+
+
+@frozen
+class TalkLink:
+    """The way into the circle of two that was begun for this conversation."""
+
+    talk: bytes
+    link: str = field(repr=False)
+
+
 Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink
 """Notes worth nothing later: `seq` 0."""
 
@@ -234,6 +273,10 @@ Lasting = (
     | Carried
     | Wanted
     | LanSecret
+    | TalkAsk
+    | TalkYes
+    | TalkAgreed
+    | TalkLink
 )
 """Notes that are repeated until they are acknowledged."""
 
@@ -257,6 +300,10 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     Carried: 24,
     Wanted: 25,
     LanSecret: 30,
+    TalkAsk: 31,
+    TalkYes: 32,
+    TalkAgreed: 33,
+    TalkLink: 34,
 }
 
 
@@ -322,6 +369,12 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return u8(len(operations)) + b"".join(map(prefixed16, operations))
         case Wanted(wanted):
             return _encode_ids(wanted)
+        case TalkAsk(talk, partner):
+            return talk + (NOBODY if partner is None else partner)
+        case TalkYes(talk) | TalkAgreed(talk):
+            return talk
+        case TalkLink(talk, link):
+            return talk + prefixed16(link.encode())
         case LanSecret(turn, drawer, value, without):
             return u32(turn) + drawer + value + u16(len(without)) + b"".join(without)
         case Introduction(known, is_yours_to_call):
@@ -417,6 +470,11 @@ def _take_lan_secret(reader: Reader) -> LanSecret:
     return LanSecret(turn, drawer, value, tuple(reader.take(GONE_MARK_SIZE) for _ in range(count)))
 
 
+def _take_talk_ask(reader: Reader) -> TalkAsk:
+    talk, partner = reader.take(TALK_SIZE), MemberId(reader.take(ID_SIZE))
+    return TalkAsk(talk, None if partner == NOBODY else partner)
+
+
 def _counted(count: int, most: int) -> int:
     if count > most:
         raise MalformedFrame("more parts than the limit")
@@ -447,4 +505,8 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     24: _take_carried,
     25: lambda reader: Wanted(_take_ids(reader)),
     30: _take_lan_secret,
+    31: _take_talk_ask,
+    32: lambda reader: TalkYes(reader.take(TALK_SIZE)),
+    33: lambda reader: TalkAgreed(reader.take(TALK_SIZE)),
+    34: lambda reader: TalkLink(reader.take(TALK_SIZE), take_text(reader, MAX_LINK_SIZE)),
 }

@@ -94,12 +94,15 @@ def invite(
 
 @click.command(cls=Command, help="help.invitations")
 @argument("circle")
+@click.option("--all", "every", is_flag=True, help="option.all_seats")
 @json_option
 @click.pass_obj
-def invitations(terminal: Terminal, circle: str, as_json: bool) -> None:
-    """Print the seats that are still open, and the codes that wait for somebody."""
+def invitations(terminal: Terminal, circle: str, every: bool, as_json: bool) -> None:
+    """Print the seats that are still open, or all of them, and the codes that wait for somebody."""
     found = [
-        *terminal.ask_app("invitations", stage="progress.waiting", circle=circle),
+        *terminal.ask_app(
+            "seats" if every else "invitations", stage="progress.waiting", circle=circle
+        ),
         *terminal.ask_app("spoken_codes", stage="progress.waiting", circle=circle),
     ]
     terminal.show_all(found, invitation_line, as_json=as_json, empty="empty.invitations")

@@ -58,6 +58,7 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "circle_policy_set": rules.CirclePolicySet,
     "invite": doors.Invite,
     "invitations": doors.Invitations,
+    "seats": doors.Seats,
     "withdraw": doors.Withdraw,
     "look_at_invitation": doors.LookAtInvitation,
     "join": doors.Join,
