@@ -38,6 +38,7 @@ FAMILIES = {
     "meeting_state": vocabulary.MEETING_STATES,
     "spoken_state": vocabulary.SPOKEN_STATES,
     "seat_state": vocabulary.SEAT_STATES,
+    "talk_state": vocabulary.TALK_STATES,
     "content_note": vocabulary.CONTENT_NOTES,
     "check": vocabulary.CHECK_CODES,
     "entry": vocabulary.ENTRY_KINDS,

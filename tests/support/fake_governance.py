@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from toheal_p2p.app.interface import ActView, CharterView, PolicyView
+from toheal_p2p.app.interface import ActView, CharterView, PolicyView, TalkView
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import ActReason, Role
 
@@ -67,6 +67,18 @@ CHARTER = CharterView(
 )
 
 
+TALK = TalkView(
+    id="aa" * 16,
+    state="offered",
+    partner="22" * 32,
+    partner_name="Ev\x1b]il",
+    other_name=None,
+    introducer_name=None,
+    since=1_800_000_000,
+    circle=None,
+)
+
+
 class FakeGovernance:
     """The part of the fake that is about members."""
 
@@ -118,6 +130,33 @@ class FakeGovernance:
     async def circle_policy_set(self, circle: str, *, direct: bool) -> ActView:
         await self._find(circle)
         return evolve(DONE, kind="policy", direct=direct, state="waits", members=4)
+
+    async def talks(self, circle: str) -> Sequence[TalkView]:
+        await self._find(circle)
+        return [
+            TALK,
+            evolve(TALK, state="introducing", other_name="Guest"),
+            evolve(TALK, introducer_name="نورس", state="begun", circle="12" * 32),
+        ]
+
+    async def talk_ask(self, circle: str, who: str, *, card: str) -> TalkView:
+        await self._find(circle)
+        if who == "nobody":
+            raise Refused("no_such_member", name=who)
+        return evolve(TALK, partner_name=who, state="asked")
+
+    async def talk_introduce(self, circle: str, who: str, other: str) -> TalkView:
+        await self._find(circle)
+        return evolve(TALK, partner_name=who, other_name=other, state="introducing")
+
+    async def talk_accept(self, circle: str, who: str, *, card: str) -> TalkView:
+        await self._find(circle)
+        return evolve(TALK, partner_name=who, state="agreed")
+
+    async def talk_decline(self, circle: str, who: str, *, for_good: bool) -> None:
+        await self._find(circle)
+        if who == "nobody":
+            raise Refused("no_such_talk", name=who)
 
     async def circle_readmit(self, circle: str, who: str) -> None:
         await self._find(circle)

@@ -45,6 +45,14 @@ from toheal_protocol.messages.announcement import (
     encode_announcement,
 )
 from toheal_protocol.messages.bodies import TextBody, decode_text, encode_text
+from toheal_protocol.messages.door_notes import (
+    DoorWords,
+    LanSecret,
+    TalkAgreed,
+    TalkAsk,
+    TalkLink,
+    TalkYes,
+)
 from toheal_protocol.messages.frames import (
     Answer,
     Envelope,
@@ -74,7 +82,6 @@ from toheal_protocol.messages.notes import (
     Here,
     Introduction,
     Knock,
-    LanSecret,
     Lasting,
     LinkAnswer,
     LinkOffer,
@@ -177,6 +184,12 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     DirectChoice(True, 3),
     Carried((encode_announcement(Announcement(CREATE)), encode_announcement(Announcement(ADD)))),
     Wanted((OperationId(b"o" * 32),)),
+    TalkAsk(b"t" * 16, None),
+    TalkAsk(b"t" * 16, _ID),
+    TalkYes(b"t" * 16),
+    DoorWords("مرحبا"),
+    TalkAgreed(b"t" * 16),
+    TalkLink(b"t" * 16, "toheal:1:x"),
     LanSecret(3, _ID, b"s" * 32, (b"m" * 8, b"n" * 8)),
 )
 """One of each kind; a test says that none is missing."""

@@ -6,7 +6,7 @@ durable, and refuses with a code that the doors put into words.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -18,7 +18,6 @@ from toheal_p2p.adapters.interfaces import interface_kinds
 from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
 from toheal_p2p.app.doctor import Patient, examine
-from toheal_p2p.app.doors import Doors
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.names import find, find_message
@@ -50,6 +49,7 @@ from toheal_p2p.app.running import (
 )
 from toheal_p2p.app.settings import Settings
 from toheal_p2p.app.spoken import SpokenCodes
+from toheal_p2p.app.talks import Talks
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.probes import Interfaces, Probe
@@ -72,6 +72,7 @@ from toheal_protocol.model import (
     CircleId,
     WallTime,
 )
+from toheal_protocol.wire.invitation_link import InvitationLink
 from toheal_protocol.wire.relay_address import RelayAddress
 
 PAGE: Final = 200
@@ -88,7 +89,7 @@ SEARCH_MOST: Final = 200
 
 
 @define(eq=False)
-class Application(Paths, Doors):
+class Application(Paths, Talks):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:
@@ -119,6 +120,7 @@ class Application(Paths, Doors):
     _nursery: trio.Nursery | None = field(default=None, init=False)
     spoken: SpokenCodes = field(init=False, repr=False)
     _beginning: trio.Lock = field(factory=trio.Lock, init=False)
+    talk_news: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _looked_at: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -145,6 +147,7 @@ class Application(Paths, Doors):
             if self.was_put_back:
                 await begin_anew(self._running.values(), self.committer, self.vault)
             nursery.start_soon(self.meeting.run, self._running)
+            nursery.start_soon(self.keep_talks)
             task_status.started()
 
     # ---- circles
@@ -200,7 +203,9 @@ class Application(Paths, Doors):
 
     async def invite(self, circle: str, *, expires_in: int) -> views.InvitationView:
         """Offer one seat."""
-        running = self._inviting(circle)
+        return await self._offer(self._inviting(circle), expires_in)
+
+    async def _offer(self, running: RunningCircle, expires_in: int) -> views.InvitationView:
         cold = running.service.circle.cold
         relay = next((one for one in cold.relays if running.is_up(one)), cold.relays[0])
         told = await self._decide(running, machine.Invited(expires_in, relay))
@@ -235,13 +240,19 @@ class Application(Paths, Doors):
         content = self._looked_at.get(str(read))
         if content is None:
             content = await fetch_content(read, connect=self.connect)
+        return await self._knock(read, content, name, b"")
+
+    async def _knock(
+        self, link: InvitationLink, content: InvitationContent, name: str, for_talk: bytes
+    ) -> views.CircleView:
         try:
             circle = door.knock_at(
-                read,
+                link,
                 content,
                 my_name=name,
                 entropy=self.entropy,
                 wall_now=self.wall_clock(),
+                for_talk=for_talk,
             )
         except RemoteError:
             raise Refused("invitation_malformed") from None
@@ -384,7 +395,7 @@ class Application(Paths, Doors):
             wall_clock=self.wall_clock,
             relays=relays,
             channels=self.channels,
-            tell=lambda happened: running.hear(happened),
+            tell=lambda happened: self._hear(running, happened),
             servers=partial(servers_of, relays.values(), self.settings.network),
         )
         running = RunningCircle(service, relays)
@@ -392,6 +403,14 @@ class Application(Paths, Doors):
         await self._nursery.start(service.run)
         for pair in relays.values():
             self._nursery.start_soon(pair.run, service)
+
+    def _hear(self, running: RunningCircle, happened: machine.Show | machine.Tell) -> None:
+        running.hear(happened)
+        if isinstance(happened, machine.Tell):
+            self.talk_news.set()
+
+    def _circles(self) -> Iterator[RunningCircle]:
+        return iter(list(self._running.values()))
 
     async def _decide(
         self, running: RunningCircle, event: machine.Event
@@ -414,7 +433,10 @@ class Application(Paths, Doors):
         return find_circle(circle, self._running)
 
     def _inviting(self, circle: str) -> RunningCircle:
-        return require_relay(require_room(require_facilitated(self._find(circle))))
+        running = require_relay(require_room(require_facilitated(self._find(circle))))
+        if running.service.circle.cold.for_talk:
+            raise Refused("talk_is_for_two")
+        return running
 
     def _known_relays(self) -> tuple[RelayAddress, ...]:
         used = [relay for one in self._running.values() for relay in one.relays]

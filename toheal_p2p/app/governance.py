@@ -22,6 +22,7 @@ from toheal_protocol.membership import Membership, Outcome
 from toheal_protocol.messages.acts import (
     Acceptance,
     Act,
+    CharterChange,
     Reason,
     ReasonCategory,
     Removal,
@@ -55,7 +56,7 @@ class Governance:
     ) -> views.ActView:
         """Sign that somebody is to be out."""
         running = require_active(self._find(circle))
-        member = _member(running.service.circle.cold, who)
+        member = member_called(running.service.circle.cold, who)
         if member == _our_id(running):
             raise Refused("act_on_oneself")
         return await self._sign(running, Removal(member, 0, _why(reason, text)), text)
@@ -65,7 +66,7 @@ class Governance:
     ) -> views.ActView:
         """Sign that somebody is to have a role."""
         running = require_active(self._find(circle))
-        member = _member(running.service.circle.cold, who)
+        member = member_called(running.service.circle.cold, who)
         if now_in(running).members.get(member) == role:
             raise Refused("role_already")
         change = RoleChange(member, MemberRole(role), 0, _why(reason, text))
@@ -97,6 +98,9 @@ class Governance:
         await self._decide(running, machine.Readmitted(member))
 
     async def _sign(self, running: RunningCircle, act: Act, text: str) -> views.ActView:
+        is_over_the_other = isinstance(act, Removal | RoleChange | CharterChange)
+        if running.service.circle.cold.for_talk and is_over_the_other:
+            raise Refused("talk_is_for_two")
         before = {one.id for one in now_in(running).outcomes}
         await self._decide(running, machine.Acted(act, text))
         made = [one for one in now_in(running).outcomes if one.id not in before]
@@ -145,7 +149,8 @@ def _of_members(cold: Cold) -> list[Outcome]:
     return [one for one in outcomes if not isinstance(one.act, Second | Acceptance)]
 
 
-def _member(cold: Cold, who: str) -> MemberId:
+def member_called(cold: Cold, who: str) -> MemberId:
+    """Return the member of this name or id. Raises `Refused`: no_such_member, ambiguous_name."""
     ours = cold.persona.keys.member_id
     known = [(member, name_of(cold, member), member) for member in (ours, *others(cold))]
     return find(who, known, missing="no_such_member")

@@ -28,6 +28,8 @@ from toheal_p2p.app.rules_interface import PolicyView as PolicyView
 from toheal_p2p.app.rules_interface import RulesInterface
 from toheal_p2p.app.settings_interface import SettingsInterface
 from toheal_p2p.app.spoken_interface import SpokenInterface
+from toheal_p2p.app.talks_interface import TalksInterface
+from toheal_p2p.app.talks_interface import TalkView as TalkView
 from toheal_p2p.app.vocabulary import (
     ActReason,
     CheckCode,
@@ -54,6 +56,8 @@ class CircleView:
     direct: bool
     charter_accepted: bool = True
     """Whether we have said yes to the charter in force; until then we read and do not write."""
+    is_talk: bool = False
+    """Whether it is a conversation of two."""
 
 
 @frozen
@@ -216,7 +220,7 @@ class CheckView:
     facts: Mapping[str, Fact] = field(factory=dict, repr=False)
 
 
-class AppInterface(RulesInterface, Protocol):
+class AppInterface(RulesInterface, TalksInterface, Protocol):
     """One opened profile."""
 
     @property

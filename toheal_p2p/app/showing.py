@@ -86,6 +86,7 @@ def circle_view(cold: Cold) -> views.CircleView:
         relays=tuple(str(relay) for relay in cold.relays),
         direct=cold.is_direct,
         charter_accepted=not is_asked(cold),
+        is_talk=bool(cold.for_talk),
     )
 
 
@@ -108,7 +109,7 @@ def member_views(cold: Cold, *, forked: Set[MemberId]) -> tuple[views.MemberView
         views.MemberView(
             id=member.hex(),
             name=name_of(cold, member),
-            role=_ROLES[role],
+            role="member" if cold.for_talk else _ROLES[role],
             is_me=member == our_id,
             fork_seen=member in forked,
             charter_accepted=member in accepted or cold.stage is Stage.KNOCKING,

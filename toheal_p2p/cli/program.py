@@ -26,6 +26,7 @@ from toheal_p2p.cli.commands import (
     rules,
     settings,
     talk,
+    talks,
 )
 from toheal_p2p.cli.parsing import Group, UsageProblem, usage_sentence
 from toheal_p2p.cli.refusing import is_interrupt, note_fault, refusal_in
@@ -111,6 +112,7 @@ for _command in (
     *rules.COMMANDS,
     *doors.COMMANDS,
     *talk.COMMANDS,
+    *talks.COMMANDS,
     *paths.COMMANDS,
     *meeting.COMMANDS,
     *relays.COMMANDS,

@@ -62,9 +62,24 @@ def _seat_line(words: Words, seat: Item, until: str) -> str:
     state = words.word("seat_state", seat["state"])
     lines = [words.text("line.seat", state=state, until=until, id=short(seat["id"]))]
     if seat["used_by"] is not None:
-        lines.append("    " + words.text("line.seat_used_by", name=seat["used_by"]))
+        lines.append(Own("    " + words.text("line.seat_used_by", name=seat["used_by"])))
     for name in seat["at_door"]:
-        lines.append("    " + words.text("line.seat_at_door", name=name))
+        lines.append(Own("    " + words.text("line.seat_at_door", name=name)))
+    return "\n".join(lines)
+
+
+def talk_line(words: Words, talk: Item) -> str:
+    """Return one conversation of two, and how to go on."""
+    state = words.word("talk_state", talk["state"])
+    if talk["state"] == "introducing":
+        return words.text(
+            "line.talk_introducing", one=talk["partner_name"], two=talk["other_name"], state=state
+        )
+    lines = [words.text("line.talk", name=talk["partner_name"], state=state)]
+    if talk["introducer_name"] is not None:
+        lines.append(Own("    " + words.text("line.talk_by", name=talk["introducer_name"])))
+    if talk["circle"] is not None:
+        lines.append(Own("    " + words.text("line.talk_circle", id=short(talk["circle"]))))
     return "\n".join(lines)
 
 

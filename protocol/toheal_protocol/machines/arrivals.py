@@ -52,6 +52,7 @@ from toheal_protocol.machines.pair import (
     pass_note,
 )
 from toheal_protocol.machines.state import Invitation, Listening, Seat, Source, Stage, Standing
+from toheal_protocol.messages.door_notes import LanSecret, TalkAgreed, TalkAsk, TalkLink, TalkYes
 from toheal_protocol.messages.frames import (
     Answer,
     Envelope,
@@ -73,14 +74,9 @@ from toheal_protocol.messages.notes import (
     Here,
     Introduction,
     Knock,
-    LanSecret,
     LinkAnswer,
     LinkOffer,
     NewCard,
-    TalkAgreed,
-    TalkAsk,
-    TalkLink,
-    TalkYes,
     Wanted,
     Welcome,
     YourHead,

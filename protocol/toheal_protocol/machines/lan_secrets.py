@@ -25,7 +25,7 @@ from toheal_protocol.machines.ledgers import ledger_of, members, membership_of
 from toheal_protocol.machines.pair import owe_note
 from toheal_protocol.machines.state import Cold, Stage, Standing
 from toheal_protocol.membership import Membership
-from toheal_protocol.messages.notes import GONE_MARK_SIZE, LanSecret
+from toheal_protocol.messages.door_notes import GONE_MARK_SIZE, LanSecret
 from toheal_protocol.model import MemberId, Role, WallTime
 
 SECRETS_HEARD: Final = 4

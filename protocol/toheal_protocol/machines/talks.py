@@ -35,7 +35,7 @@ from toheal_protocol.machines.talk_events import (
     TalkOpened,
 )
 from toheal_protocol.machines.talk_state import Talk, TalkStep
-from toheal_protocol.messages.notes import TALK_SIZE, TalkAgreed, TalkAsk, TalkLink, TalkYes
+from toheal_protocol.messages.door_notes import TALK_SIZE, TalkAgreed, TalkAsk, TalkLink, TalkYes
 from toheal_protocol.model import MemberId, Role
 
 LAPSES_AFTER: Final = 7 * 24 * 3600
@@ -213,6 +213,11 @@ def take_agreed(draft: Draft, member: MemberId, talk_id: bytes) -> None:
 def take_link(draft: Draft, member: MemberId, said: TalkLink) -> None:
     """Take the way into the circle of two; of whom we said yes to, and of nobody else."""
     talk = _find(draft.cold, said.talk)
+    if talk is None:  # both asked at once, and their question was overtaken
+        ours = next((one for one in draft.cold.talks if _is_asked(one, member)), None)
+        if ours is not None:
+            _rename(draft, ours, said.talk)
+            talk = _find(draft.cold, said.talk)
     if talk is not None and talk.step is TalkStep.AGREED and talk.partner == member:
         _put(draft, evolve(talk, step=TalkStep.INVITED, since=draft.wall_now, link=said.link))
         draft.ask(Tell("talk_agreed", member))
@@ -240,6 +245,10 @@ def _both_asked(draft: Draft, ours: Talk, theirs: bytes) -> None:
     if draft.our_id < ours.partner:
         _open(draft, ours)
         return
+    _rename(draft, ours, theirs)
+
+
+def _rename(draft: Draft, ours: Talk, theirs: bytes) -> None:
     without = tuple(one for one in draft.cold.talks if one.id != ours.id)
     draft.set_cold(talks=without)
     _put(draft, evolve(ours, id=theirs, step=TalkStep.AGREED, since=draft.wall_now))

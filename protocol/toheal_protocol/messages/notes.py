@@ -20,6 +20,18 @@ from attrs import field, frozen
 from toheal_protocol.crypto import SIGNATURE_SIZE, Signature
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.messages.announcement import MAX_ANNOUNCEMENT_SIZE
+from toheal_protocol.messages.door_notes import (
+    DOOR_KINDS,
+    DOOR_TAKERS,
+    DoorNote,
+    DoorWords,
+    LanSecret,
+    TalkAgreed,
+    TalkAsk,
+    TalkLink,
+    TalkYes,
+    encode_door_note,
+)
 from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
 from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
 from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, MemberId, MessageId, OperationId
@@ -46,21 +58,6 @@ MAX_CARRIED: Final = 64
 
 MAX_CARRIED_SIZE: Final = 80_000
 """Bytes of the operations in one note: with what surrounds them they fit the largest bucket."""
-
-TALK_SIZE: Final = 16
-"""Bytes that name a conversation of two before it has a circle."""
-
-NOBODY: Final = bytes(ID_SIZE)
-"""Stands for nobody else than the sender."""
-
-MAX_LINK_SIZE: Final = 1024
-"""Bytes of an invitation's link."""
-
-MAX_GONE: Final = 1024
-"""People who can be gone from a circle: as many as it has operations."""
-
-GONE_MARK_SIZE: Final = 8
-"""Bytes of an id that tell who is gone: no two members of a circle meet in them by chance."""
 
 ATTEMPT_SIZE: Final = 16
 """Bytes that name one attempt to open a link."""
@@ -214,50 +211,6 @@ class DirectChoice:
     serial: int
 
 
-@frozen
-class LanSecret:
-    """What finds us on a local network from now on: known to those who stay.
-
-    Attributes:
-        without: first bytes of the ids of who was gone, to its drawer's knowledge.
-    """
-
-    turn: int
-    drawer: MemberId
-    value: bytes = field(repr=False)
-    without: tuple[bytes, ...]
-
-
-@frozen
-class TalkAsk:
-    """May we talk, the two of us? Or, from a facilitator: would you talk with this member? No words."""
-
-    talk: bytes
-    partner: MemberId | None
-
-
-@frozen
-class TalkYes:
-    """Yes to being asked. There is no note that says no."""
-
-    talk: bytes
-
-
-@frozen
-class TalkAgreed:
-    """Both whom we introduced said yes: please begin it."""
-
-    talk: bytes
-
-
-@frozen
-class TalkLink:
-    """The way into the circle of two that was begun for this conversation."""
-
-    talk: bytes
-    link: str = field(repr=False)
-
-
 Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink
 """Notes worth nothing later: `seq` 0."""
 
@@ -272,11 +225,7 @@ Lasting = (
     | DirectChoice
     | Carried
     | Wanted
-    | LanSecret
-    | TalkAsk
-    | TalkYes
-    | TalkAgreed
-    | TalkLink
+    | DoorNote
 )
 """Notes that are repeated until they are acknowledged."""
 
@@ -299,11 +248,7 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     DirectChoice: 23,
     Carried: 24,
     Wanted: 25,
-    LanSecret: 30,
-    TalkAsk: 31,
-    TalkYes: 32,
-    TalkAgreed: 33,
-    TalkLink: 34,
+    **DOOR_KINDS,
 }
 
 
@@ -369,14 +314,8 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return u8(len(operations)) + b"".join(map(prefixed16, operations))
         case Wanted(wanted):
             return _encode_ids(wanted)
-        case TalkAsk(talk, partner):
-            return talk + (NOBODY if partner is None else partner)
-        case TalkYes(talk) | TalkAgreed(talk):
-            return talk
-        case TalkLink(talk, link):
-            return talk + prefixed16(link.encode())
-        case LanSecret(turn, drawer, value, without):
-            return u32(turn) + drawer + value + u16(len(without)) + b"".join(without)
+        case LanSecret() | TalkAsk() | TalkYes() | TalkAgreed() | TalkLink() | DoorWords():
+            return encode_door_note(note)
         case Introduction(known, is_yours_to_call):
             return u8(is_yours_to_call) + _encode_acquaintance(known)
         case NewCard(card):
@@ -464,17 +403,6 @@ def _take_introduction(reader: Reader) -> Introduction:
     return Introduction(_take_acquaintance(reader), is_yours_to_call)
 
 
-def _take_lan_secret(reader: Reader) -> LanSecret:
-    turn, drawer, value = reader.u32(), MemberId(reader.take(ID_SIZE)), reader.take(32)
-    count = _counted(reader.u16(), MAX_GONE)
-    return LanSecret(turn, drawer, value, tuple(reader.take(GONE_MARK_SIZE) for _ in range(count)))
-
-
-def _take_talk_ask(reader: Reader) -> TalkAsk:
-    talk, partner = reader.take(TALK_SIZE), MemberId(reader.take(ID_SIZE))
-    return TalkAsk(talk, None if partner == NOBODY else partner)
-
-
 def _counted(count: int, most: int) -> int:
     if count > most:
         raise MalformedFrame("more parts than the limit")
@@ -504,9 +432,5 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     23: lambda reader: DirectChoice(_flag(reader.u8()), reader.u32()),
     24: _take_carried,
     25: lambda reader: Wanted(_take_ids(reader)),
-    30: _take_lan_secret,
-    31: _take_talk_ask,
-    32: lambda reader: TalkYes(reader.take(TALK_SIZE)),
-    33: lambda reader: TalkAgreed(reader.take(TALK_SIZE)),
-    34: lambda reader: TalkLink(reader.take(TALK_SIZE), take_text(reader, MAX_LINK_SIZE)),
+    **DOOR_TAKERS,
 }

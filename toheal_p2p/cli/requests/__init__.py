@@ -25,6 +25,7 @@ from toheal_p2p.cli.requests import (
     settings,
     spoken,
     talk,
+    talks,
 )
 from toheal_p2p.cli.requests.base import Give, Request
 from toheal_protocol.errors import MalformedFrame
@@ -79,6 +80,11 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "direct": paths.Direct,
     "safety_words": talk.SafetyWords,
     "search": talk.Search,
+    "talks": talks.Talks,
+    "talk_ask": talks.TalkAsk,
+    "talk_introduce": talks.TalkIntroduce,
+    "talk_accept": talks.TalkAccept,
+    "talk_decline": talks.TalkDecline,
     "meet": meeting.Meet,
     "meet_off": meeting.MeetOff,
     "meetings": meeting.Meetings,
