@@ -26,3 +26,19 @@ def test_asking_accepting_introducing_and_passing(toheal: Toheal) -> None:
     assert "Guest" in toheal("talk", "introduce", "evening", "Sam", "Guest").out
     assert "Nobody is told" in toheal("talk", "decline", "evening", "Sam", "--for-good").out
     assert toheal("talk", "decline", "evening", "nobody").code == 1
+
+
+def test_a_notice_is_published_listed_and_closed(toheal: Toheal) -> None:
+    made = toheal("notice", "open", "evening", "--topic", "loss", "--hours", "evenings")
+    assert made.code == 0 and made.out.splitlines()[-1] == "toheal:1:The door:3"
+    shown = toheal("notice", "list", "evening").out
+    assert "waiting: 2" in shown and "withdrawn" in shown and "\x1b" not in shown
+    assert toheal("notice", "close", "evening", "cccc").code == 0
+    assert toheal("notice", "close", "evening", "dddd").code == 1
+
+
+def test_words_at_the_door_are_shown_and_said(toheal: Toheal) -> None:
+    shown = toheal("door", "evening").out
+    assert "a neighbour" in shown and "\x1b" not in shown
+    assert toheal("door", "evening", "who are you", "--to", "Guest").code == 0
+    assert toheal("door", "evening", "hello", "--to", "nobody").code == 1

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from toheal_p2p.app.interface import ActView, CharterView, PolicyView, TalkView
+from toheal_p2p.app.interface import (
+    ActView,
+    CharterView,
+    DoorLineView,
+    NoticeView,
+    PolicyView,
+    TalkView,
+)
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import ActReason, Role
 
@@ -76,6 +83,17 @@ TALK = TalkView(
     introducer_name=None,
     since=1_800_000_000,
     circle=None,
+)
+
+
+NOTICE = NoticeView(
+    id="cc" * 32,
+    link="toheal:1:x",
+    topic="Ev\x1b]il",
+    state="open",
+    expires_at=1_800_000_000,
+    waiting=2,
+    came=5,
 )
 
 
@@ -157,6 +175,33 @@ class FakeGovernance:
         await self._find(circle)
         if who == "nobody":
             raise Refused("no_such_talk", name=who)
+
+    async def notice_open(
+        self, circle: str, *, topic: str, text: str, name: str, expires_in: int
+    ) -> NoticeView:
+        await self._find(circle)
+        return evolve(NOTICE, topic=topic, link=f"toheal:1:{name}:{len(text.splitlines())}")
+
+    async def notices(self, circle: str) -> Sequence[NoticeView]:
+        await self._find(circle)
+        return [NOTICE, evolve(NOTICE, state="withdrawn", link="")]
+
+    async def notice_close(self, circle: str, notice: str) -> None:
+        await self._find(circle)
+        if not NOTICE.id.startswith(notice):
+            raise Refused("no_such_notice", name=notice)
+
+    async def door(self, circle: str, who: str | None) -> Sequence[DoorLineView]:
+        await self._find(circle)
+        return [
+            DoorLineView(False, "Ev\x1b]il", "who\nare \x1b[31myou", 1_800_000_000),
+            DoorLineView(True, "نورس", "a neighbour", 1_800_000_100),
+        ]
+
+    async def door_say(self, circle: str, who: str | None, text: str) -> None:
+        await self._find(circle)
+        if who == "nobody":
+            raise Refused("nobody_waiting", name=who)
 
     async def circle_readmit(self, circle: str, who: str) -> None:
         await self._find(circle)

@@ -21,6 +21,7 @@ from toheal_p2p.app.doctor import Patient, examine
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.names import find, find_message
+from toheal_p2p.app.notices import Notices
 from toheal_p2p.app.paths import Paths, servers_of
 from toheal_p2p.app.profile import (
     MAX_OWN_RELAYS,
@@ -38,18 +39,13 @@ from toheal_p2p.app.running import (
     begin_anew,
     decide,
     find_circle,
-    open_seats,
     relay_view,
     remember_warnings,
     require_active,
-    require_facilitated,
-    require_relay,
-    require_room,
     require_voice,
 )
 from toheal_p2p.app.settings import Settings
 from toheal_p2p.app.spoken import SpokenCodes
-from toheal_p2p.app.talks import Talks
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.probes import Interfaces, Probe
@@ -89,7 +85,7 @@ SEARCH_MOST: Final = 200
 
 
 @define(eq=False)
-class Application(Paths, Talks):
+class Application(Paths, Notices):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:
@@ -181,7 +177,8 @@ class Application(Paths, Talks):
     async def circle_list(self) -> Sequence[views.CircleView]:
         """Return every circle, oldest first."""
         await self._keep([])  # what is shown survives a crash right after
-        return [showing.circle_view(one.service.circle.cold) for one in self._running.values()]
+        circles = (one.service.circle.cold for one in self._running.values())
+        return [showing.circle_view(cold) for cold in circles if not cold.porch_of]
 
     async def circle_members(self, circle: str) -> Sequence[views.MemberView]:
         """Return the members, ourselves included."""
@@ -199,28 +196,7 @@ class Application(Paths, Talks):
         """Take the warnings about copies and new sessions for seen."""
         await self._keep([self._find(circle).see(wall_now=self.wall_clock())])
 
-    # ---- invitations and the door
-
-    async def invite(self, circle: str, *, expires_in: int) -> views.InvitationView:
-        """Offer one seat."""
-        return await self._offer(self._inviting(circle), expires_in)
-
-    async def _offer(self, running: RunningCircle, expires_in: int) -> views.InvitationView:
-        cold = running.service.circle.cold
-        relay = next((one for one in cold.relays if running.is_up(one)), cold.relays[0])
-        told = await self._decide(running, machine.Invited(expires_in, relay))
-        link = next(e.text for e in told if isinstance(e, machine.Tell) and e.text)
-        offered = map(showing.invitation_view, running.service.circle.cold.invitations)
-        return next(view for view in offered if view.link == link)  # others may be asked for, too
-
-    async def withdraw_invitation(self, circle: str, invitation: str) -> None:
-        """Take an offered seat back, or a spoken code."""
-        running = self._find(circle)
-        cold = running.service.circle.cold
-        if not self.spoken.withdraw(cold.id, invitation):
-            candidates = [(one.id, one.id.hex(), one) for one in open_seats(cold)]
-            wanted = find(invitation, candidates, missing="no_such_invitation")
-            await self._decide(running, machine.InvitationWithdrawn(wanted.id))
+    # ---- invitations
 
     async def look_at_invitation(
         self, link: str, *, report: views.Report | None = None
@@ -431,12 +407,6 @@ class Application(Paths, Talks):
 
     def _find(self, circle: str) -> RunningCircle:
         return find_circle(circle, self._running)
-
-    def _inviting(self, circle: str) -> RunningCircle:
-        running = require_relay(require_room(require_facilitated(self._find(circle))))
-        if running.service.circle.cold.for_talk:
-            raise Refused("talk_is_for_two")
-        return running
 
     def _known_relays(self) -> tuple[RelayAddress, ...]:
         used = [relay for one in self._running.values() for relay in one.relays]

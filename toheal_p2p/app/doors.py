@@ -10,8 +10,17 @@ from typing import Final
 
 from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
+from toheal_p2p.app.names import find
+from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.rules import Rules
-from toheal_p2p.app.running import open_seats, require_facilitated, require_room
+from toheal_p2p.app.running import (
+    RunningCircle,
+    open_seats,
+    require_facilitated,
+    require_relay,
+    require_room,
+)
+from toheal_p2p.app.spoken import SpokenCodes
 from toheal_p2p.app.vocabulary import SeatState
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.state import Cold, Invitation, Seat, Standing
@@ -32,6 +41,19 @@ class Doors(Rules):
     """What an application offers of this. It is part of `Application`, which has the circles."""
 
     wall_clock: Callable[[], WallTime]
+    spoken: SpokenCodes
+
+    async def invite(self, circle: str, *, expires_in: int) -> views.InvitationView:
+        """Offer one seat."""
+        return await self._offer(self._inviting(circle), expires_in)
+
+    async def _offer(self, running: RunningCircle, expires_in: int) -> views.InvitationView:
+        cold = running.service.circle.cold
+        relay = next((one for one in cold.relays if running.is_up(one)), cold.relays[0])
+        told = await self._decide(running, machine.Invited(expires_in, relay))
+        link = next(e.text for e in told if isinstance(e, machine.Tell) and e.text)
+        offered = map(showing.invitation_view, running.service.circle.cold.invitations)
+        return next(view for view in offered if view.link == link)  # others may be asked for, too
 
     async def invitations(self, circle: str) -> Sequence[views.InvitationView]:
         """Return the seats on offer."""
@@ -42,6 +64,15 @@ class Doors(Rules):
         """Return every seat this device ever offered in the circle, and what became of it."""
         cold = self._find(circle).service.circle.cold
         return [_seat_view(cold, one, self.wall_clock()) for one in cold.invitations]
+
+    async def withdraw_invitation(self, circle: str, invitation: str) -> None:
+        """Take an offered seat back, or a spoken code."""
+        running = self._find(circle)
+        cold = running.service.circle.cold
+        if not self.spoken.withdraw(cold.id, invitation):
+            candidates = [(one.id, one.id.hex(), one) for one in open_seats(cold)]
+            wanted = find(invitation, candidates, missing="no_such_invitation")
+            await self._decide(running, machine.InvitationWithdrawn(wanted.id))
 
     async def waiting(self, circle: str) -> Sequence[views.WaitingView]:
         """Return who stands at the door."""
@@ -56,6 +87,12 @@ class Doors(Rules):
         """Keep the door closed to somebody."""
         running = require_facilitated(self._find(circle))
         await self._decide(running, machine.Refused(running.at_door(who)))
+
+    def _inviting(self, circle: str) -> RunningCircle:
+        running = require_relay(require_room(require_facilitated(self._find(circle))))
+        if running.service.circle.cold.for_talk:
+            raise Refused("talk_is_for_two")
+        return running
 
 
 def _seat_view(cold: Cold, invitation: Invitation, now: WallTime) -> views.SeatView:

@@ -22,6 +22,10 @@ from attrs import field, frozen
 from toheal_p2p.app.act_view import ActView as ActView
 from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterface
 from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
+from toheal_p2p.app.notices_interface import DoorLineView as DoorLineView
+from toheal_p2p.app.notices_interface import NoticesInterface
+from toheal_p2p.app.notices_interface import NoticeView as NoticeView
+from toheal_p2p.app.notices_interface import SeatView as SeatView
 from toheal_p2p.app.refusals import Fact, RefusalCode
 from toheal_p2p.app.rules_interface import CharterView as CharterView
 from toheal_p2p.app.rules_interface import PolicyView as PolicyView
@@ -39,7 +43,6 @@ from toheal_p2p.app.vocabulary import (
     ProgressCode,
     RelayState,
     Role,
-    SeatState,
 )
 
 
@@ -86,22 +89,6 @@ class InvitationView:
 
 
 @frozen
-class SeatView:
-    """One seat that this device offered, whatever became of it. Nobody else sees it.
-
-    Attributes:
-        used_by: the name of who came in by it.
-        at_door: the names of who stands at the door with it.
-    """
-
-    id: str
-    state: SeatState
-    expires_at: int
-    used_by: str | None = field(repr=False)
-    at_door: tuple[str, ...] = field(repr=False)
-
-
-@frozen
 class InvitationContentView:
     """What an invitation says before anything is answered."""
 
@@ -120,6 +107,8 @@ class WaitingView:
     id: str
     name: str = field(repr=False)
     since: int
+    notice: str | None = field(default=None, repr=False)
+    """The topic of the notice they came by."""
 
 
 @frozen
@@ -220,7 +209,7 @@ class CheckView:
     facts: Mapping[str, Fact] = field(factory=dict, repr=False)
 
 
-class AppInterface(RulesInterface, TalksInterface, Protocol):
+class AppInterface(RulesInterface, TalksInterface, NoticesInterface, Protocol):
     """One opened profile."""
 
     @property
@@ -319,10 +308,6 @@ class AppInterface(RulesInterface, TalksInterface, Protocol):
 
     async def invitations(self, circle: str) -> Sequence[InvitationView]:
         """Return the seats that are offered and neither taken, expired nor withdrawn."""
-        ...
-
-    async def seats(self, circle: str) -> Sequence[SeatView]:
-        """Return every seat this device ever offered in the circle, and what became of it."""
         ...
 
     async def withdraw_invitation(self, circle: str, invitation: str) -> None:

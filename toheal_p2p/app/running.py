@@ -108,7 +108,11 @@ def find_circle(circle: str, running: Mapping[CircleId, RunningCircle]) -> Runni
     Raises:
         Refused: no_such_circle, ambiguous_name.
     """
-    known = [(key, one.service.circle.cold.name, one) for key, one in running.items()]
+    known = [
+        (key, one.service.circle.cold.name, one)
+        for key, one in running.items()
+        if not one.service.circle.cold.porch_of
+    ]
     return find(circle, known, missing="no_such_circle")
 
 

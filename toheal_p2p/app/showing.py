@@ -118,10 +118,14 @@ def member_views(cold: Cold, *, forked: Set[MemberId]) -> tuple[views.MemberView
     )
 
 
-def waiting_views(cold: Cold) -> tuple[views.WaitingView, ...]:
-    """Show who stands at the door, longest first."""
+def waiting_views(cold: Cold, *, notice: str | None = None) -> tuple[views.WaitingView, ...]:
+    """Show who stands at the door, longest first.
+
+    Args:
+        notice: the topic of the notice whose door it is.
+    """
     waiting = [
-        views.WaitingView(member.hex(), peer.name, peer.since)
+        views.WaitingView(member.hex(), peer.name, peer.since, notice)
         for member, peer in cold.peers.items()
         if peer.standing is Standing.WAITING
     ]

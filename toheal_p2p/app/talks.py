@@ -17,7 +17,7 @@ import trio
 
 from toheal_p2p.app.doors import Doors
 from toheal_p2p.app.governance import member_called
-from toheal_p2p.app.interface import CircleView, InvitationView
+from toheal_p2p.app.interface import CircleView
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.names import find
 from toheal_p2p.app.profile import require_text, usable_name
@@ -86,9 +86,6 @@ class Talks(Doors):
         raise NotImplementedError
 
     async def _begin(self, circle: Circle) -> None:
-        raise NotImplementedError
-
-    async def _offer(self, running: RunningCircle, expires_in: int) -> InvitationView:
         raise NotImplementedError
 
     async def _knock(

@@ -68,6 +68,29 @@ def _seat_line(words: Words, seat: Item, until: str) -> str:
     return "\n".join(lines)
 
 
+def notice_line(words: Words, notice: Item) -> str:
+    """Return one notice, and its link as long as it leads somewhere."""
+    line = words.text(
+        "line.notice",
+        topic=notice["topic"],
+        state=words.word("seat_state", notice["state"]),
+        until=clock_time(notice["expires_at"], words),
+        waiting=notice["waiting"],
+        came=notice["came"],
+        id=short(notice["id"]),
+    )
+    return f"{line}\n    {notice['link']}" if notice["link"] else line
+
+
+def door_line(words: Words, said: Item) -> str:
+    """Return a few words at the door, indented."""
+    at = clock_time(said["at"], words)
+    lines = [words.text("line.door", name=said["name"], at=at)]
+    for line in plain_lines(said["text"]):
+        lines.append(Own(f"    {FIRST_STRONG_ISOLATE}{line}{POP_ISOLATE}"))
+    return "\n".join(lines)
+
+
 def talk_line(words: Words, talk: Item) -> str:
     """Return one conversation of two, and how to go on."""
     state = words.word("talk_state", talk["state"])
@@ -86,7 +109,10 @@ def talk_line(words: Words, talk: Item) -> str:
 def waiting_line(words: Words, person: Item) -> str:
     """Return one person at the door."""
     since = clock_time(person["since"], words)
-    return words.text("line.waiting", id=short(person["id"]), name=person["name"], since=since)
+    line = words.text("line.waiting", id=short(person["id"]), name=person["name"], since=since)
+    if person["notice"] is None:
+        return line
+    return f"{line}\n    {words.text('line.waiting_notice', topic=person['notice'])}"
 
 
 def relay_line(words: Words, relay: Item) -> str:

@@ -21,6 +21,7 @@ from toheal_protocol.machines import (
     cards,
     consent,
     door,
+    door_words,
     lan_secrets,
     linking,
     renewals,
@@ -52,7 +53,14 @@ from toheal_protocol.machines.pair import (
     pass_note,
 )
 from toheal_protocol.machines.state import Invitation, Listening, Seat, Source, Stage, Standing
-from toheal_protocol.messages.door_notes import LanSecret, TalkAgreed, TalkAsk, TalkLink, TalkYes
+from toheal_protocol.messages.door_notes import (
+    DoorWords,
+    LanSecret,
+    TalkAgreed,
+    TalkAsk,
+    TalkLink,
+    TalkYes,
+)
 from toheal_protocol.messages.frames import (
     Answer,
     Envelope,
@@ -306,6 +314,8 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
             release_held(draft)
         case Wanted():
             take_wanted(draft, member, note)
+        case DoorWords():
+            door_words.take_words(draft, member, note)
         case TalkAsk():
             talks.take_ask(draft, member, note)
         case TalkYes(talk):

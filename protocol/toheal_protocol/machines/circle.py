@@ -17,6 +17,7 @@ from toheal_protocol.machines import (
     consent,
     courier,
     door,
+    door_words,
     governing,
     lan,
     linking,
@@ -67,8 +68,10 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             restart_gaps(draft)
         case happened.Submitted(text, notes):
             _submit(draft, text, notes)
-        case happened.Invited(lifetime, relay):
-            seats.invite(draft, lifetime=lifetime, relay=relay)
+        case happened.Invited(lifetime, relay, is_notice):
+            seats.invite(draft, lifetime=lifetime, relay=relay, is_notice=is_notice)
+        case happened.DoorSpoken(member, text):
+            door_words.speak(draft, member, text)
         case happened.InvitationWithdrawn(invitation):
             seats.close_invitation(draft, invitation, Seat.WITHDRAWN)
         case happened.Admitted(member):

@@ -82,6 +82,17 @@ MAX_KNOCKS: Final = 16
 """People who may have come by one invitation at all. Who was declined leaves their place to others, or
 four strangers with a stolen link could keep out the one it was meant for."""
 
+MAX_AT_PORCH: Final = 8
+"""People who may wait for an answer to a notice at one time: more could not be listened to."""
+
+MAX_A_DAY: Final = 12
+"""People who may come by a notice in 24 hours: a flood costs a day, and not the circle's peace."""
+
+MAX_CAME_TO_PORCH: Final = 48
+"""People who may come by one notice in its life; then it is time for a new one."""
+
+DAY: Final = 24 * 3600
+
 
 def found_circle(
     *,
@@ -93,10 +104,12 @@ def found_circle(
     entropy: Entropy,
     wall_now: WallTime,
     for_talk: bytes = b"",
+    porch_of: bytes = b"",
 ) -> Circle:
     """Found a circle of one. The names are already clean.
 
     Args:
+        porch_of: id of the circle for whose notice this is the door, if it is.
         for_talk: id of the conversation of two it is for, if it is.
     """
     persona = draw_persona(entropy)
@@ -125,6 +138,7 @@ def found_circle(
             operations=(encode_operation(create),),
             texts={charter_hash(charter): charter},
             for_talk=for_talk,
+            porch_of=porch_of,
             lan_secrets=(first_secret(persona.keys.member_id, entropy=entropy, wall_now=wall_now),),
         )
     )
@@ -259,7 +273,7 @@ def _turn_away_others(draft: Draft, invitation: bytes) -> None:
 
 
 def _turn_away(draft: Draft, member: MemberId) -> None:
-    draft.change_peer(member, standing=Standing.DECLINED)
+    draft.change_peer(member, standing=Standing.DECLINED, door_words=())
     owe_note(draft, member, Declined())
 
 
@@ -303,7 +317,12 @@ def welcome_at_door(
     here = sum(peer.standing is not Standing.DECLINED for peer in came)
     if member in draft.cold.peers or member == draft.our_id:
         return None
-    if here >= MAX_AT_DOOR or len(came) >= MAX_KNOCKS:
+    most_here, most = MAX_AT_DOOR, MAX_KNOCKS
+    if invitation.is_notice:
+        most_here, most = MAX_AT_PORCH, MAX_CAME_TO_PORCH
+        if sum(draft.wall_now - peer.since < DAY for peer in came) >= MAX_A_DAY:
+            return None
+    if here >= most_here or len(came) >= most:
         return None
     draft.set_peer(
         member,

@@ -73,6 +73,7 @@ class Invited:
 
     lifetime: int
     relay: RelayAddress
+    is_notice: bool = False
 
 
 @frozen
@@ -94,6 +95,14 @@ class Refused:
     """The person said no to somebody at the door."""
 
     member: MemberId
+
+
+@frozen
+class DoorSpoken:
+    """The person says something through the door."""
+
+    member: MemberId
+    text: str = field(repr=False)
 
 
 @frozen
@@ -295,6 +304,7 @@ Event = (
     | InvitationWithdrawn
     | Admitted
     | Refused
+    | DoorSpoken
     | Acted
     | Readmitted
     | Left
@@ -362,6 +372,7 @@ TELLINGS = (
     "admitted",
     "back",
     "declined",
+    "door_words",
     "fork_seen",
     "fork_told",
     "invitation_made",

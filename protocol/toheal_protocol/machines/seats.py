@@ -36,7 +36,7 @@ _ENDS: Final = {
 }
 
 
-def invite(draft: Draft, *, lifetime: int, relay: RelayAddress) -> None:
+def invite(draft: Draft, *, lifetime: int, relay: RelayAddress, is_notice: bool = False) -> None:
     """Offer a seat: the sealed content is deposited, the link goes out by `Tell`."""
     turn_prekeys(draft)
     cold, prekey = draft.cold, draft.cold.prekeys[-1]
@@ -61,6 +61,7 @@ def invite(draft: Draft, *, lifetime: int, relay: RelayAddress) -> None:
         prekey_id=prekey.id,
         digest=digest,
         sealed=sealed,
+        is_notice=is_notice,
     )
     draft.set_cold(invitations=(*cold.invitations, invitation))
     calls.deposit_invitation(draft, invitation)

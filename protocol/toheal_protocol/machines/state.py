@@ -22,6 +22,7 @@ from attrs import field, frozen
 from toheal_protocol.crypto import SealKey, SigningSeed
 from toheal_protocol.envelope import Content, Parent
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
+from toheal_protocol.machines.door_said import DoorSaid
 from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.machines.lan_kept import LanSecretKept
 from toheal_protocol.machines.silences import Return, Silenced
@@ -153,6 +154,7 @@ class Peer:
     silences: tuple[Silenced, ...] = ()
     returns: tuple[Return, ...] = ()
     gone_at: WallTime = WallTime(0)
+    door_words: tuple[DoorSaid, ...] = field(default=(), repr=False)
 
 
 class Seat(StrEnum):
@@ -177,6 +179,8 @@ class Invitation:
     """16 bytes of the content's hash, as the link carries it."""
     sealed: bytes = field(repr=False)
     seat: Seat = Seat.OPEN
+    is_notice: bool = False
+    """Many may knock with it, and nobody comes in by it."""
 
 
 @frozen(slots=False)
@@ -186,6 +190,7 @@ class Cold:
     Attributes:
         operations: the membership operations in the order in which they came.
         texts: what operations name by a hash: reasons and charters.
+        porch_of: id of the circle for whose notice this is the door; nobody comes in here.
         for_talk: id of the conversation that this circle of two is for.
         welcome: the welcome that waits for operations it names, as it came.
     """
@@ -208,6 +213,7 @@ class Cold:
     lan_secrets: tuple[LanSecretKept, ...] = ()
     talks: tuple[Talk, ...] = ()
     for_talk: bytes = b""
+    porch_of: bytes = b""
 
 
 @frozen

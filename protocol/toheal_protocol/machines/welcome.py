@@ -54,6 +54,8 @@ ROOM_TO_GOVERN: Final = 64
 
 def has_room(cold: Cold) -> bool:
     """Say whether somebody more can be let in."""
+    if cold.porch_of:
+        return False
     if cold.for_talk:
         return all(peer.standing is not Standing.MEMBER for peer in cold.peers.values())
     present = sum(peer.standing is Standing.MEMBER for peer in cold.peers.values()) + 1
@@ -78,7 +80,7 @@ def bring_in(draft: Draft, member: MemberId, addition: Addition) -> bool:
         for other in others:
             known = Acquaintance(newcomer.card, newcomer.name, secrets[other])
             owe_note(draft, other, Introduction(known, is_yours_to_call=False))
-        draft.change_peer(member, standing=Standing.EXPECTED)
+        draft.change_peer(member, standing=Standing.EXPECTED, door_words=())
         if not act(draft, addition, leave_out=member):
             raise ForgedMessage("an add that is not ours to make")
         _welcome(draft, member, secrets)
@@ -133,7 +135,7 @@ def come_in(draft: Draft, host: MemberId) -> None:
     is_new = draft.cold.stage is Stage.KNOCKING
     draft.set_cold(stage=Stage.ACTIVE, my_role=now.members[draft.our_id])
     draft.log = evolve(draft.log, **_read_from(draft, welcome))
-    draft.change_peer(host, standing=Standing.MEMBER, role=Role.FACILITATOR)
+    draft.change_peer(host, standing=Standing.MEMBER, role=Role.FACILITATOR, door_words=())
     carry_over(draft)
     draft.ask(Tell("admitted" if is_new else "back", host))
 

@@ -164,8 +164,10 @@ def waiting(terminal: Terminal, circle: str, as_json: bool) -> None:
 @click.pass_obj
 def admit(terminal: Terminal, circle: str, who: str) -> None:
     """Let somebody in."""
+    waits = terminal.ask_app("waiting", stage="progress.waiting", circle=circle)
+    by_notice = [p for p in waits if p["notice"] and (who in (p["name"], p["id"][: len(who)]))]
     terminal.order("admit", stage="progress.waiting", circle=circle, who=who)
-    terminal.tell("done.admitted", name=who)
+    terminal.tell("done.invited_by_notice" if by_notice else "done.admitted", name=who)
     note_size(
         terminal, list(terminal.ask_app("circle_members", stage="progress.waiting", circle=circle))
     )
