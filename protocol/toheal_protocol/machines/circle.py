@@ -55,6 +55,8 @@ def step(
     _take(draft, event)
     if draft.cold.is_direct is not circle.cold.is_direct:
         consent.follow_circle(draft)
+    if draft.cold.stage is Stage.ACTIVE and circle.cold.stage is Stage.REMOVED:
+        linking.greet(draft)
     for member in draft.live.couriers:
         acknowledge_if_due(draft, member)
     if draft.cold is not circle.cold or isinstance(event, happened.Started):

@@ -433,6 +433,8 @@ class Live:
     repeat_at: Instant | None = None
     asked: frozenset[tuple[MemberId, OperationId]] = frozenset()
     """Who was asked for which operations since the process began."""
+    told_out: Mapping[MemberId, int] = field(factory=dict)
+    """Who was told that they are out, and what we knew then (a set of operations, by number)."""
 
 
 @frozen(slots=False)
