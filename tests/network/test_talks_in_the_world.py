@@ -8,7 +8,9 @@ from tests.network.test_removal import gather, now, remove, state
 from tests.support.governance import CHARTER, sign_act, somebody
 from tests.support.world import Person, World
 from toheal_protocol.errors import ForgedMessage
+from toheal_protocol.machines import events as m
 from toheal_protocol.machines import talk_events as t
+from toheal_protocol.machines.door_words import MOST_BY_ONE, take_words
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.talk_state import Talk, TalkStep
 from toheal_protocol.machines.talks import (
@@ -34,7 +36,7 @@ from toheal_protocol.messages.acts import (
     encode_act,
     sign_voucher,
 )
-from toheal_protocol.messages.door_notes import TalkAsk, TalkLink
+from toheal_protocol.messages.door_notes import DoorWords, TalkAsk, TalkLink
 from toheal_protocol.messages.operations import (
     NO_CIRCLE,
     OperationKind,
@@ -260,3 +262,24 @@ def test_what_both_have_to_want_is_still_possible() -> None:
     two.add("A")
     two.act("F", PolicyChange(True))
     assert [o.standing.value for o in merge(two.made, circle=two.circle).outcomes][-1] == "waits"
+
+
+# ---- words at the door
+
+
+def test_who_waits_and_talks_without_end_fills_nothing_and_who_does_not_wait_says_nothing() -> None:
+    world, people = gather(10, 2)
+    guest = world.person("guest")
+    world.knock(guest, world.invite(people[0]), people[0])
+    world.run_until(lambda: bool(world.waiting(people[0])), within=120)
+    draft = drafting(people[0])
+    for number in range(100):
+        take_words(draft, guest.id, DoorWords(str(number)))
+    assert len(draft.peer(guest.id).door_words) == MOST_BY_ONE
+    with pytest.raises(ForgedMessage):
+        take_words(draft, people[1].id, DoorWords("I am a member"))
+    theirs = drafting(guest)
+    take_words(theirs, people[0].id, DoorWords("welcome"))
+    assert [one.text for one in theirs.peer(people[0].id).door_words] == ["welcome"]
+    people[0].feed(m.DoorSpoken(people[1].id, "to a member"))
+    assert state(people[0]).cold.peers[people[1].id].door_words == ()
