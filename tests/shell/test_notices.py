@@ -215,3 +215,6 @@ async def test_only_who_facilitates_publishes_and_not_without_end(autojump_clock
         village.stop("نورس")
         again = await village.start("نورس")
         assert [one.state for one in await again.notices(circle)] == ["open"] * 4
+        told = [one.facts.get("circle") for one in await again.doctor()]
+        assert "loss of a child" not in told
+        assert {one.circle_name for one in await again.meeting.views()} == {"حلقة"}

@@ -327,7 +327,7 @@ class Application(Paths, Notices):
             was_put_back=self.was_put_back,
             wall_now=self.wall_clock(),
             relays=[relay.address for relay in await self.relay_list()],
-            circles=tuple(self._running.values()),
+            circles=[one for one in self._circles() if not one.service.circle.cold.porch_of],
             meetings=await self.meeting.views(),
         )
         return await examine(patient)

@@ -120,7 +120,7 @@ class Talks(Doors):
 
     async def talk_introduce(self, circle: str, who: str, other: str) -> TalkView:
         """Ask two members whether they would talk with each other."""
-        running = _for_many(require_facilitated(self._find(circle)))
+        running = _for_many(require_relay(require_facilitated(self._find(circle))))
         cold = running.service.circle.cold
         one, two = _other_called(cold, who), _other_called(cold, other)
         if one == two:
@@ -131,7 +131,7 @@ class Talks(Doors):
 
     async def talk_accept(self, circle: str, who: str, *, card: str) -> TalkView:
         """Say yes to being asked."""
-        running = require_active(self._find(circle))
+        running = require_relay(require_active(self._find(circle)))
         talk = _talk_with(running.service.circle.cold, who, (TalkStep.OFFERED,))
         _check_card(card)
         await self._decide(running, asked.TalkAccepted(talk.id, card))
@@ -176,7 +176,7 @@ class Talks(Doors):
 
     async def _begin_talk(self, running: RunningCircle, talk: Talk) -> None:
         """Make the circle of two and tell the other one the way in; each part once."""
-        cold = running.service.circle.cold
+        cold = require_relay(running).service.circle.cold
         made = self._circle_of(talk.id)
         if made is None:
             circle = door.found_circle(
