@@ -25,10 +25,10 @@ from toheal_p2p.cli.local_client import Item, ask
 from toheal_p2p.cli.relay_watch import RelayWatch
 from toheal_p2p.locale import Words
 
-READY_WITHIN: Final = 30.0
-"""Seconds a process may take to come up on a slow machine: two passphrases are stretched."""
+READY_WITHIN: Final = 90.0
+"""Seconds a process may take to come up on a slow machine: a passphrase is stretched in each."""
 
-DONE_WITHIN: Final = 30.0
+DONE_WITHIN: Final = 60.0
 """Seconds until something between the people has to have happened."""
 
 FIRST_WORDS: Final = (
@@ -202,14 +202,23 @@ def _start_people(stage: _Stage) -> dict[str, _Person]:
     stage.say("demo.profiles", names=stage.words.text("line.comma").join(names.values()))
     for pair in _pairs(list(people.values())):  # stretching a passphrase takes a core and memory
         made = [_make_profile(stage, person, secret) for person in pair]
-        if any(child.wait(READY_WITHIN) != 0 for child in made):
+        _until(partial(_have_ended, made), "demo.no_profile", READY_WITHIN)
+        if any(child.returncode != 0 for child in made):
             raise DemoFailed("demo.no_profile")
     for pair in _pairs(list(people.values())):
         for person in pair:
             _run(stage, person, secret)
         for person in pair:
-            _until(partial(stage.has_printed, f"{person.name}.out", "ready "), "demo.not_ready")
+            _until(
+                partial(stage.has_printed, f"{person.name}.out", "ready "),
+                "demo.not_ready",
+                READY_WITHIN,
+            )
     return people
+
+
+def _have_ended(children: list[subprocess.Popen[bytes]]) -> bool:
+    return all(child.poll() is not None for child in children)
 
 
 def _pairs(people: list[_Person]) -> Iterator[list[_Person]]:
@@ -356,8 +365,8 @@ def _show_relay(stage: _Stage, watch: RelayWatch, *, later: int) -> None:
     stage.say("demo.saw_later", number=later)
 
 
-def _until(condition: Callable[[], bool], failure: str) -> None:
-    deadline = time.monotonic() + DONE_WITHIN
+def _until(condition: Callable[[], bool], failure: str, within: float = DONE_WITHIN) -> None:
+    deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         with contextlib.suppress(Refused):
             if condition():
