@@ -42,7 +42,7 @@ def loopback() -> Segment:
 async def announced(
     names: Names = OURS, *, heard: tuple[str, ...] = ()
 ) -> AsyncIterator[Announcement]:
-    announcement = Announcement(loopback(), names, names.port, heard)
+    announcement = Announcement(loopback(), names.label, names, names.port, heard)
     await announcement.open()
     try:
         yield announcement
@@ -261,7 +261,7 @@ async def test_nothing_runs_after_the_end() -> None:
 
 async def test_cancelling_the_opening_leaves_nothing() -> None:
     before = len(asyncio.all_tasks())
-    announcement = Announcement(loopback(), OURS, 50_017)
+    announcement = Announcement(loopback(), OURS.label, OURS, 50_017)
     with trio.CancelScope() as scope:
         scope.cancel()
         await announcement.open()

@@ -9,7 +9,7 @@ from tests.support.governance import CHARTER, sign_act, somebody
 from tests.support.world import Person, World
 from toheal_protocol.errors import ForgedMessage
 from toheal_protocol.machines import events as m
-from toheal_protocol.machines import talk_events as t
+from toheal_protocol.machines import pairing_events as t
 from toheal_protocol.machines.door_words import MOST_BY_ONE, take_words
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.talk_state import Talk, TalkStep

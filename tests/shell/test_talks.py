@@ -14,7 +14,7 @@ from toheal_p2p.app.running import RunningCircle
 from toheal_p2p.app.talks import TRY_AGAIN
 from toheal_p2p.services.relay_connection import RelayConnection
 from toheal_protocol.changing import changed
-from toheal_protocol.machines.talk_events import TalkOpened
+from toheal_protocol.machines.pairing_events import TalkOpened
 from toheal_protocol.machines.talk_state import TalkStep
 from toheal_protocol.wire.relay_address import RelayAddress
 

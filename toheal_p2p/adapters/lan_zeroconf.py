@@ -109,11 +109,18 @@ class _Listener(RecordUpdateListener):
 
 @define(eq=False)
 class Announcement:
-    """We are announced on one segment, and hear who else is under the same label, until closed."""
+    """We hear who is under a label on one segment, and are announced there ourselves if we have names.
+
+    Attributes:
+        names: ours, under the same label; None: we only look.
+        port: where we listen.
+        heard: labels that are listened for and never said.
+    """
 
     segment: Segment
-    names: Names
-    port: int
+    label: str
+    names: Names | None = None
+    port: int = 0
     heard: tuple[str, ...] = ()
     news: trio.MemoryReceiveChannel[Appeared | Vanished] = field(init=False)
     _send: trio.MemorySendChannel[Appeared | Vanished] = field(init=False)
@@ -155,10 +162,12 @@ class Announcement:
             if self.heard:
                 kinds = map(service_type, self.heard)
                 zeroconf.async_add_listener(_Listener(kinds, self._overhear), None)
-            announcing = await zeroconf.async_register_service(
-                self._service(), cooperating_responders=True
-            )
-            self._tasks.append(asyncio.ensure_future(announcing))
+            await zeroconf.async_wait_for_start()
+            if self.names is not None:
+                announcing = await zeroconf.async_register_service(
+                    self._service(self.names), cooperating_responders=True
+                )
+                self._tasks.append(asyncio.ensure_future(announcing))
             if not zeroconf.engine.senders:
                 raise OSError("no way to send on this interface")
             self._browse(zeroconf)
@@ -168,8 +177,7 @@ class Announcement:
             await self._close()
             raise
 
-    def _service(self) -> AsyncServiceInfo:
-        names = self.names
+    def _service(self, names: Names) -> AsyncServiceInfo:
         kind = service_type(names.label)
         return AsyncServiceInfo(
             kind,
@@ -183,7 +191,7 @@ class Announcement:
         )
 
     def _browse(self, zeroconf: Zeroconf) -> None:
-        kind = service_type(self.names.label)
+        kind = service_type(self.label)
         handlers: Any = [self._changed]
         self._browser = AsyncServiceBrowser(
             zeroconf, kind, handlers, question_type=DNSQuestionType.QM
@@ -196,7 +204,9 @@ class Announcement:
         """
         while True:
             await asyncio.sleep(ASK_EVERY)
-            zeroconf.async_send(zeroconf.generate_service_broadcast(self._service(), None))
+            if self.names is not None:
+                ours = self._service(self.names)
+                zeroconf.async_send(zeroconf.generate_service_broadcast(ours, None))
             if self._browser is not None:
                 await self._browser.async_cancel()
             self._browse(zeroconf)
@@ -230,7 +240,7 @@ class Announcement:
     def _news_of(
         self, zeroconf: Zeroconf, kind: str, name: str, change: ServiceStateChange
     ) -> Appeared | Vanished | None:
-        labels = (self.names.label, *self.heard)
+        labels = (self.label, *self.heard)
         found_in = (instance_of(name, label) for label in labels if service_type(label) == kind)
         instance = next(filter(None, found_in), None)
         if instance is None:

@@ -45,11 +45,15 @@ class Doors(Rules):
 
     async def invite(self, circle: str, *, expires_in: int) -> views.InvitationView:
         """Offer one seat."""
+        return await self._offer(require_relay(self._inviting(circle)), expires_in)
+
+    async def _offer_seat(self, circle: str, *, expires_in: int) -> views.InvitationView:
+        """Offer one seat; without any relay it can only be handed over in the room."""
         return await self._offer(self._inviting(circle), expires_in)
 
     async def _offer(self, running: RunningCircle, expires_in: int) -> views.InvitationView:
         cold = running.service.circle.cold
-        relay = next((one for one in cold.relays if running.is_up(one)), cold.relays[0])
+        relay = next(filter(running.is_up, cold.relays), next(iter(cold.relays), None))
         told = await self._decide(running, machine.Invited(expires_in, relay))
         link = next(e.text for e in told if isinstance(e, machine.Tell) and e.text)
         offered = map(showing.invitation_view, running.service.circle.cold.invitations)
@@ -89,7 +93,7 @@ class Doors(Rules):
         await self._decide(running, machine.Refused(running.at_door(who)))
 
     def _inviting(self, circle: str) -> RunningCircle:
-        running = require_relay(require_room(require_facilitated(self._find(circle))))
+        running = require_room(require_facilitated(self._find(circle)))
         if running.service.circle.cold.for_talk:
             raise Refused("talk_is_for_two")
         return running

@@ -21,8 +21,8 @@ from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.charters import is_asked
 from toheal_protocol.machines.records import PutSetting
-from toheal_protocol.machines.state import Cold, Invitation, Seat, Stage, Standing
-from toheal_protocol.model import MAX_MEMBERS, CircleId, MemberId, Role, WallTime
+from toheal_protocol.machines.state import Cold, Invitation, Peer, Seat, Stage, Standing
+from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, CircleId, MemberId, Role, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 
 _STAGE_REFUSALS: Final[dict[Stage, RefusalCode]] = {
@@ -108,12 +108,23 @@ def find_circle(circle: str, running: Mapping[CircleId, RunningCircle]) -> Runni
     Raises:
         Refused: no_such_circle, ambiguous_name.
     """
+    exact = running.get(_as_id(circle))
+    if exact is not None and not exact.service.circle.cold.porch_of:
+        return exact
     known = [
         (key, one.service.circle.cold.name, one)
         for key, one in running.items()
         if not one.service.circle.cold.porch_of
     ]
     return find(circle, known, missing="no_such_circle")
+
+
+def _as_id(text: str) -> CircleId:
+    """Return the bytes a whole id stands for, or what no circle has."""
+    try:
+        return CircleId(bytes.fromhex(text) if len(text) == 2 * ID_SIZE else b"")
+    except ValueError:
+        return CircleId(b"")
 
 
 def require_active(running: RunningCircle) -> RunningCircle:
@@ -131,6 +142,20 @@ def require_voice(running: RunningCircle) -> RunningCircle:
     if is_asked(running.service.circle.cold):
         raise Refused("charter_to_accept")
     return running
+
+
+def require_facilitators(
+    running: RunningCircle, *, beside: MemberId | None = None
+) -> RunningCircle:
+    """Return a circle we are in, in whatever role, where somebody but us and `beside` facilitates."""
+    peers = require_active(running).service.circle.cold.peers.items()
+    if not any(_facilitates(peer) for member, peer in peers if member != beside):
+        raise Refused("no_facilitator")
+    return running
+
+
+def _facilitates(peer: Peer) -> bool:
+    return peer.standing is Standing.MEMBER and peer.role is Role.FACILITATOR
 
 
 def require_facilitated(running: RunningCircle) -> RunningCircle:

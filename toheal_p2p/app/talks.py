@@ -36,7 +36,7 @@ from toheal_p2p.services.relay_connection import RelayConnection
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import door, talks
 from toheal_protocol.machines import events as machine
-from toheal_protocol.machines import talk_events as asked
+from toheal_protocol.machines import pairing_events as asked
 from toheal_protocol.machines.state import Circle, Cold, Stage, Standing
 from toheal_protocol.machines.talk_state import Talk, TalkStep
 from toheal_protocol.messages.acts import charter_hash
@@ -94,7 +94,13 @@ class Talks(Doors):
         raise NotImplementedError
 
     async def say(
-        self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
+        self,
+        circle: str,
+        text: str,
+        *,
+        notes: Sequence[str],
+        to_facilitators: bool,
+        reply: str | None = None,
     ) -> str:
         """Say something; see `Application`."""
         raise NotImplementedError
@@ -282,7 +288,7 @@ def _check_card(card: str) -> None:
         require_text(card)
 
 
-def _check_relays(cold: Cold, *relays: RelayAddress) -> None:
+def _check_relays(cold: Cold, *relays: RelayAddress | None) -> None:
     """Refuse a way in over other relays than the circle's: nobody is to have us call strangers."""
     if any(relay not in cold.relays for relay in relays):
         raise Refused("invitation_malformed")

@@ -25,7 +25,7 @@ from toheal_p2p.services.lan_channel import LanChannel
 from toheal_p2p.services.lan_doorstep import MOST_OF_ONE, Doorstep, recognise
 from toheal_p2p.services.lan_pace import Pace
 from toheal_protocol.crypto import Entropy
-from toheal_protocol.machines.lan_keys import known_peers, labels_of
+from toheal_protocol.machines.lan_keys import PairKey, known_peers, labels_of, our_name
 from toheal_protocol.machines.lan_names import Names, draw_names
 from toheal_protocol.machines.lan_recognition import Recognised, Role
 from toheal_protocol.machines.state import Stage
@@ -45,6 +45,12 @@ RETRY_FIRST: Final = 5.0
 
 RETRY_LONGEST: Final = 60.0
 """Seconds between two tries at most."""
+
+MEETS: Final = (Stage.ACTIVE, Stage.KNOCKING)
+"""Members meet, and whoever stands at the door meets the one who invited."""
+
+SAY_AGAIN: Final = 6.0
+"""Seconds after which somebody at a door whom nobody called is announced anew."""
 
 MOST_FOUND: Final = 64
 """Instances that are pursued; a room of ours has 23 at most."""
@@ -94,12 +100,15 @@ class LanMeeting:
     _found: dict[str, _Found] = field(factory=dict, init=False)
     _names: Names = field(init=False, repr=False)
     _labels: tuple[str, ...] = field(default=(), init=False)
+    _say_again_at: float = field(default=0.0, init=False)
     _heard_before: bool = field(default=False, init=False)
     _doorstep: Doorstep = field(factory=Doorstep, init=False)
     _pace: Pace = field(factory=Pace, init=False)
     _calls: trio.CapacityLimiter = field(
         factory=lambda: trio.CapacityLimiter(MOST_CALLS), init=False
     )
+    _known: frozenset[PairKey] = field(default=frozenset(), init=False, repr=False)
+    _knows_more: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _withdrawn: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
 
@@ -122,8 +131,9 @@ class LanMeeting:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             while not self._withdrawn.is_set():
-                if self.service.circle.cold.stage is not Stage.ACTIVE:
+                if self.service.circle.cold.stage not in MEETS:
                     break
+                self._note_whom_we_know()
                 self._follow_labels()
                 if self._labels:
                     self._follow_segments(nursery)
@@ -141,12 +151,18 @@ class LanMeeting:
     def _follow_labels(self) -> None:
         """Take new names when the day turns or the secret changes; what is connected stays."""
         labels = labels_of(self.service.circle.cold, wall_now=self.wall_clock())
-        if labels == self._labels:
+        if labels == self._labels and not self._must_say_it_again():
             return
         if labels[:1] != self._labels[:1]:
             self._names = draw_names(labels[0], self.entropy)
         self._labels = labels
+        self._say_again_at = trio.current_time() + SAY_AGAIN
         self._disappear()
+
+    def _must_say_it_again(self) -> bool:
+        """At a door we are only listened for: we are announced anew until somebody has called."""
+        is_unheard = not self.service.lan.members() and trio.current_time() >= self._say_again_at
+        return self.service.circle.cold.stage is Stage.KNOCKING and is_unheard
 
     def _disappear(self) -> None:
         for place in self._places.values():
@@ -193,6 +209,14 @@ class LanMeeting:
                 await spot.aclose()
 
     # ---- who
+
+    def _note_whom_we_know(self) -> None:
+        """Try those again who were nobody, when we were introduced to somebody or somebody knocks."""
+        known = frozenset(one.key for one in known_peers(self.service.circle.cold))
+        if known - self._known:
+            self._knows_more.set()
+            self._knows_more = trio.Event()
+        self._known = known
 
     async def _hear(self, segment: Segment, spot: Spot) -> None:
         while True:
@@ -244,7 +268,9 @@ class LanMeeting:
                 if not self._is_met(found):
                     was_met = await self._call(found)
                     wait = RETRY_FIRST if was_met else min(2 * wait, RETRY_LONGEST)
-                await trio.sleep(wait)
+                with trio.move_on_after(wait):
+                    await self._knows_more.wait()
+                    wait = RETRY_FIRST
 
     def _is_met(self, found: _Found) -> bool:
         return found.member is not None and self.service.lan.link_of(found.member) is not None
@@ -293,7 +319,7 @@ class LanMeeting:
         return await recognise(
             stream,
             role,
-            ours=cold.persona.keys.member_id,
+            ours=our_name(cold),
             known=known_peers(cold),
             instance=self._names.instance,
             entropy=self.entropy,
@@ -309,7 +335,12 @@ class LanMeeting:
         with trio.CancelScope() as scope:
             place.wires.add(scope)
             try:
-                await self.service.lan.serve(recognised.member, channel, recognised.keys)
+                await self.service.lan.serve(
+                    recognised.member,
+                    channel,
+                    recognised.keys,
+                    invitation=recognised.invitation,
+                )
             finally:
                 place.wires.discard(scope)
 

@@ -29,12 +29,13 @@ from toheal_protocol.identity import (
     encode_card,
 )
 from toheal_protocol.machines import calls, seats
-from toheal_protocol.machines.addressing import draw_mailboxes
+from toheal_protocol.machines.addressing import MAX_RELAYS, draw_mailboxes
 from toheal_protocol.machines.cards import fresh_prekey
 from toheal_protocol.machines.charters import was_ever_ours
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.lan_secrets import first_secret
+from toheal_protocol.machines.lifetime import DEFAULT_TTL
 from toheal_protocol.machines.pair import owe_note
 from toheal_protocol.machines.state import (
     Circle,
@@ -105,6 +106,7 @@ def found_circle(
     wall_now: WallTime,
     for_talk: bytes = b"",
     porch_of: bytes = b"",
+    disappear: int = DEFAULT_TTL,
 ) -> Circle:
     """Found a circle of one. The names are already clean.
 
@@ -140,6 +142,7 @@ def found_circle(
             for_talk=for_talk,
             porch_of=porch_of,
             lan_secrets=(first_secret(persona.keys.member_id, entropy=entropy, wall_now=wall_now),),
+            disappear=disappear,
         )
     )
 
@@ -189,7 +192,8 @@ def knock_at(
         role=Role.FACILITATOR,
         since=wall_now,
     )
-    relays = (link.relay, *(relay for relay in content.relays if relay != link.relay))
+    first = () if link.relay is None else (link.relay,)
+    relays = (*first, *(relay for relay in content.relays if relay not in first))
     cold = Cold(
         id=content.circle_id,
         stage=Stage.KNOCKING,
@@ -199,7 +203,8 @@ def knock_at(
         my_name=my_name,
         my_role=Role.MEMBER,
         charter=content.charter,
-        relays=relays,
+        relays=relays[:MAX_RELAYS],
+        allowed=relays[MAX_RELAYS:],
         is_direct=foundation.is_direct,
         operations=(content.create_operation,),
         texts={charter_hash(content.charter): content.charter},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+from toheal_protocol.machines.pairing_events import PairingEvent
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.route_effects import (
     CloseLan as CloseLan,
@@ -24,6 +25,9 @@ from toheal_protocol.machines.route_effects import (
     LinkWay as LinkWay,
 )
 from toheal_protocol.machines.route_effects import (
+    NameLan as NameLan,
+)
+from toheal_protocol.machines.route_effects import (
     PrepareLink as PrepareLink,
 )
 from toheal_protocol.machines.route_effects import (
@@ -41,7 +45,31 @@ from toheal_protocol.machines.route_effects import (
 from toheal_protocol.machines.route_effects import (
     WatchedMailbox as WatchedMailbox,
 )
-from toheal_protocol.machines.talk_events import TalkEvent
+from toheal_protocol.machines.talk_events import (
+    DisappearChosen as DisappearChosen,
+)
+from toheal_protocol.machines.talk_events import (
+    Edited as Edited,
+)
+from toheal_protocol.machines.talk_events import (
+    HelpAsked as HelpAsked,
+)
+from toheal_protocol.machines.talk_events import (
+    Retracted as Retracted,
+)
+from toheal_protocol.machines.talk_events import (
+    ShareAnswered as ShareAnswered,
+)
+from toheal_protocol.machines.talk_events import (
+    ShareRequested as ShareRequested,
+)
+from toheal_protocol.machines.talk_events import (
+    ShareTakenBack as ShareTakenBack,
+)
+from toheal_protocol.machines.talk_events import (
+    Submitted as Submitted,
+)
+from toheal_protocol.machines.talk_events import TalkEvent as TalkEvent
 from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
@@ -60,19 +88,11 @@ class Started:
 
 
 @frozen
-class Submitted:
-    """The person wrote something."""
-
-    text: str = field(repr=False)
-    notes: tuple[str, ...] = ()
-
-
-@frozen
 class Invited:
     """The person offers a seat."""
 
     lifetime: int
-    relay: RelayAddress
+    relay: RelayAddress | None
     is_notice: bool = False
 
 
@@ -138,6 +158,27 @@ class DirectChosen:
 
     member: MemberId
     is_allowed: bool
+
+
+@frozen
+class RelayAdded:
+    """The person wants to read at one relay more."""
+
+    relay: RelayAddress
+
+
+@frozen
+class RelayDropped:
+    """The person wants to read at a relay no more, or to deposit there no more."""
+
+    relay: RelayAddress
+
+
+@frozen
+class RelayAllowed:
+    """The person lets us deposit at a relay that others read at."""
+
+    relay: RelayAddress
 
 
 @frozen
@@ -277,6 +318,18 @@ class LanMet:
 
 
 @frozen
+class LanKnocked:
+    """Somebody in the room, at the other end of a wire that leads to nobody yet, says something.
+
+    They hold the link of this invitation, and have proved that.
+    """
+
+    invitation: bytes
+    wire: int
+    frames: tuple[bytes, ...] = field(repr=False)
+
+
+@frozen
 class LanArrived:
     """A wire brought frames."""
 
@@ -299,7 +352,7 @@ class Woke:
 
 Event = (
     Started
-    | Submitted
+    | TalkEvent
     | Invited
     | InvitationWithdrawn
     | Admitted
@@ -310,6 +363,9 @@ Event = (
     | Left
     | ResetAsked
     | DirectChosen
+    | RelayAdded
+    | RelayDropped
+    | RelayAllowed
     | NetworkChanged
     | MailArrived
     | FramesArrived
@@ -325,10 +381,12 @@ Event = (
     | LinkAging
     | LinkClosed
     | LanMet
+    | LanKnocked
     | LanArrived
     | LanParted
     | Woke
     | TalkEvent
+    | PairingEvent
 )
 
 
@@ -380,6 +438,9 @@ TELLINGS = (
     "left",
     "removed",
     "session_reset",
+    "share_answered",
+    "share_asked",
+    "share_withdrawn",
     "talk_agreed",
     "talk_offered",
     "unreadable",
@@ -399,6 +460,7 @@ Effect = (
     | CloseLink
     | ProbeLink
     | CloseLan
+    | NameLan
     | WakeAt
     | Show
     | Tell

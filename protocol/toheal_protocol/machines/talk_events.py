@@ -1,72 +1,93 @@
-"""What a person, or the program for them, does about conversations of two."""
+"""What a person does by talking: saying, changing what was said, asking about it.
+
+Spec: docs/protocol/circle.md, section 7; docs/protocol/consent.md.
+"""
 
 from __future__ import annotations
 
 from attrs import field, frozen
 
-from toheal_protocol.model import MemberId
+from toheal_protocol.model import Audience, MemberId, MessageId, WallTime
 
 
 @frozen
-class TalkAsked:
-    """The person asks a member for a conversation of two. `card`: what they want to say first."""
+class Submitted:
+    """The person wrote something."""
 
-    partner: MemberId
-    card: str = field(default="", repr=False)
-
-
-@frozen
-class TalkIntroduced:
-    """The person brings two members together."""
-
-    one: MemberId
-    other: MemberId
+    text: str = field(repr=False)
+    notes: tuple[str, ...] = ()
+    audience: Audience = Audience.CIRCLE
+    reply: MessageId | None = None
 
 
 @frozen
-class TalkAccepted:
-    """The person says yes."""
+class HelpAsked:
+    """The person asks the facilitators to look at a message of `author`."""
 
-    talk: bytes
-    card: str = field(default="", repr=False)
-
-
-@frozen
-class TalkDeclined:
-    """The person says no, or takes a question back. Nobody is told."""
-
-    talk: bytes
-    is_for_good: bool = False
+    about: MessageId
+    author: MemberId
+    text: str = field(default="", repr=False)
 
 
 @frozen
-class TalkOpened:
-    """The circle of two was begun, and this leads into it."""
+class Edited:
+    """The person says a message of theirs differently, to those it was for."""
 
-    talk: bytes
-    link: str = field(repr=False)
-
-
-@frozen
-class TalkJoined:
-    """We knocked at the circle of two."""
-
-    talk: bytes
+    target: MessageId
+    audience: Audience
+    text: str = field(repr=False)
+    notes: tuple[str, ...] = ()
 
 
 @frozen
-class TalkCardSaid:
-    """What was to be said first has been said."""
+class Retracted:
+    """The person takes a message of theirs back."""
 
-    talk: bytes
+    target: MessageId
+    audience: Audience
+
+
+@frozen
+class ShareRequested:
+    """The person asks an author whether an excerpt may be shown outside."""
+
+    author: MemberId
+    mid: MessageId
+    excerpt: str = field(repr=False)
+    audience: str = field(repr=False)
+    purpose: str = field(repr=False)
+    not_after: WallTime
+
+
+@frozen
+class ShareAnswered:
+    """The person answers such an asking."""
+
+    serial: bytes
+    is_granted: bool
+
+
+@frozen
+class ShareTakenBack:
+    """The person takes a yes back."""
+
+    serial: bytes
+
+
+@frozen
+class DisappearChosen:
+    """The person said how long what they say from now on stays with its readers; 0: for ever."""
+
+    ttl: int
 
 
 TalkEvent = (
-    TalkAsked
-    | TalkIntroduced
-    | TalkAccepted
-    | TalkDeclined
-    | TalkOpened
-    | TalkJoined
-    | TalkCardSaid
+    Submitted
+    | HelpAsked
+    | Edited
+    | Retracted
+    | ShareRequested
+    | ShareAnswered
+    | ShareTakenBack
+    | DisappearChosen
 )

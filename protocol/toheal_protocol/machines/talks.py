@@ -23,17 +23,17 @@ from toheal_protocol.errors import ForgedMessage
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.pair import owe_note
-from toheal_protocol.machines.state import Cold, Stage, Standing
-from toheal_protocol.machines.talk_events import (
+from toheal_protocol.machines.pairing_events import (
+    PairingEvent,
     TalkAccepted,
     TalkAsked,
     TalkCardSaid,
     TalkDeclined,
-    TalkEvent,
     TalkIntroduced,
     TalkJoined,
     TalkOpened,
 )
+from toheal_protocol.machines.state import Cold, Stage, Standing
 from toheal_protocol.machines.talk_state import Talk, TalkStep
 from toheal_protocol.messages.door_notes import TALK_SIZE, TalkAgreed, TalkAsk, TalkLink, TalkYes
 from toheal_protocol.model import MemberId, Role
@@ -60,7 +60,7 @@ _OPEN: Final = (*_WAITING, TalkStep.OPENING, TalkStep.INVITED)
 # ---- what our person does
 
 
-def take_event(draft: Draft, event: TalkEvent) -> None:
+def take_event(draft: Draft, event: PairingEvent) -> None:
     """Take what our person, or the program for them, does."""
     match event:
         case TalkAsked(partner, card):
