@@ -59,7 +59,11 @@ def test_everybody_who_comes_in_has_the_secret_and_nobody_at_the_door() -> None:
     world.knock(guest, world.invite(people[0]), people[0])
     world.run_until(lambda: bool(world.waiting(people[0])), within=120)
     assert state(guest).cold.lan_secrets == ()
-    assert labels_of(state(guest).cold, wall_now=guest.wall) == ()
+    [theirs] = labels_of(state(guest).cold, wall_now=guest.wall)
+    host, *heard_there = labels_of(state(people[0]).cold, wall_now=people[0].wall)
+    assert theirs != host, "who stands at the door cannot compute what members say"
+    assert theirs in heard_there, "and is heard by who invited, who says nothing of it"
+    assert theirs not in labels_of(state(people[1]).cold, wall_now=people[1].wall)
 
 
 def test_after_a_removal_those_who_stay_share_one_that_the_removed_never_gets() -> None:

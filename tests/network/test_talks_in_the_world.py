@@ -8,7 +8,6 @@ from tests.network.test_removal import gather, now, remove, state
 from tests.support.governance import CHARTER, sign_act, somebody
 from tests.support.world import Person, World
 from toheal_protocol.errors import ForgedMessage
-from toheal_protocol.machines import events as m
 from toheal_protocol.machines import pairing_events as t
 from toheal_protocol.machines.door_words import MOST_BY_ONE, take_words
 from toheal_protocol.machines.draft import Draft
@@ -281,5 +280,5 @@ def test_who_waits_and_talks_without_end_fills_nothing_and_who_does_not_wait_say
     theirs = drafting(guest)
     take_words(theirs, people[0].id, DoorWords("welcome"))
     assert [one.text for one in theirs.peer(people[0].id).door_words] == ["welcome"]
-    people[0].feed(m.DoorSpoken(people[1].id, "to a member"))
+    people[0].feed(t.DoorSpoken(people[1].id, "to a member"))
     assert state(people[0]).cold.peers[people[1].id].door_words == ()

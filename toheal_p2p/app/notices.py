@@ -23,6 +23,7 @@ from toheal_p2p.app.talks import Talks
 from toheal_p2p.app.vocabulary import SeatState
 from toheal_protocol.machines import door, door_words
 from toheal_protocol.machines import events as machine
+from toheal_protocol.machines.pairing_events import DoorSpoken
 from toheal_protocol.machines.state import Cold, Seat, Stage, Standing
 from toheal_protocol.messages.door_notes import MAX_DOOR_WORDS
 from toheal_protocol.model import MemberId
@@ -103,7 +104,7 @@ class Notices(Talks):
         if not door_words.may_speak(porch.service.circle.cold, member):
             raise Refused("door_said_enough", limit=door_words.MOST_BY_ONE)
         seat = await self._offer(require_relay(running), SEAT_LIFE)
-        await self._decide(porch, machine.DoorSpoken(member, seat.link))
+        await self._decide(porch, DoorSpoken(member, seat.link))
 
     async def decline(self, circle: str, who: str) -> None:
         """Keep the door closed to somebody."""
@@ -132,7 +133,7 @@ class Notices(Talks):
             raise Refused("text_too_long", limit=MAX_DOOR_WORDS)
         if not door_words.may_speak(there.service.circle.cold, member):
             raise Refused("door_said_enough", limit=door_words.MOST_BY_ONE)
-        await self._decide(there, machine.DoorSpoken(member, text))
+        await self._decide(there, DoorSpoken(member, text))
 
     # ---- looking
 

@@ -16,7 +16,6 @@ from toheal_protocol.machines import (
     consent,
     courier,
     door,
-    door_words,
     governing,
     lan,
     linking,
@@ -53,7 +52,10 @@ def step(
 ) -> Decision:
     """Take one event and return the next state, what to write, and what to do after that."""
     draft = Draft(circle, now=now, wall_now=wall_now, entropy=entropy)
-    _take(draft, event)
+    if isinstance(event, pairing_events.PairingEvent):
+        talks.take_event(draft, event)
+    else:
+        _take(draft, event)
     if draft.cold.is_direct is not circle.cold.is_direct:
         consent.follow_circle(draft)
     if draft.cold.stage is Stage.ACTIVE and circle.cold.stage is Stage.REMOVED:
@@ -65,7 +67,7 @@ def step(
     return draft.decide(wake_at=next_alarm(draft))
 
 
-def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat list of all events
+def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - one flat list of all events
     match event:
         case happened.Started():
             restart_gaps(draft)
@@ -87,8 +89,6 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             sharing.withdraw(draft, serial)
         case happened.Invited(lifetime, relay, is_notice):
             seats.invite(draft, lifetime=lifetime, relay=relay, is_notice=is_notice)
-        case happened.DoorSpoken(member, text):
-            door_words.speak(draft, member, text)
         case happened.InvitationWithdrawn(invitation):
             seats.close_invitation(draft, invitation, Seat.WITHDRAWN)
         case happened.Admitted(member):
@@ -150,16 +150,6 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             lan.take_parted(draft, member, wire)
         case happened.Woke():
             ring(draft)
-        case (
-            pairing_events.TalkAsked()
-            | pairing_events.TalkIntroduced()
-            | pairing_events.TalkAccepted()
-            | pairing_events.TalkDeclined()
-            | pairing_events.TalkOpened()
-            | pairing_events.TalkJoined()
-            | pairing_events.TalkCardSaid()
-        ):
-            talks.take_event(draft, event)
         case _:
             assert_never(event)
 

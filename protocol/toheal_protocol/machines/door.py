@@ -209,6 +209,7 @@ def knock_at(
         operations=(content.create_operation,),
         texts={charter_hash(content.charter): content.charter},
         for_talk=for_talk,
+        came_by=link.secret,
         peers={content.inviter.keys.member_id: host},
     )
     called = calls.start_call(

@@ -70,6 +70,8 @@ from toheal_protocol.machines.talk_events import (
     Submitted as Submitted,
 )
 from toheal_protocol.machines.talk_events import TalkEvent as TalkEvent
+from toheal_protocol.machines.tellings import TELLINGS as TELLINGS
+from toheal_protocol.machines.tellings import Tell as Tell
 from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
@@ -115,14 +117,6 @@ class Refused:
     """The person said no to somebody at the door."""
 
     member: MemberId
-
-
-@frozen
-class DoorSpoken:
-    """The person says something through the door."""
-
-    member: MemberId
-    text: str = field(repr=False)
 
 
 @frozen
@@ -350,14 +344,13 @@ class Woke:
     """The alarm rang."""
 
 
-Event = (
+CircleEvent = (
     Started
     | TalkEvent
     | Invited
     | InvitationWithdrawn
     | Admitted
     | Refused
-    | DoorSpoken
     | Acted
     | Readmitted
     | Left
@@ -386,8 +379,10 @@ Event = (
     | LanParted
     | Woke
     | TalkEvent
-    | PairingEvent
 )
+"""What the circle's own step takes."""
+
+Event = CircleEvent | PairingEvent
 
 
 # ---- effects: please do
@@ -416,37 +411,6 @@ class Show:
 
     entry: PutEntry
 
-
-@frozen
-class Tell:
-    """Something happened that a person should be told. `what` is one of `TELLINGS`."""
-
-    what: str
-    member: MemberId | None = None
-    text: str = field(default="", repr=False)
-
-
-TELLINGS = (
-    "admitted",
-    "back",
-    "declined",
-    "door_words",
-    "fork_seen",
-    "fork_told",
-    "invitation_made",
-    "joined",
-    "left",
-    "removed",
-    "session_reset",
-    "share_answered",
-    "share_asked",
-    "share_withdrawn",
-    "talk_agreed",
-    "talk_offered",
-    "unreadable",
-    "waiting",
-)
-"""What `Tell` can say."""
 
 Effect = (
     Watch

@@ -57,9 +57,7 @@ def labels_of(cold: Cold, *, wall_now: WallTime) -> tuple[str, ...]:
     """
     day = day_of(wall_now)
     if cold.stage is Stage.KNOCKING:
-        calls = (peer.calling for peer in cold.peers.values())
-        knocking = (one.secret for one in calls if one is not None and one.purpose == JOIN)
-        return tuple(service_label(_invited(secret), day) for secret in knocking)[:1]
+        return (service_label(_invited(cold.came_by), day),)
     used = in_use(cold)
     if used is None:
         return ()

@@ -1,4 +1,4 @@
-"""What a person, or the program for them, does about conversations of two."""
+"""What a person, or the program for them, does about conversations of two, and says at the door."""
 
 from __future__ import annotations
 
@@ -61,6 +61,14 @@ class TalkCardSaid:
     talk: bytes
 
 
+@frozen
+class DoorSpoken:
+    """The person says something through the door."""
+
+    member: MemberId
+    text: str = field(repr=False)
+
+
 PairingEvent = (
     TalkAsked
     | TalkIntroduced
@@ -69,4 +77,5 @@ PairingEvent = (
     | TalkOpened
     | TalkJoined
     | TalkCardSaid
+    | DoorSpoken
 )

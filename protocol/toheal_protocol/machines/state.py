@@ -208,6 +208,7 @@ class Cold:
     Attributes:
         operations: the membership operations in the order in which they came.
         texts: what operations name by a hash: reasons and charters.
+        came_by: secret of the invitation we stand at the door with.
         porch_of: id of the circle for whose notice this is the door; nobody comes in here.
         for_talk: id of the conversation that this circle of two is for.
         welcome: the welcome that waits for operations it names, as it came.
@@ -239,6 +240,7 @@ class Cold:
     talks: tuple[Talk, ...] = ()
     for_talk: bytes = b""
     porch_of: bytes = b""
+    came_by: bytes = field(default=b"", repr=False)
 
 
 @frozen(slots=False)

@@ -20,10 +20,12 @@ from typing import Final, assert_never
 from attrs import evolve
 
 from toheal_protocol.errors import ForgedMessage
+from toheal_protocol.machines.door_words import speak
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.pair import owe_note
 from toheal_protocol.machines.pairing_events import (
+    DoorSpoken,
     PairingEvent,
     TalkAccepted,
     TalkAsked,
@@ -77,6 +79,8 @@ def take_event(draft: Draft, event: PairingEvent) -> None:
             have_joined(draft, talk)
         case TalkCardSaid(talk):
             forget_card(draft, talk)
+        case DoorSpoken(member, text):
+            speak(draft, member, text)
         case _:
             assert_never(event)
 

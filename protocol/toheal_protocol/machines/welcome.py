@@ -134,7 +134,7 @@ def come_in(draft: Draft, host: MemberId) -> None:
     welcome = decode_item(draft.cold.welcome) if draft.cold.welcome else None
     if not isinstance(welcome, Welcome) or unknown(draft, welcome.view):
         return
-    draft.set_cold(welcome=b"")
+    draft.set_cold(welcome=b"", came_by=b"")
     now = membership_of(draft.cold.id, draft.cold.operations)
     is_led = roll_in(draft, welcome.view).get(host)
     if draft.our_id not in now.members or is_led is None or is_led.role is not Role.FACILITATOR:

@@ -25,12 +25,6 @@ from toheal_protocol.messages.door_notes import (
     DOOR_KINDS,
     DOOR_TAKERS,
     DoorNote,
-    DoorWords,
-    LanSecret,
-    TalkAgreed,
-    TalkAsk,
-    TalkLink,
-    TalkYes,
     encode_door_note,
 )
 from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
@@ -311,6 +305,8 @@ def decode_item(item: bytes) -> AnyNote:
 
 
 def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all notes
+    if isinstance(note, DoorNote):
+        return encode_door_note(note)
     match note:
         case Ack(beyond):
             return u16(len(beyond)) + b"".join(u64(first) + u64(last) for first, last in beyond)
@@ -330,8 +326,6 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return u8(len(operations)) + b"".join(map(prefixed16, operations))
         case Wanted(wanted):
             return _encode_ids(wanted)
-        case LanSecret() | TalkAsk() | TalkYes() | TalkAgreed() | TalkLink() | DoorWords():
-            return encode_door_note(note)
         case Introduction(known, is_yours_to_call):
             return u8(is_yours_to_call) + _encode_acquaintance(known)
         case NewCard(card):
