@@ -225,7 +225,8 @@ def test_arabic_is_typed_as_arabic() -> None:
 NEVER_ON_THE_PAGE = re.compile(
     "spoken_.*|.*_file|.*setting.*|proxy_malformed|no_such_(message|relay|act|interface)|act_.*|role_.*"
     "|not_(running|confirmed|supported_here)|passphrase_needed|connection_lost|other_version|lan_off"
-    "|ambiguous_name|port_in_use|clock_doubtful|locked"
+    "|ambiguous_name|port_in_use|clock_doubtful|locked|no_such_(talk|notice)|talk_(open|asked)_.*"
+    "|notice_.*|door_said_.*|policy_already|charter_(already|changed_again)"
 )
 """Refusals of what only commands do; `locked` is the page that asks for the passphrase."""
 
