@@ -38,6 +38,7 @@ from toheal_p2p.app.interface import (
     RelayView,
     Report,
     RetractionView,
+    SeatView,
     WaitingView,
 )
 from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
@@ -244,6 +245,13 @@ class FakeApp(FakeGovernance, FakeSharing):
     async def invitations(self, circle: str) -> Sequence[InvitationView]:
         await self._find(circle)
         return [InvitationView(_id("seat"), LINK, NOW + 60)]
+
+    async def seats(self, circle: str) -> Sequence[SeatView]:
+        await self._find(circle)
+        return [
+            SeatView(_id("seat"), "used", NOW + 60, "Ev\x1b]il", ()),
+            SeatView(_id("other"), "open", NOW + 60, None, ("Guest",)),
+        ]
 
     async def withdraw_invitation(self, circle: str, invitation: str) -> None:
         await self._find(circle)

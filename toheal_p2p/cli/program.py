@@ -20,12 +20,15 @@ from toheal_p2p.cli.commands import (
     doors,
     governance,
     meeting,
+    notices,
     paths,
     profile,
     relays,
+    rules,
     settings,
     sharing,
     talk,
+    talks,
 )
 from toheal_p2p.cli.parsing import Group, UsageProblem, usage_sentence
 from toheal_p2p.cli.refusing import is_interrupt, note_fault, refusal_in
@@ -109,8 +112,11 @@ for _command in (
     *profile.FIRST_COMMANDS,
     *circles.COMMANDS,
     *governance.COMMANDS,
+    *rules.COMMANDS,
     *doors.COMMANDS,
+    *notices.COMMANDS,
     *talk.COMMANDS,
+    *talks.COMMANDS,
     *sharing.COMMANDS,
     *paths.COMMANDS,
     *meeting.COMMANDS,

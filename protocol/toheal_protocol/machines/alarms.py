@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from toheal_protocol.machines import cards, courier, door, lan, linking, moving, seats
+from toheal_protocol.machines import (
+    cards,
+    courier,
+    door,
+    lan,
+    lan_secrets,
+    linking,
+    moving,
+    seats,
+    talks,
+)
 from toheal_protocol.machines.addressing import move_on
 from toheal_protocol.machines.calls import repeat_call
 from toheal_protocol.machines.carrying import want_from_all
@@ -37,7 +47,10 @@ def ring(draft: Draft) -> None:
         seats.expire_invitations(draft)
         door.tidy_door(draft)
         door.tidy_gone(draft)
+        talks.tidy_talks(draft)
         want_from_all(draft)
+        lan_secrets.follow_departures(draft)
+        lan_secrets.forget_old(draft)
         cards.renew_card(draft)
         draft.set_live(repeat_at=None)
 

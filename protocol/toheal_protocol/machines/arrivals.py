@@ -21,12 +21,15 @@ from toheal_protocol.machines import (
     cards,
     consent,
     door,
+    door_words,
+    lan_secrets,
     linking,
     moving,
     renewals,
     reset,
     seats,
     sharing,
+    talks,
     welcome,
 )
 from toheal_protocol.machines.addressing import (
@@ -52,6 +55,14 @@ from toheal_protocol.machines.pair import (
     pass_note,
 )
 from toheal_protocol.machines.state import Invitation, Listening, Seat, Source, Stage, Standing
+from toheal_protocol.messages.door_notes import (
+    DoorWords,
+    LanSecret,
+    TalkAgreed,
+    TalkAsk,
+    TalkLink,
+    TalkYes,
+)
 from toheal_protocol.messages.frames import (
     Answer,
     Envelope,
@@ -336,6 +347,18 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
             release_held(draft)
         case Wanted():
             take_wanted(draft, member, note)
+        case DoorWords():
+            door_words.take_words(draft, member, note)
+        case TalkAsk():
+            talks.take_ask(draft, member, note)
+        case TalkYes(talk):
+            talks.take_yes(draft, member, talk)
+        case TalkAgreed(talk):
+            talks.take_agreed(draft, member, talk)
+        case TalkLink():
+            talks.take_link(draft, member, note)
+        case LanSecret():
+            lan_secrets.take_secret(draft, member, note)
         case Introduction():
             welcome.take_introduction(draft, member, note)
         case Declined():

@@ -20,11 +20,13 @@ from toheal_protocol.machines import (
     lan,
     linking,
     moving,
+    pairing_events,
     reset,
     routes,
     seats,
     sharing,
     talking,
+    talks,
     welcome,
 )
 from toheal_protocol.machines import events as happened
@@ -50,7 +52,10 @@ def step(
 ) -> Decision:
     """Take one event and return the next state, what to write, and what to do after that."""
     draft = Draft(circle, now=now, wall_now=wall_now, entropy=entropy)
-    _take(draft, event)
+    if isinstance(event, pairing_events.PairingEvent):
+        talks.take_event(draft, event)
+    else:
+        _take(draft, event)
     if draft.cold.is_direct is not circle.cold.is_direct:
         consent.follow_circle(draft)
     if draft.cold.stage is Stage.ACTIVE and circle.cold.stage is Stage.REMOVED:
@@ -62,7 +67,7 @@ def step(
     return draft.decide(wake_at=next_alarm(draft))
 
 
-def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat list of all events
+def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - one flat list of all events
     match event:
         case happened.Started():
             restart_gaps(draft)
@@ -82,8 +87,8 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             sharing.answer(draft, event)
         case happened.ShareTakenBack(serial):
             sharing.withdraw(draft, serial)
-        case happened.Invited(lifetime, relay):
-            seats.invite(draft, lifetime=lifetime, relay=relay)
+        case happened.Invited(lifetime, relay, is_notice):
+            seats.invite(draft, lifetime=lifetime, relay=relay, is_notice=is_notice)
         case happened.InvitationWithdrawn(invitation):
             seats.close_invitation(draft, invitation, Seat.WITHDRAWN)
         case happened.Admitted(member):

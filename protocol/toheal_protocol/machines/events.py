@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+from toheal_protocol.machines.pairing_events import PairingEvent
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.relay_events import (
     RelayAdded as RelayAdded,
@@ -62,6 +63,8 @@ from toheal_protocol.machines.talk_events import ShareRequested as ShareRequeste
 from toheal_protocol.machines.talk_events import ShareTakenBack as ShareTakenBack
 from toheal_protocol.machines.talk_events import Submitted as Submitted
 from toheal_protocol.machines.talk_events import TalkEvent as TalkEvent
+from toheal_protocol.machines.tellings import TELLINGS as TELLINGS
+from toheal_protocol.machines.tellings import Tell as Tell
 from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
@@ -85,6 +88,7 @@ class Invited:
 
     lifetime: int
     relay: RelayAddress | None
+    is_notice: bool = False
 
 
 @frozen
@@ -312,7 +316,7 @@ class Woke:
     """The alarm rang."""
 
 
-Event = (
+CircleEvent = (
     Started
     | TalkEvent
     | Invited
@@ -346,7 +350,11 @@ Event = (
     | LanArrived
     | LanParted
     | Woke
+    | TalkEvent
 )
+"""What the circle's own step takes."""
+
+Event = CircleEvent | PairingEvent
 
 
 # ---- effects: please do
@@ -375,34 +383,6 @@ class Show:
 
     entry: PutEntry
 
-
-@frozen
-class Tell:
-    """Something happened that a person should be told. `what` is one of `TELLINGS`."""
-
-    what: str
-    member: MemberId | None = None
-    text: str = field(default="", repr=False)
-
-
-TELLINGS = (
-    "admitted",
-    "back",
-    "declined",
-    "fork_seen",
-    "fork_told",
-    "invitation_made",
-    "joined",
-    "left",
-    "removed",
-    "session_reset",
-    "share_answered",
-    "share_asked",
-    "share_withdrawn",
-    "unreadable",
-    "waiting",
-)
-"""What `Tell` can say."""
 
 Effect = (
     Watch

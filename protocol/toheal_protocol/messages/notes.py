@@ -21,6 +21,12 @@ from toheal_protocol.crypto import SIGNATURE_SIZE, Signature
 from toheal_protocol.envelope import read_audience
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.messages.announcement import MAX_ANNOUNCEMENT_SIZE
+from toheal_protocol.messages.door_notes import (
+    DOOR_KINDS,
+    DOOR_TAKERS,
+    DoorNote,
+    encode_door_note,
+)
 from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
 from toheal_protocol.messages.heads import Head as Head
 from toheal_protocol.messages.heads import encode_heads, take_heads
@@ -221,6 +227,7 @@ Lasting = (
     | DirectChoice
     | Carried
     | Wanted
+    | DoorNote
     | Moved
     | Followed
     | ShareNote
@@ -246,6 +253,7 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     DirectChoice: 23,
     Carried: 24,
     Wanted: 25,
+    **{kind: number for kind, number in DOOR_KINDS.items()},  # noqa: C416 - a wider type
     Moved: 44,
     Followed: 45,
     ShareAsk: 36,
@@ -297,6 +305,8 @@ def decode_item(item: bytes) -> AnyNote:
 
 
 def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all notes
+    if isinstance(note, DoorNote):
+        return encode_door_note(note)
     match note:
         case Ack(beyond):
             return u16(len(beyond)) + b"".join(u64(first) + u64(last) for first, last in beyond)
@@ -428,6 +438,7 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     23: lambda reader: DirectChoice(_flag(reader.u8()), reader.u32()),
     24: _take_carried,
     25: lambda reader: Wanted(_take_ids(reader)),
+    **DOOR_TAKERS,
     44: take_moved,
     45: lambda reader: Followed(reader.u32()),
     36: take_ask,
