@@ -45,6 +45,9 @@ from toheal_protocol.messages.announcement import (
     encode_announcement,
 )
 from toheal_protocol.messages.bodies import TextBody, decode_text, encode_text
+from toheal_protocol.messages.file_chunks import CHUNK_SIZE
+from toheal_protocol.messages.file_notes import Chunk, ChunksMissing, ChunksWanted
+from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.messages.frames import (
     Answer,
     Envelope,
@@ -176,6 +179,9 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     DirectChoice(True, 3),
     Carried((encode_announcement(Announcement(CREATE)), encode_announcement(Announcement(ADD)))),
     Wanted((OperationId(b"o" * 32),)),
+    ChunksWanted(FileId(b"f" * 32), ((0, 3), (9, 9))),
+    Chunk(FileId(b"f" * 32), 2, (b"l" * 32, b"r" * 32), b"c" * CHUNK_SIZE),
+    ChunksMissing(FileId(b"f" * 32), 1),
 )
 """One of each kind; a test says that none is missing."""
 

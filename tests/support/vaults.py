@@ -20,6 +20,8 @@ from tests.support.entropy import SeededEntropy
 from toheal_p2p.adapters.search_text import asked_words, normalise_text
 from toheal_p2p.adapters.vault import PassphraseCost, SqliteVault, create_vault, open_vault
 from toheal_p2p.ports.vault import (
+    AttachmentRow,
+    ChunkRow,
     DeliveryRow,
     EntryRow,
     OwedRow,
@@ -30,11 +32,16 @@ from toheal_p2p.ports.vault import (
     VaultError,
 )
 from toheal_protocol.machines.records import (
+    DropAttachment,
     DropCircle,
     DropHeld,
     DropOwed,
+    DropStrayChunks,
     GiveUpOwed,
     MarkAtRelay,
+    MarkAttachment,
+    PutAttachment,
+    PutChunk,
     PutCircle,
     PutEntry,
     PutHeld,
@@ -44,6 +51,7 @@ from toheal_protocol.machines.records import (
     PutSetting,
     Write,
 )
+from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
 
 CHEAP = PassphraseCost(memory=8 * 1024 * 1024, passes=1)
@@ -137,6 +145,9 @@ class MemoryVault:
     _undelivered: set[tuple[CircleId, MemberId, MessageId]] = field(factory=set, init=False)
     _entries: dict[tuple[CircleId, MessageId], StoredEntry] = field(factory=dict, init=False)
     _held: dict[CircleId, dict[MessageId, bytes]] = field(factory=dict, init=False)
+    _files: dict[tuple[CircleId, MessageId], PutAttachment] = field(factory=dict, init=False)
+    _whole: dict[tuple[CircleId, MessageId], bool] = field(factory=dict, init=False)
+    _chunks: dict[tuple[CircleId, FileId], dict[int, ChunkRow]] = field(factory=dict, init=False)
     _settings: dict[str, bytes] = field(factory=dict, init=False)
     _last_position: int = field(default=0, init=False)
     _is_closed: bool = field(default=False, init=False)
@@ -235,6 +246,40 @@ class MemoryVault:
         found = [row for row in self._rows(circle) if groups and _answers(row.text, groups)]
         return tuple(reversed(found))[:limit]
 
+    async def attachments(
+        self, circle: CircleId, mids: Sequence[MessageId]
+    ) -> dict[MessageId, AttachmentRow]:
+        await self._look()
+        wanted = [(mid, self._files.get((circle, mid))) for mid in mids]
+        return {
+            mid: AttachmentRow(
+                mid,
+                facts.file,
+                facts.key,
+                facts.size,
+                facts.medium,
+                len(self._chunks.get((circle, facts.file), {})),
+                self._whole.get((circle, mid)),
+            )
+            for mid, facts in wanted
+            if facts is not None
+        }
+
+    async def chunks(
+        self, circle: CircleId, file: FileId, places: Sequence[int]
+    ) -> tuple[ChunkRow, ...]:
+        await self._look()
+        kept = self._chunks.get((circle, file), {})
+        return tuple(kept[place] for place in sorted(set(places)) if place in kept)
+
+    async def chunk_places(self, circle: CircleId, file: FileId) -> tuple[int, ...]:
+        await self._look()
+        return tuple(sorted(self._chunks.get((circle, file), {})))
+
+    async def chunk_count(self, circle: CircleId | None) -> int:
+        await self._look()
+        return sum(len(kept) for (of, _), kept in self._chunks.items() if circle in (None, of))
+
     async def aclose(self) -> None:
         self._is_closed = True
 
@@ -275,6 +320,20 @@ class MemoryVault:
                 self._put_entry(write)
             case DropCircle(circle):
                 self._drop_circle(circle)
+            case PutAttachment(circle, mid):
+                self._files[circle, mid] = write
+                self._whole.pop((circle, mid), None)
+            case MarkAttachment(circle, mid, is_whole):
+                if (circle, mid) in self._files:
+                    self._whole[circle, mid] = is_whole
+            case PutChunk(circle, file, place, proof, sealed):
+                kept = self._chunks.setdefault((circle, file), {})
+                kept.setdefault(place, ChunkRow(place, proof, sealed))
+            case DropAttachment(circle, mid):
+                self._drop_attachment(write)
+            case DropStrayChunks():
+                named = {(circle, facts.file) for (circle, _), facts in self._files.items()}
+                self._chunks = {key: kept for key, kept in self._chunks.items() if key in named}
             case _:
                 self._apply_owed(write)
 
@@ -317,7 +376,22 @@ class MemoryVault:
             row, write.key, write.common, write.recipients, write.parents
         )
 
+    def _drop_attachment(self, write: DropAttachment) -> None:
+        key = (write.circle, write.mid)
+        facts = self._files.get(key)
+        if facts is None:
+            return
+        self._whole.pop(key, None)
+        named = {(of, f.file) for (of, mid), f in self._files.items() if (of, mid) != key}
+        if (write.circle, facts.file) not in named:
+            self._chunks.pop((write.circle, facts.file), None)
+        if not write.keeps_facts:
+            del self._files[key]
+
     def _drop_circle(self, circle: CircleId) -> None:
+        self._files = {key: one for key, one in self._files.items() if key[0] != circle}
+        self._whole = {key: one for key, one in self._whole.items() if key[0] != circle}
+        self._chunks = {key: one for key, one in self._chunks.items() if key[0] != circle}
         self._circles.pop(circle, None)
         self._logs.pop(circle, None)
         self._held.pop(circle, None)

@@ -38,6 +38,7 @@ from toheal_protocol.machines.carrying import take_wanted
 from toheal_protocol.machines.courier import hear, pump
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import DeleteMail, Mail, Tell
+from toheal_protocol.machines.fetching import take_chunk_note, take_missing_note
 from toheal_protocol.machines.log import is_member, release_held, take_message
 from toheal_protocol.machines.membership import take_carried
 from toheal_protocol.machines.pair import (
@@ -49,7 +50,9 @@ from toheal_protocol.machines.pair import (
     owe_note,
     pass_note,
 )
+from toheal_protocol.machines.serving import take_chunks_wanted
 from toheal_protocol.machines.state import Invitation, Listening, Seat, Source, Stage, Standing
+from toheal_protocol.messages.file_notes import Chunk, ChunksMissing, ChunksWanted
 from toheal_protocol.messages.frames import (
     Answer,
     Envelope,
@@ -313,6 +316,12 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
             consent.take_choice(draft, member, note)
         case YourHead():
             reset.take_our_head(draft, member, note)
+        case ChunksWanted():
+            take_chunks_wanted(draft, member, note)
+        case Chunk():
+            take_chunk_note(draft, member, note)
+        case ChunksMissing():
+            take_missing_note(draft, member, note)
 
 
 def _take_grants(draft: Draft, member: MemberId, grants: tuple[Grant, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+from toheal_protocol.machines.file_effects import FileEvent, LoadChunks
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.route_effects import (
     CloseLan as CloseLan,
@@ -316,6 +317,7 @@ Event = (
     | LanMet
     | LanArrived
     | LanParted
+    | FileEvent
     | Woke
 )
 
@@ -379,6 +381,7 @@ Effect = (
     | DeleteMail
     | SendFrames
     | LoadOwed
+    | LoadChunks
     | PrepareLink
     | ConnectLink
     | CloseLink

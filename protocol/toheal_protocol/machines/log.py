@@ -27,6 +27,7 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import MalformedFrame, RemoteError, TooFarAhead
+from toheal_protocol.machines.attachments import take_announcement_of_file
 from toheal_protocol.machines.carrying import want
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Show, Tell
@@ -38,6 +39,7 @@ from toheal_protocol.machines.state import Held, Position, Stage, Standing
 from toheal_protocol.machines.storing import encode_held
 from toheal_protocol.machines.voice import check_voice, is_far_beyond_removal, note_return
 from toheal_protocol.messages.announcement import decode_announcement
+from toheal_protocol.messages.attachment import medium_of
 from toheal_protocol.messages.bodies import ContentKind, decode_text
 from toheal_protocol.model import Instant, MemberId, MessageId, WallTime
 from toheal_protocol.wire.codec import u32
@@ -297,6 +299,10 @@ def _enter(
         if not is_mine:
             body = decode_text(content.body)
             text, notes, sent_at = body.text, body.notes, WallTime(body.sent_at)
+    elif content.type == ContentKind.ATTACHMENT:
+        attached = take_announcement_of_file(draft, mid, content.body)
+        kind = "attachment" if medium_of(attached) is not None else kind
+        text, notes, sent_at = attached.about, attached.notes, WallTime(attached.sent_at)
     elif content.type == ContentKind.OPERATION:
         announcement = decode_announcement(content.body)
         kind = take_announcement(draft, announcement, author=author)

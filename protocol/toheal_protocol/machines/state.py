@@ -23,6 +23,7 @@ from toheal_protocol.crypto import SealKey, SigningSeed
 from toheal_protocol.envelope import Content, Parent
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
 from toheal_protocol.machines.events import LinkWay
+from toheal_protocol.machines.fetch_state import Fetch, Serving
 from toheal_protocol.machines.silences import Return, Silenced
 from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import DirectChoice
@@ -421,6 +422,8 @@ class Live:
     repeat_at: Instant | None = None
     asked: frozenset[tuple[MemberId, OperationId]] = frozenset()
     """Who was asked for which operations since the process began."""
+    fetches: Mapping[MessageId, Fetch] = field(factory=dict)
+    serving: Mapping[MemberId, Serving] = field(factory=dict)
 
 
 @frozen(slots=False)

@@ -9,6 +9,7 @@ import apsw
 
 from toheal_p2p.adapters.search_text import normalise_text
 from toheal_p2p.adapters.vault.database import transaction
+from toheal_p2p.adapters.vault.file_writes import FILE_WRITERS, FILES_OF_A_CIRCLE
 from toheal_p2p.adapters.vault.numbers import Numbers
 from toheal_p2p.adapters.vault.rows import join_ids, join_texts
 from toheal_protocol.machines.records import (
@@ -217,6 +218,7 @@ def _forget_words(db: apsw.Connection, position: int, text: str) -> None:
 _PEERS: Final = "IN (SELECT number FROM peers WHERE circle = ?)"
 
 _OF_A_CIRCLE: Final = (
+    *FILES_OF_A_CIRCLE,
     "DELETE FROM envelopes WHERE position IN (SELECT position FROM entries WHERE circle = ?)",
     "DELETE FROM entries WHERE circle = ?",
     "DELETE FROM held WHERE circle = ?",
@@ -241,6 +243,7 @@ WRITERS: Final[Mapping[type, Callable[[apsw.Connection, Numbers, Any], None]]] =
     PutEntry: _put_entry,
     PutHeld: _put_held,
     DropHeld: _drop_held,
+    **FILE_WRITERS,
     DropCircle: _drop_circle,
     PutSetting: _put_setting,
 }
