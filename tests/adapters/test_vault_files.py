@@ -53,6 +53,7 @@ def open_vault(request: pytest.FixtureRequest, tmp_path: Path) -> OpenVault:
     return lambda: real_vault(tmp_path / "home")
 
 
+@pytest.mark.trio
 async def test_chunks_come_back_as_they_were_and_open(open_vault: OpenVault) -> None:
     async with open_vault() as vault:
         await vault.commit([facts(), *chunks()])
@@ -67,6 +68,7 @@ async def test_chunks_come_back_as_they_were_and_open(open_vault: OpenVault) -> 
         assert await vault.chunk_count(C2) == 0
 
 
+@pytest.mark.trio
 async def test_a_message_that_is_forgotten_takes_its_chunks_along(open_vault: OpenVault) -> None:
     async with open_vault() as vault:
         await vault.commit([facts(), *chunks(), DropAttachment(C1, message_id(1))])
@@ -74,6 +76,7 @@ async def test_a_message_that_is_forgotten_takes_its_chunks_along(open_vault: Op
         assert await vault.chunk_count(None) == 0
 
 
+@pytest.mark.trio
 async def test_chunks_that_two_messages_name_stay_until_both_are_gone(
     open_vault: OpenVault,
 ) -> None:
@@ -88,6 +91,7 @@ async def test_chunks_that_two_messages_name_stay_until_both_are_gone(
         assert await vault.chunk_count(None) == 0
 
 
+@pytest.mark.trio
 async def test_room_is_given_back_and_the_message_stays(open_vault: OpenVault) -> None:
     async with open_vault() as vault:
         await vault.commit([facts(), *chunks(), MarkAttachment(C1, message_id(1), True)])
@@ -96,6 +100,7 @@ async def test_room_is_given_back_and_the_message_stays(open_vault: OpenVault) -
         assert (row.chunks, row.is_whole) == (0, None)
 
 
+@pytest.mark.trio
 async def test_chunks_nobody_names_are_forgotten_and_others_are_not(open_vault: OpenVault) -> None:
     async with open_vault() as vault:
         await vault.commit([facts(), *chunks(), *chunks(circle=C2), DropStrayChunks()])
@@ -104,6 +109,7 @@ async def test_chunks_nobody_names_are_forgotten_and_others_are_not(open_vault: 
 
 
 @pytest.mark.real
+@pytest.mark.trio
 async def test_nothing_of_a_file_lies_readable_in_the_folder(tmp_path: Path) -> None:
     home = tmp_path / "home"
     async with real_vault(home) as vault:
