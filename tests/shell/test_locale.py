@@ -32,6 +32,7 @@ FAMILIES = {
     "refused": CODES,
     "circle_state": vocabulary.CIRCLE_STATES,
     "role": vocabulary.ROLES,
+    "attachment_state": vocabulary.ATTACHMENT_STATES,
     "delivery": vocabulary.DELIVERY_STATES,
     "link": vocabulary.LINK_KINDS,
     "relay_state": vocabulary.RELAY_STATES,

@@ -18,6 +18,7 @@ from toheal_p2p.adapters.interfaces import interface_kinds
 from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
 from toheal_p2p.app.doctor import Patient, examine
+from toheal_p2p.app.files import Files
 from toheal_p2p.app.governance import Governance
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.meeting import Meetings
@@ -118,6 +119,7 @@ class Application(Paths, Governance):
     _running: dict[CircleId, RunningCircle] = field(factory=dict, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
     spoken: SpokenCodes = field(init=False, repr=False)
+    files: Files = field(init=False, repr=False)
     _beginning: trio.Lock = field(factory=trio.Lock, init=False)
     _looked_at: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
 
@@ -128,6 +130,7 @@ class Application(Paths, Governance):
         circles, self._nickname, self._relays = restore(stored)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self.files = Files(self)
             self.spoken = SpokenCodes(
                 nursery,
                 self.entropy,
@@ -144,6 +147,7 @@ class Application(Paths, Governance):
             self.was_put_back = self.vault.was_put_back
             if self.was_put_back:
                 await begin_anew(self._running.values(), self.committer, self.vault)
+            await self.files.begin()
             nursery.start_soon(self.meeting.run, self._running)
             task_status.started()
 
@@ -308,7 +312,7 @@ class Application(Paths, Governance):
         running = self._find(circle)
         cold = running.service.circle.cold
         rows = await self.vault.entries(cold.id, after=after, limit=limit)
-        return self._entries(running, rows)
+        return await self._entries(running, rows)
 
     async def follow(self, circle: str, *, after: int) -> AsyncGenerator[views.EntryView, None]:
         """Give every entry above `after`, and then each new one."""
@@ -316,7 +320,7 @@ class Application(Paths, Governance):
         while True:
             changed = running.changed
             rows = await self.vault.entries(running.service.circle.cold.id, after=after, limit=PAGE)
-            for view in self._entries(running, rows):
+            for view in await self._entries(running, rows):
                 after = view.position
                 yield view
             if not rows:
@@ -334,7 +338,7 @@ class Application(Paths, Governance):
         """Return entries that hold every word of the query, newest first."""
         running = self._find(circle)
         rows = await self.vault.search(running.service.circle.cold.id, query, limit=SEARCH_MOST)
-        return self._entries(running, rows)
+        return await self._entries(running, rows)
 
     # ---- members and links
 
@@ -439,6 +443,8 @@ class Application(Paths, Governance):
         used = [relay for one in self._running.values() for relay in one.relays]
         return tuple(dict.fromkeys((*self._relays, *used)))
 
-    def _entries(self, running: RunningCircle, rows: Sequence[EntryRow]) -> list[views.EntryView]:
+    async def _entries(
+        self, running: RunningCircle, rows: Sequence[EntryRow]
+    ) -> list[views.EntryView]:
         cold = running.service.circle.cold
-        return [showing.entry_view(cold, row) for row in rows]
+        return await self.files.shown([showing.entry_view(cold, row) for row in rows])

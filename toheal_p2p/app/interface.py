@@ -12,7 +12,7 @@ Times are whole seconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -20,6 +20,10 @@ import trio
 from attrs import field, frozen
 
 from toheal_p2p.app.act_view import ActView as ActView
+from toheal_p2p.app.files_interface import AttachmentView as AttachmentView
+from toheal_p2p.app.files_interface import FilesInterface as FilesInterface
+from toheal_p2p.app.files_interface import ProgressView as ProgressView
+from toheal_p2p.app.files_interface import Report as Report
 from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterface
 from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
 from toheal_p2p.app.refusals import Fact, RefusalCode
@@ -120,6 +124,7 @@ class EntryView:
             For `gap`: how many messages of the author are missing before the next one, in digits.
         passed_on_by: the name of who passed it on, where its author has not confirmed it yet.
         act: for `act` and `second`, what was done or is supported.
+        attachment: for `attachment`, what the file is and how much of it is here.
     """
 
     position: int
@@ -135,6 +140,7 @@ class EntryView:
     notes: tuple[str, ...] = field(repr=False)
     passed_on_by: str | None = field(repr=False)
     act: ActView | None = field(default=None, repr=False)
+    attachment: AttachmentView | None = None
 
 
 @frozen
@@ -171,18 +177,6 @@ class LinkView:
 
 
 @frozen
-class ProgressView:
-    """What is being tried just now; its sentence is `progress.<code>` with these facts."""
-
-    code: ProgressCode
-    facts: Mapping[str, Fact] = field(factory=dict, repr=False)
-
-
-Report = Callable[[ProgressView], Awaitable[None]]
-"""Told what is being tried, as it changes."""
-
-
-@frozen
 class CheckView:
     """One thing `doctor` looked at; its sentence is `check.<code>` with these facts."""
 
@@ -198,6 +192,11 @@ class AppInterface(Protocol):
     @property
     def meeting(self) -> MeetingInterface:
         """Meeting on the local network."""
+        ...
+
+    @property
+    def files(self) -> FilesInterface:
+        """Pictures and voice notes."""
         ...
 
     @property

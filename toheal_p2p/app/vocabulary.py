@@ -37,12 +37,17 @@ MeetingState = Literal["closed", "searching", "met", "silent", "no_network"]
 
 RelayState = Literal["connected", "trying", "unreachable"]
 
-EntryKind = Literal["text", "joined", "left", "act", "second", "crossed", "gap", "unknown"]
+EntryKind = Literal[
+    "text", "attachment", "joined", "left", "act", "second", "crossed", "gap", "unknown"
+]
 """What an entry is. `act`: something done in the circle; `second`: support for it; `crossed`: words
 that do not count, written beside their author's removal; `unknown`: made by a later version."""
 
 ContentNote = Literal["loss", "self-harm", "suicide", "violence", "abuse", "eating", "other"]
 """The same tags as `toheal_protocol.messages.bodies.CONTENT_NOTES` (a test compares them)."""
+
+AttachmentState = Literal["not_fetched", "partial", "here", "damaged"]
+"""How much of an attached file is here. `damaged`: what came is not what its author announced."""
 
 SpokenState = Literal[
     "waiting", "found", "handed_over", "burned", "expired", "withdrawn", "no_seat"
@@ -101,12 +106,19 @@ ProgressCode = Literal[
     "waiting_for_member",
     "opening_link",
     "through_proxy",
+    "cleaning_file",
+    "sealing_file",
+    "fetching_file",
+    "file_no_link",
+    "file_not_with",
+    "file_nowhere",
 ]
 """What is being tried just now. Each has a sentence `progress.<code>`."""
 
 SettingName = Literal["proxy", "language", "digits", "country", "auto-lock"]
 """What a person can set. Each has a sentence `setting.<name>`."""
 
+ATTACHMENT_STATES: Final[tuple[AttachmentState, ...]] = get_args(AttachmentState)
 CIRCLE_STATES: Final[tuple[CircleState, ...]] = get_args(CircleState)
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = get_args(DeliveryState)

@@ -18,6 +18,7 @@ from toheal_p2p.app.refusals import Refused
 from toheal_p2p.cli.commands import (
     circles,
     doors,
+    files,
     governance,
     meeting,
     paths,
@@ -109,6 +110,7 @@ for _command in (
     *governance.COMMANDS,
     *doors.COMMANDS,
     *talk.COMMANDS,
+    *files.COMMANDS,
     *paths.COMMANDS,
     *meeting.COMMANDS,
     *relays.COMMANDS,

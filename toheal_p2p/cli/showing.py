@@ -87,10 +87,12 @@ def entry_lines(words: Words, entry: Item) -> Iterator[str]:
     if entry["kind"] == "gap":
         yield words.text("entry.gap", at=at, name=author, number=entry["text"])
         return
-    if entry["kind"] != "text":
+    if entry["kind"] not in ("text", "attachment"):
         yield words.text("entry.unknown", at=at, name=author)
         return
-    yield words.text("entry.text", at=at, name=author, id=short(entry["id"]))
+    yield words.text(f"entry.{entry['kind']}", at=at, name=author, id=short(entry["id"]))
+    if entry["attachment"] is not None:
+        yield "    " + attachment_line(words, entry["attachment"])
     if entry["notes"]:
         names = [words.word("content_note", note) for note in entry["notes"]]
         notes = Own(words.text("line.comma").join(names))
@@ -99,6 +101,16 @@ def entry_lines(words: Words, entry: Item) -> Iterator[str]:
         yield f"    {FIRST_STRONG_ISOLATE}{line}{POP_ISOLATE}"
     if entry["passed_on_by"] is not None:
         yield "    " + words.text("line.passed_on", name=entry["passed_on_by"])
+
+
+def attachment_line(words: Words, attachment: Item) -> str:
+    """Return what a file is, how large, and how much of it is here."""
+    is_picture = attachment["media_type"].startswith("image/")
+    return words.text(
+        "line.attachment_picture" if is_picture else "line.attachment_voice",
+        size=words.text("line.kilobytes", number=-(-attachment["size"] // 1000)),
+        state=words.text(f"attachment_state.{attachment['state']}", percent=attachment["percent"]),
+    )
 
 
 def delivery_line(words: Words, delivery: Item) -> str:

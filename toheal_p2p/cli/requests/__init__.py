@@ -16,6 +16,7 @@ from toheal_p2p.cli.local_wire import VERSION
 from toheal_p2p.cli.requests import (
     circles,
     doors,
+    files,
     governance,
     meeting,
     paths,
@@ -67,6 +68,10 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "relay_remove": relays.RelayRemove,
     "say": talk.Say,
     "read": talk.Read,
+    "attach": files.Attach,
+    "fetch": files.Fetch,
+    "fetched_file": files.FetchedFile,
+    "drop_file": files.DropFile,
     "deliveries": talk.Deliveries,
     "links": paths.Links,
     "direct": paths.Direct,
