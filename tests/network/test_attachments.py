@@ -17,6 +17,8 @@ from toheal_protocol.machines.fetch_state import MOST_WINDOW
 from toheal_protocol.machines.fetching import ANSWER_LONGEST, PASSED_OVER
 from toheal_protocol.machines.pair import pass_note
 from toheal_protocol.machines.serving import SERVED_AGAIN
+from toheal_protocol.machines.state import Standing
+from toheal_protocol.messages.acts import Reason, ReasonCategory, Removal, text_hash
 from toheal_protocol.messages.file_chunks import CHUNK_SIZE, MAX_FILE_SIZE, PIECE_SIZE, chunk_count
 from toheal_protocol.messages.file_notes import Chunk, ChunksWanted
 from toheal_protocol.model import Instant, MessageId
@@ -323,18 +325,23 @@ def test_chunks_nobody_asked_for_are_dropped() -> None:
     assert held_chunks(theirs, mid) <= 4
 
 
-def test_nobody_outside_is_served() -> None:
+def test_who_is_out_is_served_nothing() -> None:
+    """Also where the link still stands, because they do not know yet."""
     world, (author, first, second) = gather(17, 3)
     mid = announced(world, author, a_file(10 * PIECE_SIZE))
     file = author.disk.attachments[mid].file
-    second.feed(m.Left())
-    world.run_for(2)
+    remove = Removal(second.id, 0, Reason(ReasonCategory.OTHER, text_hash("")))
+    author.feed(m.Acted(remove))
     assert author.circle is not None
-    author.feed(m.FramesArrived(second.id, ()))
+    assert author.circle.cold.peers[second.id].standing is Standing.GONE
+    assert author.links.get(second.id) is not None
+    before = world.carried[author.name]
+    ask(second, author, ChunksWanted(file, ((0, 9),)))
+    world.run_for(1)
     assert second.id not in author.circle.live.serving
+    assert world.carried[author.name] - before < CHUNK_SIZE
     want(first, mid)
     world.run_until(lambda: is_here(first, mid), within=30)
-    assert file not in second.disk.chunks
 
 
 def test_a_size_that_is_a_lie_never_becomes_a_file() -> None:
