@@ -12,13 +12,14 @@ import trio
 from tests.support.applications import Village, a_village, circle_of_two, eventually
 from tests.support.entropy import SeededEntropy
 from toheal_p2p.adapters.media.refusing import Uncleanable
-from toheal_p2p.app import files as limits
+from toheal_p2p.app import file_room
 from toheal_p2p.app.application import Application
+from toheal_p2p.app.files import _puts
 from toheal_p2p.app.files_interface import ProgressView
 from toheal_p2p.app.interface import EntryView
 from toheal_p2p.app.refusals import Refused
 from toheal_protocol.messages.attachment import Medium
-from toheal_protocol.messages.file_chunks import MAX_FILE_SIZE
+from toheal_protocol.messages.file_chunks import MAX_FILE_SIZE, FileKey, seal_file
 
 pytestmark = pytest.mark.trio
 
@@ -233,7 +234,7 @@ async def test_what_cannot_be_attached_is_refused_and_leaves_nothing(
 async def test_a_budget_that_is_used_up_is_said_and_room_can_be_given_back(
     autojump_clock: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "CIRCLE_MOST", 300_000)
+    monkeypatch.setattr(file_room, "CIRCLE_MOST", 300_000)
     async with a_village() as village:
         content = a_picture(150_000)
         ours, theirs, circle, message = await two_with_a_file(village, tmp_path / "x", content)
@@ -244,7 +245,7 @@ async def test_a_budget_that_is_used_up_is_said_and_room_can_be_given_back(
         second = await attach(ours, circle, tmp_path / "y", content)
         await entry_of(theirs, circle, second)
         await theirs.files.fetch(circle, second, report=Told())
-        monkeypatch.setattr(limits, "LEFT_FREE", 1 << 60)
+        monkeypatch.setattr(file_room, "LEFT_FREE", 1 << 60)
         with pytest.raises(Refused) as no:
             await theirs.files.fetch(circle, message, report=Told())
         assert no.value.code in ("disk_full", "attachments_full")
@@ -267,8 +268,8 @@ async def test_chunks_of_an_attachment_that_was_interrupted_are_gone_after_a_sta
         )
         vault = village.vaults["نورس"]
         kept = await vault.chunk_count(None)
-        sealed = limits.seal_file(a_picture(90_000), limits.FileKey(bytes(32)))
-        await vault.commit(limits._puts(ours._find(circle).service.circle.cold.id, sealed, 0))
+        sealed = seal_file(a_picture(90_000), FileKey(bytes(32)))
+        await vault.commit(_puts(ours._find(circle).service.circle.cold.id, sealed, 0))
         village.stop("نورس")
         await village.start("نورس")
         assert await vault.chunk_count(None) == kept

@@ -1,11 +1,9 @@
-"""Reading a file the person named, and how much room a disk has."""
+"""Reading a file the person named."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-from pathlib import Path
 
 from toheal_p2p.app.refusals import Refused
 from toheal_protocol.messages.file_chunks import MAX_FILE_SIZE
@@ -30,8 +28,3 @@ def read_file(path: str) -> bytes:
     if len(content) > MAX_FILE_SIZE:
         raise Refused("attachment_too_large", limit=MAX_FILE_SIZE // (1024 * 1024))
     return content
-
-
-def free_room(home: Path) -> int:
-    """Return how many bytes are free where the profile lies."""
-    return shutil.disk_usage(home).free
