@@ -410,3 +410,19 @@ def test_forgetting_the_message_forgets_the_file() -> None:
     theirs.circle = decision.circle
     world.run_for(30)
     assert mid not in theirs.disk.attachments and not theirs.disk.chunks
+
+
+def test_in_one_room_without_a_relay_a_file_takes_the_wire() -> None:
+    world = World(30)
+    world.links_allowed = False
+    ours, theirs = world.bring_together(is_direct=False)
+    world.relay.is_up = False
+    for person in (ours, theirs):
+        world.disconnect(person)
+        world.room.enter(person)
+    world.run_for(10)
+    content = a_file(40 * PIECE_SIZE)
+    mid = announced(world, ours, content)
+    want(theirs, mid)
+    world.run_until(lambda: is_here(theirs, mid), within=30)
+    assert content_of(theirs, mid) == content

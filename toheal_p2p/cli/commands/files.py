@@ -9,10 +9,9 @@ from typing import Final
 import click
 
 from toheal_p2p.app.refusals import Refused
-from toheal_p2p.app.vocabulary import CONTENT_NOTES
 from toheal_p2p.cli.files import write_new_file, write_private_file
 from toheal_p2p.cli.local_client import Item
-from toheal_p2p.cli.parsing import Command, UsageProblem, argument, json_option
+from toheal_p2p.cli.parsing import Command, UsageProblem, argument, json_option, note_option
 from toheal_p2p.cli.showing import attachment_line
 from toheal_p2p.cli.terminal import Terminal
 
@@ -33,14 +32,7 @@ ENDINGS: Final = {
 @argument("circle")
 @click.argument("file")
 @click.option("--describe", "about", metavar="TEXT", default="", help="option.describe")
-@click.option(
-    "--note",
-    "notes",
-    metavar="TAG",
-    multiple=True,
-    type=click.Choice(CONTENT_NOTES),
-    help="option.note",
-)
+@note_option
 @click.pass_obj
 def attach(terminal: Terminal, circle: str, file: str, about: str, notes: tuple[str, ...]) -> None:
     """Print the message's id."""
