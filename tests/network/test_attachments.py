@@ -15,12 +15,12 @@ from toheal_protocol.machines.attachments import forget_attachment
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.fetch_state import MOST_WINDOW
 from toheal_protocol.machines.fetching import ANSWER_LONGEST, PASSED_OVER
-from toheal_protocol.machines.pair import pass_note
+from toheal_protocol.machines.pair import CHAIN_SPARED, pass_note
 from toheal_protocol.machines.serving import SERVED_AGAIN
 from toheal_protocol.machines.state import Standing
 from toheal_protocol.messages.acts import Reason, ReasonCategory, Removal, text_hash
 from toheal_protocol.messages.file_chunks import CHUNK_SIZE, MAX_FILE_SIZE, PIECE_SIZE, chunk_count
-from toheal_protocol.messages.file_notes import Chunk, ChunksWanted
+from toheal_protocol.messages.file_notes import Chunk, ChunksWanted, FileNote
 from toheal_protocol.model import Instant, MessageId
 
 POINTS = ("decide", "commit", "act", "mid-act")
@@ -268,18 +268,28 @@ def test_a_source_that_takes_questions_and_answers_nothing_is_passed_over() -> N
     assert content_of(second, mid) == content
 
 
-def ask(reader: Person, author: Person, note: ChunksWanted) -> None:
-    """Send a question that no honest program would send."""
-    assert reader.circle is not None
-    now = Instant(reader.world.now)
-    draft = Draft(reader.circle, now=now, wall_now=reader.wall, entropy=reader.entropy)
-    assert pass_note(draft, author.id, note)
+def ask(reader: Person, author: Person, note: FileNote) -> bool:
+    """Send a note that no honest program would send; False: it is not sealed any more."""
+    draft = a_draft(reader)
+    is_sealed = pass_note(draft, author.id, note)
+    decide(reader, draft)
+    return is_sealed
+
+
+def a_draft(person: Person) -> Draft:
+    assert person.circle is not None
+    now = Instant(person.world.now)
+    return Draft(person.circle, now=now, wall_now=person.wall, entropy=person.entropy)
+
+
+def decide(person: Person, draft: Draft) -> None:
+    """Let what was done to a draft become what is."""
     decision = draft.decide(wake_at=None)
-    reader.disk.apply(decision.writes)
-    reader.circle = decision.circle
+    person.disk.apply(decision.writes)
+    person.circle = decision.circle
     for effect in decision.effects:
         if not isinstance(effect, m.WakeAt):
-            reader.world.perform(reader, effect)
+            person.world.perform(person, effect)
 
 
 def test_asking_thousands_of_times_brings_few_answers() -> None:
@@ -316,13 +326,56 @@ def test_chunks_nobody_asked_for_are_dropped() -> None:
     mid = announced(world, ours, a_file(10 * PIECE_SIZE))
     file = ours.disk.attachments[mid].file
     good = ours.disk.chunks[file][1]
-    ask(ours, theirs, Chunk(file, 1, good.proof, good.sealed))  # type: ignore[arg-type]
+    ask(ours, theirs, Chunk(file, 1, good.proof, good.sealed))
     world.run_for(2)
     assert held_chunks(theirs, mid) == 0
     want(theirs, mid)
     theirs.feed(files.FetchStopped(mid))
     world.run_for(5)
     assert held_chunks(theirs, mid) <= 4
+
+
+def test_a_source_cannot_send_more_than_it_was_asked_for() -> None:
+    world, ours, theirs = two(31)
+    mid = announced(world, ours, a_file(100 * PIECE_SIZE))
+    file = ours.disk.attachments[mid].file
+    world.serves_nothing.add(ours.name)
+    want(theirs, mid)
+    world.run_for(1)
+    for place in range(60, 80):
+        good = ours.disk.chunks[file][place]
+        assert ask(ours, theirs, Chunk(file, place, good.proof, good.sealed))
+    world.run_for(1)
+    assert held_chunks(theirs, mid) == 0
+    assert fetch_of(theirs, mid).liars == frozenset()
+
+
+def test_a_path_that_becomes_slow_is_asked_for_less() -> None:
+    world, ours, theirs = two(32)
+    mid = announced(world, ours, a_file(MAX_FILE_SIZE))
+    world.bandwidth = 6_000_000
+    want(theirs, mid)
+    world.run_for(0.5)
+    assert fetch_of(theirs, mid).window >= 16
+    world.bandwidth = 60_000
+    world.run_for(25)
+    assert fetch_of(theirs, mid).window <= 4
+    assert not is_here(theirs, mid)
+
+
+def test_no_more_is_sealed_for_a_silent_reader_than_it_can_skip() -> None:
+    world, ours, theirs = two(33)
+    mid = announced(world, ours, a_file(10 * PIECE_SIZE))
+    file = ours.disk.attachments[mid].file
+    good = ours.disk.chunks[file][0]
+    world.bandwidth = 1.0  # nothing arrives, and the link is not closed either
+    sealed = sum(ask(ours, theirs, Chunk(file, 0, good.proof, good.sealed)) for _ in range(600))
+    assert sealed <= CHAIN_SPARED
+    world.cut_link(ours, theirs.id)
+    world.bandwidth = float("inf")
+    said = ours.say("still a session")
+    world.run_until(lambda: said in theirs.disk.entries, within=60)
+    assert not [tell for tell in theirs.told if tell.what in ("session_reset", "fork_seen")]
 
 
 def test_who_is_out_is_served_nothing() -> None:
@@ -401,13 +454,9 @@ def test_forgetting_the_message_forgets_the_file() -> None:
     world.bandwidth = 100_000
     want(theirs, mid)
     world.run_for(1)
-    assert theirs.circle is not None
-    now = Instant(world.now)
-    draft = Draft(theirs.circle, now=now, wall_now=theirs.wall, entropy=theirs.entropy)
+    draft = a_draft(theirs)
     forget_attachment(draft, mid)
-    decision = draft.decide(wake_at=None)
-    theirs.disk.apply(decision.writes)
-    theirs.circle = decision.circle
+    decide(theirs, draft)
     world.run_for(30)
     assert mid not in theirs.disk.attachments and not theirs.disk.chunks
 
