@@ -3,7 +3,7 @@
 ```
 file || 80 || 00..   cut into pieces of 15360 bytes, each sealed under a key of its own
 ```
-Spec: docs/protocol/attachments.md, section 2.
+Spec: docs/protocol/attachments.md, section 2. Vectors: tests/vectors/attachments.json.
 """
 
 from __future__ import annotations
