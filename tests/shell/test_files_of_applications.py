@@ -18,8 +18,10 @@ from toheal_p2p.app.files import _puts
 from toheal_p2p.app.files_interface import ProgressView
 from toheal_p2p.app.interface import EntryView
 from toheal_p2p.app.refusals import Refused
+from toheal_protocol.machines.records import DropAttachment
 from toheal_protocol.messages.attachment import Medium
 from toheal_protocol.messages.file_chunks import MAX_FILE_SIZE, FileKey, seal_file
+from toheal_protocol.model import MessageId
 
 pytestmark = pytest.mark.trio
 
@@ -249,6 +251,36 @@ async def test_a_budget_that_is_used_up_is_said_and_room_can_be_given_back(
         with pytest.raises(Refused) as no:
             await theirs.files.fetch(circle, message, report=Told())
         assert no.value.code in ("disk_full", "attachments_full")
+
+
+async def test_a_message_that_disappears_takes_a_fetch_along(
+    autojump_clock: object, tmp_path: Path
+) -> None:
+    """Also when it disappears in the vault, unseen by the circle's machine."""
+    async with a_village() as village:
+        ours, theirs, circle, message = await two_with_a_file(
+            village, tmp_path / "x", a_picture(3_000_000)
+        )
+        vault = village.vaults["Salma"]
+        of, mid = theirs._find(circle).service.circle.cold.id, bytes.fromhex(message)
+        refused: list[str] = []
+
+        async def fetch() -> None:
+            try:
+                await theirs.files.fetch(circle, message, report=Told())
+            except Refused as no:
+                refused.append(no.code)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fetch)
+            while await vault.chunk_count(None) <= 20:
+                await trio.lowlevel.checkpoint()
+            await vault.commit([DropAttachment(of, MessageId(mid))])
+        assert refused == ["no_attachment"]
+        await trio.sleep(5)
+        assert await vault.chunk_count(None) == 0
+        assert theirs._find(circle).service.circle.live.fetches == {}
+        assert await ours.files.content(circle, message)
 
 
 async def test_a_message_of_words_has_no_file(autojump_clock: object) -> None:

@@ -27,7 +27,7 @@ from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.machines import file_effects as files
 from toheal_protocol.machines.fetching import MAX_FETCHES
-from toheal_protocol.machines.records import MarkAttachment, Write
+from toheal_protocol.machines.records import DropStrayChunks, MarkAttachment, Write
 from toheal_protocol.machines.voice import is_silenced
 from toheal_protocol.messages.file_chunks import chunk_count, open_file
 from toheal_protocol.model import CircleId, MessageId, WallTime
@@ -58,6 +58,7 @@ class Fetching:
 
     _app: FilesOwner
     work: Callable[..., Awaitable[object]] = field(default=trio.to_thread.run_sync, kw_only=True)
+    _attaching: trio.Lock = field(factory=trio.Lock, init=False)
     _waiting: Counter[tuple[CircleId, MessageId]] = field(factory=Counter, init=False)
 
     async def fetch(self, circle: str, message: str, *, report: Report) -> AttachmentView:
@@ -130,9 +131,18 @@ class Fetching:
         while (fetch := service.circle.live.fetches.get(row.mid)) is not None and fetch.missing:
             await said.tell(running, fetch)
             await trio.sleep(LOOKED_AT)
-        if fetch is None:  # we are not in any more, or the file was forgotten meanwhile
+            if not await self._app.vault.attachments(service.circle.cold.id, [row.mid]):
+                raise await self._forgotten(running, row.mid)
+        if fetch is None:  # we are not in any more
             require_active(running)
             raise Refused("no_attachment")
+
+    async def _forgotten(self, running: RunningCircle, mid: MessageId) -> Refused:
+        """Stop: the message is gone from this device, and so must be what came since."""
+        running.service.take(files.FetchStopped(mid))
+        async with self._attaching:  # what is being attached is not named by a message yet
+            await self._keep([DropStrayChunks()])
+        return Refused("no_attachment")
 
     # ---- looking through
 
@@ -141,7 +151,7 @@ class Fetching:
         circle = running.service.circle.cold.id
         row = (await self._app.vault.attachments(circle, [mid])).get(mid)
         if row is None:
-            raise Refused("no_attachment")
+            raise await self._forgotten(running, mid)
         if row.is_whole is None:
             is_whole = await self._opened(running, row) is not None
             await self._keep([MarkAttachment(circle, mid, is_whole)])

@@ -56,7 +56,6 @@ class Files(Fetching):
     clean: Callable[[bytes], Awaitable[tuple[Medium, bytes]]] = field(
         default=clean_file, kw_only=True
     )
-    _attaching: trio.Lock = field(factory=trio.Lock, init=False)
 
     async def begin(self) -> None:
         """Forget what an interrupted run has left."""

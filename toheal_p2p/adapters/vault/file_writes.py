@@ -26,6 +26,13 @@ FILES_OF_A_CIRCLE: Final = (
 """What forgets the files of a circle."""
 
 
+def forget_file_of(db: apsw.Connection, position: int) -> None:
+    """Forget the file of the message at a position, if it has one: for what erases messages here."""
+    row = db.execute("SELECT circle, mid FROM entries WHERE position = ?", (position,)).fetchone()
+    if row is not None:
+        _forget_file(db, cast(int, row[0]), cast(bytes, row[1]), keeps_facts=False)
+
+
 def _put_attachment(db: apsw.Connection, numbers: Numbers, write: PutAttachment) -> None:
     db.execute(
         "REPLACE INTO attachments (circle, mid, file, key, size, medium) VALUES (?, ?, ?, ?, ?, ?)",
@@ -49,23 +56,28 @@ def _mark_attachment(db: apsw.Connection, numbers: Numbers, write: MarkAttachmen
 
 def _drop_attachment(db: apsw.Connection, numbers: Numbers, write: DropAttachment) -> None:
     circle = numbers.find_circle(write.circle)
+    if circle is not None:
+        _forget_file(db, circle, write.mid, keeps_facts=write.keeps_facts)
+
+
+def _forget_file(db: apsw.Connection, circle: int, mid: bytes, *, keeps_facts: bool) -> None:
     row = db.execute(
-        "SELECT file FROM attachments WHERE circle = ? AND mid = ?", (circle, write.mid)
+        "SELECT file FROM attachments WHERE circle = ? AND mid = ?", (circle, mid)
     ).fetchone()
     if row is None:
         return
     file = cast(bytes, row[0])
-    if write.keeps_facts:
+    if keeps_facts:
         db.execute(
             "UPDATE attachments SET is_whole = NULL WHERE circle = ? AND mid = ?",
-            (circle, write.mid),
+            (circle, mid),
         )
     else:
-        db.execute("DELETE FROM attachments WHERE circle = ? AND mid = ?", (circle, write.mid))
+        db.execute("DELETE FROM attachments WHERE circle = ? AND mid = ?", (circle, mid))
     db.execute(
         "DELETE FROM chunks WHERE circle = ?1 AND file = ?2 AND NOT EXISTS"
         " (SELECT 1 FROM attachments WHERE circle = ?1 AND file = ?2 AND mid <> ?3)",
-        (circle, file, write.mid),
+        (circle, file, mid),
     )
 
 
