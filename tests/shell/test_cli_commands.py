@@ -17,6 +17,7 @@ from attrs import frozen
 
 from tests.support.fake_app import CODE, LINK, NOW, PICTURE, RELAY
 from tests.support.source import ROOT
+from toheal_p2p.app import vocabulary
 from toheal_p2p.app.refusals import CODES
 from toheal_p2p.cli import main
 from toheal_p2p.cli.commands import circles, talk
@@ -443,7 +444,7 @@ def test_a_wait_of_more_than_a_second_is_explained(toheal: Toheal) -> None:
 
 def test_limits_that_are_written_twice_are_equal() -> None:
     assert talk.MAX_TEXT_SIZE == MAX_TEXT_SIZE
-    assert talk.CONTENT_NOTES == CONTENT_NOTES
+    assert vocabulary.CONTENT_NOTES == CONTENT_NOTES
     assert circles.MAX_CHARTER_SIZE == invitation.MAX_CHARTER_SIZE
     for language in ("ar", "en"):
         charter = default_charter(load_words(language))

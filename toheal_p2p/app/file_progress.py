@@ -21,6 +21,7 @@ class Said:
     report: Report
     _last: tuple[str, object] | None = field(default=None, init=False)
     _not_with: set[str] = field(factory=set, init=False)
+    _has_said_it_resumes: bool = field(default=False, init=False)
 
     async def tell(self, running: RunningCircle, fetch: Fetch) -> None:
         """Say what is new of a fetch."""
@@ -35,6 +36,9 @@ class Said:
             name = name_of(cold, fetch.source)
             view = ProgressView("fetching_file", {"percent": percent, "name": name})
             await self._once(("fetching", (percent // 10, name)), view)
+            if not self._has_said_it_resumes:
+                self._has_said_it_resumes = True
+                await self.report(ProgressView("file_resumes"))
         elif any(courier.has_link for courier in live.couriers.values()):
             await self._once(("nowhere", None), ProgressView("file_nowhere"))
         else:

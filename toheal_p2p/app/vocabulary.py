@@ -109,6 +109,7 @@ ProgressCode = Literal[
     "cleaning_file",
     "sealing_file",
     "fetching_file",
+    "file_resumes",
     "file_no_link",
     "file_not_with",
     "file_nowhere",

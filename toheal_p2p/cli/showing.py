@@ -91,16 +91,23 @@ def entry_lines(words: Words, entry: Item) -> Iterator[str]:
         yield words.text("entry.unknown", at=at, name=author)
         return
     yield words.text(f"entry.{entry['kind']}", at=at, name=author, id=short(entry["id"]))
+    yield from _said_lines(words, entry)
+    if entry["passed_on_by"] is not None:
+        yield "    " + words.text("line.passed_on", name=entry["passed_on_by"])
+
+
+def _said_lines(words: Words, entry: Item) -> Iterator[str]:
+    """Give what was said: what file it is about, its content notes, and the words, indented."""
     if entry["attachment"] is not None:
         yield "    " + attachment_line(words, entry["attachment"])
     if entry["notes"]:
         names = [words.word("content_note", note) for note in entry["notes"]]
         notes = Own(words.text("line.comma").join(names))
         yield "    " + words.text("line.notes", notes=notes)
-    for line in plain_lines(entry["text"]):
+    if entry["attachment"] is not None and not entry["text"]:
+        yield "    " + words.text("line.no_description")
+    for line in plain_lines(entry["text"]) if entry["text"] else ():
         yield f"    {FIRST_STRONG_ISOLATE}{line}{POP_ISOLATE}"
-    if entry["passed_on_by"] is not None:
-        yield "    " + words.text("line.passed_on", name=entry["passed_on_by"])
 
 
 def attachment_line(words: Words, attachment: Item) -> str:
