@@ -277,7 +277,7 @@ class World:
     carried: dict[str, int] = field(factory=dict)
     """Bytes each person has sent over links."""
     serves_nothing: set[str] = field(factory=set)
-    """Who takes questions about files and never answers."""
+    """Who takes questions about files and does not answer for now."""
     _busy: dict[tuple[str, MemberId], float] = field(factory=dict)
     room: Room = field(init=False)
     keep_deposits: bool = False
@@ -539,6 +539,7 @@ class World:
     def _load_chunks(self, person: Person, run: int, effect: LoadChunks) -> None:
         """Read chunks when nothing waits to go to this member, as the shell does."""
         if person.name in self.serves_nothing:
+            self._later(1.0, lambda: self._load_chunks(person, run, effect))
             return
         wait = max(0.0, self._busy.get((person.name, effect.member), 0.0) - self.now)
         if wait:
