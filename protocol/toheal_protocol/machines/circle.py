@@ -59,6 +59,8 @@ def step(
         consent.follow_circle(draft)
     follow_fetches(draft)
     follow_serving(draft)
+    if draft.cold.stage is Stage.ACTIVE and circle.cold.stage is Stage.REMOVED:
+        linking.greet(draft)
     for member in draft.live.couriers:
         acknowledge_if_due(draft, member)
     if draft.cold is not circle.cold or isinstance(event, happened.Started):

@@ -28,7 +28,7 @@ from toheal_protocol.envelope import (
 )
 from toheal_protocol.errors import MalformedFrame, RemoteError, TooFarAhead
 from toheal_protocol.machines.attachments import take_announcement_of_file
-from toheal_protocol.machines.carrying import want
+from toheal_protocol.machines.carrying import tell_who_is_out, want
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Show, Tell
 from toheal_protocol.machines.ledgers import members, our_view, roll_in, unknown
@@ -114,6 +114,8 @@ def take_message(
     if mid in draft.log.held or (head is not None and head.mid == mid):
         return
     is_late = content.author_seq <= (head.seq if head else 0)
+    if draft.peer(author).standing is Standing.GONE:
+        tell_who_is_out(draft, author, content.view)
     if is_far_beyond_removal(draft, author, content):
         return
     want(draft, author, unknown(draft, content.view))

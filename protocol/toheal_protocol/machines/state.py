@@ -424,6 +424,8 @@ class Live:
     """Who was asked for which operations since the process began."""
     fetches: Mapping[MessageId, Fetch] = field(factory=dict)
     serving: Mapping[MemberId, Serving] = field(factory=dict)
+    told_out: Mapping[MemberId, int] = field(factory=dict)
+    """Who was told that they are out, and what we knew then (a set of operations, by number)."""
 
 
 @frozen(slots=False)
