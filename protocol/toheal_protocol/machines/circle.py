@@ -26,19 +26,22 @@ from toheal_protocol.machines import (
     welcome,
 )
 from toheal_protocol.machines import events as happened
-from toheal_protocol.machines import file_effects as files
 from toheal_protocol.machines.alarms import next_alarm, ring
 from toheal_protocol.machines.arrivals import take_link_frames, take_mail
-from toheal_protocol.machines.attachments import forget_chunks
 from toheal_protocol.machines.calls import deposit_invitation, repeat_call, repeat_unconfirmed
 from toheal_protocol.machines.draft import Decision, Draft
-from toheal_protocol.machines.fetching import begin_fetch, follow_fetches, stop_fetch
+from toheal_protocol.machines.file_effects import (
+    Attached,
+    AttachmentDropped,
+    ChunksLoaded,
+    FetchAsked,
+    FetchStopped,
+)
+from toheal_protocol.machines.files import follow_files, take_file_event
 from toheal_protocol.machines.log import restart_gaps, write_message
 from toheal_protocol.machines.pair import ack_if_untold, acknowledge_if_due, offer_keys, seal_again
-from toheal_protocol.machines.serving import follow_serving, take_chunks_loaded
 from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
 from toheal_protocol.machines.watching import watch_all
-from toheal_protocol.messages.attachment import AttachmentBody, encode_attachment
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
 from toheal_protocol.model import Instant, Role, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -57,10 +60,9 @@ def step(
     _take(draft, event)
     if draft.cold.is_direct is not circle.cold.is_direct:
         consent.follow_circle(draft)
-    follow_fetches(draft)
-    follow_serving(draft)
     if draft.cold.stage is Stage.ACTIVE and circle.cold.stage is Stage.REMOVED:
         linking.greet(draft)
+    follow_files(draft)
     for member in draft.live.couriers:
         acknowledge_if_due(draft, member)
     if draft.cold is not circle.cold or isinstance(event, happened.Started):
@@ -127,40 +129,22 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             lan.take_frames(draft, member, frames)
         case happened.LanParted(member, wire):
             lan.take_parted(draft, member, wire)
-        case files.Attached(attached):
-            _attach(draft, attached)
-        case files.FetchAsked():
-            begin_fetch(draft, event)
-        case files.FetchStopped(mid):
-            stop_fetch(draft, mid)
-        case files.AttachmentDropped(mid):
-            forget_chunks(draft, mid)
-        case files.ChunksLoaded():
-            take_chunks_loaded(draft, event)
         case happened.Woke():
             ring(draft)
+        case Attached() | FetchAsked() | FetchStopped() | AttachmentDropped() | ChunksLoaded():
+            take_file_event(draft, event)
         case _:
             assert_never(event)
 
 
 def _submit(draft: Draft, text: str, notes: tuple[str, ...]) -> None:
-    _require_voice(draft)
-    text = text.encode(errors="replace").decode()  # half a surrogate out of a terminal has no UTF-8
-    body = encode_text(TextBody(text=text, sent_at=draft.wall_now, notes=notes))
-    write_message(draft, ContentKind.TEXT, body, text=text, notes=notes)
-
-
-def _attach(draft: Draft, body: AttachmentBody) -> None:
-    _require_voice(draft)
-    encoded = encode_attachment(body)
-    write_message(draft, ContentKind.ATTACHMENT, encoded, text=body.about, notes=body.notes)
-
-
-def _require_voice(draft: Draft) -> None:
     if draft.cold.stage is not Stage.ACTIVE:
         raise LocalError("writing to a circle we are not in")
     if draft.cold.my_role is Role.LISTENER:
         raise LocalError("writing where we listen only")
+    text = text.encode(errors="replace").decode()  # half a surrogate out of a terminal has no UTF-8
+    body = encode_text(TextBody(text=text, sent_at=draft.wall_now, notes=notes))
+    write_message(draft, ContentKind.TEXT, body, text=text, notes=notes)
 
 
 def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
