@@ -45,6 +45,7 @@ from toheal_protocol.messages.announcement import (
     encode_announcement,
 )
 from toheal_protocol.messages.bodies import TextBody, decode_text, encode_text
+from toheal_protocol.messages.consent import Receipt, decode_receipt, encode_receipt
 from toheal_protocol.messages.file_chunks import CHUNK_SIZE
 from toheal_protocol.messages.file_notes import Chunk, ChunksMissing, ChunksWanted
 from toheal_protocol.messages.file_tree import FileId
@@ -71,6 +72,7 @@ from toheal_protocol.messages.notes import (
     Carried,
     Declined,
     DirectChoice,
+    Followed,
     ForkSeen,
     Granted,
     Head,
@@ -80,6 +82,7 @@ from toheal_protocol.messages.notes import (
     Lasting,
     LinkAnswer,
     LinkOffer,
+    Moved,
     NewCard,
     Wanted,
     Welcome,
@@ -97,8 +100,10 @@ from toheal_protocol.messages.operations import (
     encode_operation,
     sign_operation,
 )
+from toheal_protocol.messages.share_notes import ShareAnswer, ShareAsk, ShareWithdrawn
 from toheal_protocol.model import (
     Address,
+    Audience,
     CircleId,
     DepositToken,
     Frame,
@@ -163,18 +168,18 @@ EVERY_OPERATION = (
 
 EVERY_NOTE: tuple[AnyNote, ...] = (
     Ack(((3, 4), (6, 6))),
-    Here(False, (Head(_ID, 7, _MID),)),
+    Here(False, (Head(_ID, Audience.FACILITATORS, 7, _MID),)),
     LinkOffer(b"a" * 16, b"s" * 32, b"blob"),
     LinkAnswer(b"a" * 16, b"s" * 32, b"blob"),
     ForkSeen(),
     Granted(GRANTS),
     Knock("نورس", b"h" * 32, Signature(b"v" * 64)),
-    Welcome((OperationId(b"o" * 32),), "ميثاق", (Head(_ID, 7, _MID),)),
+    Welcome((OperationId(b"o" * 32),), "ميثاق", (Head(_ID, Audience.FACILITATORS, 7, _MID),)),
     Introduction(_ACQUAINTANCE),
     Introduction(_ACQUAINTANCE, is_yours_to_call=True),
     Declined(),
     NewCard(encode_card(_THEIRS.card)),
-    YourHead(9, _MID),
+    YourHead(Audience.CIRCLE, 9, _MID),
     AskLink(),
     DirectChoice(True, 3),
     Carried((encode_announcement(Announcement(CREATE)), encode_announcement(Announcement(ADD)))),
@@ -182,6 +187,12 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     ChunksWanted(FileId(b"f" * 32), ((0, 3), (9, 9))),
     Chunk(FileId(b"f" * 32), 2, (b"l" * 32, b"r" * 32), b"c" * CHUNK_SIZE),
     ChunksMissing(FileId(b"f" * 32), 1),
+    ShareAsk(b"s" * 16, _MID, WallTime(9), "مرشدتي", "شرح", "كلمات"),
+    ShareAnswer(b"s" * 16, Signature(b"v" * 64)),
+    ShareAnswer(b"s" * 16, None),
+    ShareWithdrawn(b"s" * 16),
+    Moved(2, tuple(dict.fromkeys(grant.relay for grant in GRANTS))),
+    Followed(2),
 )
 """One of each kind; a test says that none is missing."""
 
@@ -197,6 +208,7 @@ EVERY_FRAME = (
 _WORLD = World(3)
 _A, _B = _WORLD.bring_together()
 _A.say("seed")
+_A.say("seed", Audience.FACILITATORS)
 _WORLD.run_for(5)
 _HELD = Held(_ID, b"k" * 32, b"common", WallTime(1), Instant(1.0))
 
@@ -233,6 +245,7 @@ PARSERS: tuple[tuple[str, Callable[[bytes], object]], ...] = (
     ("decode_announcement", decode_announcement),
     ("take_keys", _take_keys),
     ("decode_text", decode_text),
+    ("decode_receipt", decode_receipt),
     ("take_grants", _take_grants),
     ("open_deposit", _open_deposit),
     ("open_invitation_end", _open_invitation_end),
@@ -248,6 +261,19 @@ SEEDS: tuple[bytes, ...] = (
     *(encode_item(note) for note in EVERY_NOTE),
     *(encode_operation(operation) for operation in EVERY_OPERATION),
     *(bytes([operation.kind - 1]) + operation.body for operation in EVERY_OPERATION),
+    encode_receipt(
+        Receipt(
+            _CIRCLE,
+            _MID,
+            _THEIRS.persona.keys.verify,
+            b"h" * 32,
+            WallTime(9),
+            b"s" * 16,
+            "مرشدتي",
+            "شرح",
+            Signature(b"v" * 64),
+        )
+    ),
     encode_announcement(Announcement(EVERY_OPERATION[2])),
     encode_text(TextBody("نص", 1_800_000_000, ("loss",))),
     encode_grants(GRANTS),

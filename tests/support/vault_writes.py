@@ -14,6 +14,7 @@ from tests.support.vaults import (
     message_id,
 )
 from toheal_p2p.ports.vault import Vault
+from toheal_protocol.machines.lifetime import HARD_END, Ages
 from toheal_protocol.machines.records import (
     DropAttachment,
     DropCircle,
@@ -23,6 +24,8 @@ from toheal_protocol.machines.records import (
     GiveUpOwed,
     MarkAtRelay,
     MarkAttachment,
+    MarkShown,
+    PutAges,
     PutAttachment,
     PutChunk,
     PutCircle,
@@ -33,6 +36,7 @@ from toheal_protocol.machines.records import (
 )
 from toheal_protocol.messages.file_chunks import FileKey
 from toheal_protocol.messages.file_tree import FileId
+from toheal_protocol.model import Audience, WallTime
 
 some_circle = st.sampled_from([circle_id(1), circle_id(2)])
 some_member = st.sampled_from([member_id(1), member_id(2)])
@@ -89,12 +93,22 @@ some_write = st.one_of(
     st.builds(MarkAtRelay, some_circle, some_member, st.tuples(some_seq), some_blob),
     st.builds(DropOwed, some_circle, some_member, some_seq, st.tuples(some_seq)),
     st.builds(GiveUpOwed, some_circle, some_member),
+    st.builds(MarkShown, some_circle, st.tuples(some_mid)),
     st.builds(
-        lambda circle, number, text, author: an_entry(
+        PutAges,
+        st.builds(
+            Ages, st.integers(0, 9), st.integers(0, 2).map(HARD_END.__mul__), st.just(WallTime(7))
+        ),
+    ),
+    st.builds(
+        lambda circle, number, text, author, about, ttl: an_entry(
             number,
             circle=circle,
             text=text,
             author=author,
+            kind=about[0],
+            reply=about[1],
+            ttl=ttl,
             is_mine=author == member_id(1),
             recipients=(member_id(1), member_id(2)),
         ),
@@ -102,6 +116,9 @@ some_write = st.one_of(
         st.integers(0, 2),
         st.sampled_from(["", "كَلِمة", "الكلمة x", "y"]),
         some_member,
+        st.just(("text", None))
+        | st.tuples(st.sampled_from(["text", "edit", "retraction"]), some_mid),
+        st.sampled_from([0, 1, 5]),
     ),
 )
 
@@ -113,7 +130,11 @@ async def everything(vault: Vault) -> list[object]:
     """
     circles = (circle_id(1), circle_id(2))
     stored = await vault.load()
-    found: list[object] = [{one.circle: one for one in stored.circles}, stored.settings]
+    found: list[object] = [
+        {one.circle: one for one in stored.circles},
+        stored.settings,
+        stored.ages,
+    ]
     rows = [row for circle in circles for row in await vault.entries(circle, limit=99)]
     rank = {position: place for place, position in enumerate(sorted(row.position for row in rows))}
     found += [evolve(row, position=rank[row.position]) for row in rows]
@@ -127,7 +148,12 @@ async def everything(vault: Vault) -> list[object]:
             file = FileId(made_up_id("file", number))
             found.append(await vault.chunk_places(circle, file))
             found.append(await vault.chunks(circle, file, range(3)))
+        for number in range(3):
+            kept = await vault.entry(circle, message_id(number))
+            found.append(kept and (kept.key, kept.common))
         for member in (member_id(1), member_id(2)):
             found.append(await vault.owed(circle, member, after=-1, limit=99))
-            found.append(await vault.ids_by_author(circle, member, after=0, limit=99))
+            found.append(
+                await vault.ids_by_author(circle, member, Audience.CIRCLE, after=0, limit=99)
+            )
     return [*found, await vault.chunk_count(None)]

@@ -8,7 +8,7 @@ virtual time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from toheal_p2p.ports.vault import (
     VaultClosed,
     VaultError,
 )
+from toheal_protocol.machines.lifetime import Ages, is_over
 from toheal_protocol.machines.records import (
     DropAttachment,
     DropCircle,
@@ -40,6 +41,8 @@ from toheal_protocol.machines.records import (
     GiveUpOwed,
     MarkAtRelay,
     MarkAttachment,
+    MarkShown,
+    PutAges,
     PutAttachment,
     PutChunk,
     PutCircle,
@@ -52,7 +55,7 @@ from toheal_protocol.machines.records import (
     Write,
 )
 from toheal_protocol.messages.file_tree import FileId
-from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
+from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
 CHEAP = PassphraseCost(memory=8 * 1024 * 1024, passes=1)
 PASSPHRASE = "كلمة سر correct horse"
@@ -81,6 +84,7 @@ def an_entry(number: int = 1, **changes: Any) -> PutEntry:
         circle=circle_id(1),
         mid=message_id(number),
         author=member_id(1),
+        audience=Audience.CIRCLE,
         author_seq=number,
         kind="text",
         text=f"message {number}",
@@ -144,6 +148,12 @@ class MemoryVault:
     _owed: dict[tuple[CircleId, MemberId], dict[int, OwedRow]] = field(factory=dict, init=False)
     _undelivered: set[tuple[CircleId, MemberId, MessageId]] = field(factory=set, init=False)
     _entries: dict[tuple[CircleId, MessageId], StoredEntry] = field(factory=dict, init=False)
+    _forgotten: set[tuple[CircleId, MessageId]] = field(factory=set, init=False)
+    _times: dict[tuple[CircleId, MessageId], tuple[int, int, int | None]] = field(
+        factory=dict, init=False
+    )
+    _ages: Ages = field(factory=Ages, init=False)
+    _ending: set[tuple[CircleId, MessageId]] = field(factory=set, init=False)
     _held: dict[CircleId, dict[MessageId, bytes]] = field(factory=dict, init=False)
     _files: dict[tuple[CircleId, MessageId], PutAttachment] = field(factory=dict, init=False)
     _whole: dict[tuple[CircleId, MessageId], bool] = field(factory=dict, init=False)
@@ -181,7 +191,7 @@ class MemoryVault:
             )
             for circle, blob in self._circles.items()
         )
-        return Stored(circles=circles, settings=dict(self._settings))
+        return Stored(circles=circles, settings=dict(self._settings), ages=self._ages)
 
     async def owed(
         self, circle: CircleId, member: MemberId, *, after: int, limit: int
@@ -209,16 +219,30 @@ class MemoryVault:
 
     async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:
         await self._look()
-        return self._entries.get((circle, mid))
+        stored = self._entries.get((circle, mid))
+        return None if stored is None or stored.row.kind == "forgotten" else stored
+
+    async def rows(
+        self, circle: CircleId, mids: Sequence[MessageId]
+    ) -> Mapping[MessageId, EntryRow]:
+        await self._look()
+        found = {row.mid: row for row in self._rows(circle)}
+        return {mid: found[mid] for mid in mids if mid in found}
 
     async def ids_by_author(
-        self, circle: CircleId, author: MemberId, *, after: int, limit: int
+        self,
+        circle: CircleId,
+        author: MemberId,
+        audience: Audience,
+        *,
+        after: int,
+        limit: int,
     ) -> tuple[tuple[int, MessageId], ...]:
         await self._look()
         found = [
             (row.author_seq, row.position, row.mid)
             for row in self._rows(circle)
-            if row.author == author and row.author_seq > after
+            if (row.author, row.audience) == (author, audience) and row.author_seq > after
         ]
         return tuple((seq, mid) for seq, _position, mid in sorted(found))[:limit]
 
@@ -243,7 +267,11 @@ class MemoryVault:
     ) -> tuple[EntryRow, ...]:
         await self._look()
         groups = asked_words(query)
-        found = [row for row in self._rows(circle) if groups and _answers(row.text, groups)]
+        found = [
+            row
+            for row in self._rows(circle)
+            if groups and row.kind != "edit" and _answers(row.text, groups)
+        ]
         return tuple(reversed(found))[:limit]
 
     async def attachments(
@@ -292,7 +320,11 @@ class MemoryVault:
         self._require_open()
 
     def _rows(self, circle: CircleId | None) -> list[EntryRow]:
-        rows = [stored.row for (of, _mid), stored in self._entries.items() if circle in (None, of)]
+        rows = [
+            stored.row
+            for (of, _mid), stored in self._entries.items()
+            if circle in (None, of) and stored.row.kind != "forgotten"
+        ]
         return sorted(rows, key=lambda row: row.position)
 
     def _delivery(self, circle: CircleId, mid: MessageId, member: MemberId) -> DeliveryRow:
@@ -318,11 +350,16 @@ class MemoryVault:
                 self._settings[name] = value
             case PutEntry():
                 self._put_entry(write)
+            case MarkShown():
+                self._mark_shown(write)
+            case PutAges(ages):
+                self._forget(ages)
             case DropCircle(circle):
                 self._drop_circle(circle)
             case PutAttachment(circle, mid):
-                self._files[circle, mid] = write
-                self._whole.pop((circle, mid), None)
+                if not self._is_erased(circle, mid):
+                    self._files[circle, mid] = write
+                    self._whole.pop((circle, mid), None)
             case MarkAttachment(circle, mid, is_whole):
                 if (circle, mid) in self._files:
                     self._whole[circle, mid] = is_whole
@@ -354,15 +391,24 @@ class MemoryVault:
                     if row.mid is not None:
                         self._undelivered.add((circle, member, row.mid))
                 rows.clear()
+        self._erase_delivered()
+
+    def _is_erased(self, circle: CircleId, mid: MessageId) -> bool:
+        stored = self._entries.get((circle, mid))
+        is_here = stored is not None and stored.row.kind in ("retracted", "forgotten")
+        return is_here or (circle, mid) in self._forgotten
 
     def _put_entry(self, write: PutEntry) -> None:
         before = self._entries.get((write.circle, write.mid))
+        if self._is_erased(write.circle, write.mid):
+            return
         if before is None:
             self._last_position += 1
         row = EntryRow(
             position=self._last_position if before is None else before.row.position,
             mid=write.mid,
             author=write.author,
+            audience=write.audience,
             author_seq=write.author_seq,
             kind=write.kind,
             text=write.text,
@@ -371,10 +417,98 @@ class MemoryVault:
             is_mine=write.is_mine,
             notes=write.notes,
             passed_on_by=write.passed_on_by,
+            reply=write.reply,
+            is_shown=write.is_mine if before is None else before.row.is_shown,
         )
+        if before is not None and before.row.is_edited:
+            row = before.row
+        if before is None:
+            shown = self._ages.seen if write.is_mine else None
+            self._times[write.circle, write.mid] = (write.ttl, self._ages.unseen, shown)
+        else:
+            _ttl, came, shown = self._times[write.circle, write.mid]
+            self._times[write.circle, write.mid] = (write.ttl, came, shown)
         self._entries[write.circle, write.mid] = StoredEntry(
             row, write.key, write.common, write.recipients, write.parents
         )
+        about = write.kind in ("edit", "retraction")
+        self._settle(write.circle, write.reply if about else write.mid)
+
+    def _mark_shown(self, write: MarkShown) -> None:
+        for mid in write.mids:
+            stored = self._entries.get((write.circle, mid))
+            if stored is not None and not stored.row.is_shown:
+                ttl, came, _ = self._times[write.circle, mid]
+                self._times[write.circle, mid] = (ttl, came, self._ages.seen)
+                row = evolve(stored.row, is_shown=True)
+                self._entries[write.circle, mid] = evolve(stored, row=row)
+
+    def _forget(self, ages: Ages) -> None:
+        self._ages = ages
+        over = [
+            key
+            for key, (ttl, came, shown) in self._times.items()
+            if key in self._entries and is_over(ages, ttl=ttl, came=came, shown=shown)
+        ]
+        waiting = [
+            key
+            for key in over
+            if self._entries[key].row.kind == "retraction"
+            and (key[0], self._entries[key].row.reply) not in self._entries
+            and (key[0], self._entries[key].row.reply) not in self._forgotten
+        ]
+        for key in over:
+            row = self._entries[key].row
+            if key not in waiting and row.kind != "forgotten":
+                self._erase(key[0], evolve(row, kind="forgotten", reply=None))
+
+    def _settle(self, circle: CircleId, target: MessageId | None) -> None:
+        stored = self._entries.get((circle, target or MessageId(b"")))
+        if stored is None or stored.row.kind not in (
+            "text",
+            "request",
+            "attachment",
+            "retracted",
+        ):
+            return
+        row = stored.row
+        changes = [
+            one.row
+            for (of, _), one in self._entries.items()
+            if of == circle
+            and one.row.reply == target
+            and one.row.kind in ("edit", "retraction")
+            and (one.row.author, one.row.audience) == (row.author, row.audience)
+        ]
+        if any(one.kind == "retraction" for one in changes):
+            self._erase(circle, evolve(row, kind="retracted", is_edited=False))
+            for one in changes:
+                if one.kind == "edit":
+                    self._erase(circle, one)
+        elif changes:
+            last = max(changes, key=lambda one: (one.author_seq, one.mid))
+            edited = evolve(row, text=last.text, notes=last.notes, is_edited=True)
+            self._entries[circle, row.mid] = evolve(stored, row=edited)
+
+    def _erase(self, circle: CircleId, row: EntryRow) -> None:
+        """Without the envelope: what is owed keeps a copy of its own here."""
+        stored = self._entries[circle, row.mid]
+        erased = evolve(row, text="", notes=())
+        self._entries[circle, row.mid] = evolve(stored, row=erased)
+        self._ending.add((circle, row.mid))
+        self._drop_attachment(DropAttachment(circle, row.mid))
+        self._erase_delivered()
+
+    def _erase_delivered(self) -> None:
+        owed = {(key[0], row.mid) for key, rows in self._owed.items() for row in rows.values()}
+        for circle, mid in [one for one in self._ending if one not in owed]:
+            self._ending.discard((circle, mid))
+            stored = self._entries.get((circle, mid))
+            if stored is not None:
+                self._entries[circle, mid] = evolve(stored, key=b"", common=b"")
+                if stored.row.kind == "forgotten":
+                    del self._entries[circle, mid], self._times[circle, mid]
+                    self._forgotten.add((circle, mid))
 
     def _drop_attachment(self, write: DropAttachment) -> None:
         key = (write.circle, write.mid)
@@ -398,6 +532,9 @@ class MemoryVault:
         self._pairs = {key: pair for key, pair in self._pairs.items() if key[0] != circle}
         self._owed = {key: rows for key, rows in self._owed.items() if key[0] != circle}
         self._entries = {key: one for key, one in self._entries.items() if key[0] != circle}
+        self._times = {key: one for key, one in self._times.items() if key[0] != circle}
+        self._forgotten = {key for key in self._forgotten if key[0] != circle}
+        self._ending = {key for key in self._ending if key[0] != circle}
         self._undelivered = {key for key in self._undelivered if key[0] != circle}
 
 

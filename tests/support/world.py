@@ -30,6 +30,8 @@ from toheal_protocol.machines.records import (
     DropOwed,
     GiveUpOwed,
     MarkAtRelay,
+    MarkShown,
+    PutAges,
     PutAttachment,
     PutChunk,
     PutCircle,
@@ -52,7 +54,15 @@ from toheal_protocol.machines.storing import (
 from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.messages.grants import MAIL
 from toheal_protocol.messages.invitation import open_invitation
-from toheal_protocol.model import Address, Instant, MemberId, MessageId, OperationId, WallTime
+from toheal_protocol.model import (
+    Address,
+    Audience,
+    Instant,
+    MemberId,
+    MessageId,
+    OperationId,
+    WallTime,
+)
 from toheal_protocol.wire.invitation_link import InvitationLink, parse_invitation_link
 from toheal_protocol.wire.relay_address import RelayAddress
 
@@ -108,7 +118,7 @@ class Disk:
                 self.chunks.setdefault(file, {})[place] = LoadedChunk(place, proof, sealed)
             case DropAttachment(_, mid):
                 self._drop_attachment(mid, keeps_facts=write.keeps_facts)
-            case DropCircle() | PutSetting():
+            case DropCircle() | PutSetting() | MarkShown() | PutAges():
                 raise AssertionError("not written by a circle's machine")
 
     def _drop_attachment(self, mid: MessageId, *, keeps_facts: bool) -> None:
@@ -237,8 +247,8 @@ class Person:
 
     # ---- what a person does
 
-    def say(self, text: str) -> MessageId | None:
-        decision = self.feed(m.Submitted(text))
+    def say(self, text: str, audience: Audience = Audience.CIRCLE) -> MessageId | None:
+        decision = self.feed(m.Submitted(text, audience=audience))
         if decision is None:
             return None
         mine = [e.entry for e in decision.effects if isinstance(e, m.Show) and e.entry.is_mine]
@@ -319,12 +329,12 @@ class World:
         self.people.append(made)
         return made
 
-    def found(self, person: Person, *, is_direct: bool = True) -> None:
+    def found(self, person: Person, *, is_direct: bool = True, has_relay: bool = True) -> None:
         circle = door.found_circle(
             name="حلقة",
             my_name=person.name,
             charter="",
-            relays=(self.relay.address,),
+            relays=(self.relay.address,) if has_relay else (),
             is_direct=is_direct,
             entropy=person.entropy,
             wall_now=person.wall,
@@ -342,7 +352,9 @@ class World:
 
     def try_to_invite(self, person: Person, lifetime: int = 48 * 3600) -> InvitationLink | None:
         """Make an invitation; None when the process died over it."""
-        decision = person.feed(m.Invited(lifetime, self.relay.address))
+        assert person.circle is not None
+        relay = next(iter(person.circle.cold.relays), None)
+        decision = person.feed(m.Invited(lifetime, relay))
         if decision is None:
             return None
         texts = [e.text for e in decision.effects if isinstance(e, m.Tell) and e.text]
@@ -520,6 +532,8 @@ class World:
                 self._connect_link(person, member, attempt)
             case m.CloseLan(member, wire):
                 self.room.close(person, member, wire)
+            case m.NameLan(wire, member):
+                self.room.name(person, wire, member)
             case m.CloseLink(member, attempt):
                 self._open_ways.pop((person.name, attempt), None)
                 if person.links.get(member) == attempt:

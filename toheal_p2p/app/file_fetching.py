@@ -97,7 +97,7 @@ class Fetching:
         if entry is None or mid not in found:
             raise Refused("no_attachment")
         author = cold.peers.get(entry.row.author)
-        if not entry.row.is_mine and is_silenced(author, entry.row.author_seq):
+        if not entry.row.is_mine and is_silenced(author, entry.row.audience, entry.row.author_seq):
             raise Refused("no_attachment")
         return found[mid]
 

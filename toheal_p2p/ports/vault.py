@@ -13,10 +13,11 @@ from typing import Literal, Protocol
 
 from attrs import field, frozen
 
+from toheal_protocol.machines.lifetime import Ages
 from toheal_protocol.machines.records import Write
 from toheal_protocol.messages.file_chunks import FileKey
 from toheal_protocol.messages.file_tree import FileId
-from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
+from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
 DeliveryState = Literal["sealed", "at_relay", "delivered", "undelivered"]
 """Where a message of ours is, for one recipient.
@@ -91,6 +92,7 @@ class Stored:
 
     circles: tuple[StoredCircle, ...]
     settings: Mapping[str, bytes] = field(repr=False)
+    ages: Ages = field(factory=Ages)
 
 
 @frozen
@@ -109,12 +111,16 @@ class EntryRow:
     """One message as a page shows it.
 
     `position` grows with the order of acceptance on this device, over all circles, and is never
-    used twice.
+    used twice. What was edited has the text of the newest edit; what was retracted is of kind
+    "retracted" and has none. What has disappeared is in no answer but `deliveries` while it is owed.
+
+    `is_shown`: a person was shown it, or wrote it.
     """
 
     position: int
     mid: MessageId
     author: MemberId
+    audience: Audience
     author_seq: int
     kind: str
     text: str = field(repr=False)
@@ -123,6 +129,9 @@ class EntryRow:
     is_mine: bool
     notes: tuple[str, ...] = field(repr=False)
     passed_on_by: MemberId | None
+    reply: MessageId | None
+    is_edited: bool = False
+    is_shown: bool = False
 
 
 @frozen
@@ -225,14 +234,26 @@ class Vault(Protocol):
         """
         ...
 
+    async def rows(
+        self, circle: CircleId, mids: Sequence[MessageId]
+    ) -> Mapping[MessageId, EntryRow]:
+        """Return those of these messages that are here."""
+        ...
+
     async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:
         """Return one entry with its key, or None."""
         ...
 
     async def ids_by_author(
-        self, circle: CircleId, author: MemberId, *, after: int, limit: int
+        self,
+        circle: CircleId,
+        author: MemberId,
+        audience: Audience,
+        *,
+        after: int,
+        limit: int,
     ) -> tuple[tuple[int, MessageId], ...]:
-        """Return `(author_seq, mid)` with `author_seq > after`, lowest first.
+        """Return `(author_seq, mid)` of one stream with `author_seq > after`, lowest first.
 
         One `author_seq` can come twice: then the author told two stories.
         """

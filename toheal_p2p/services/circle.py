@@ -21,6 +21,7 @@ from toheal_p2p.services.committer import Committer
 from toheal_p2p.services.file_chunks import load_chunks
 from toheal_p2p.services.lan_wires import LanWires
 from toheal_p2p.services.link_queue import LinkQueue
+from toheal_p2p.services.pace import Pace
 from toheal_p2p.services.recent_owed import RecentOwed
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import events as machine
@@ -28,7 +29,7 @@ from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.courier import DEPOSIT_RETRY
 from toheal_protocol.machines.draft import Decision
 from toheal_protocol.machines.file_effects import LoadChunks
-from toheal_protocol.machines.state import Circle
+from toheal_protocol.machines.state import Circle, Cold
 from toheal_protocol.model import Address, Instant, MemberId, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 
@@ -66,6 +67,7 @@ class CircleService:
         channels: where data channels come from; None where this machine makes none.
         servers: what the circle's relays do for a channel just now, credentials included.
         tell: told of every `Show` and `Tell`, after the commit.
+        follow: told of each new cold part at once: other relays may be needed.
     """
 
     circle: Circle
@@ -77,10 +79,12 @@ class CircleService:
     channels: Channels | None
     tell: Callable[[machine.Show | machine.Tell], None]
     servers: Callable[[], Awaitable[Sequence[RelayServer]]] = no_servers
+    follow: Callable[[Cold], None] = lambda _cold: None
     links: CircleLinks = field(init=False, repr=False)
     lan: LanWires = field(init=False, repr=False)
     """Who of the circle is reached in the same room."""
     _recent: RecentOwed = field(factory=RecentOwed, init=False, repr=False)
+    _pace: Pace = field(init=False, repr=False)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
 
@@ -89,6 +93,7 @@ class CircleService:
             self._take_of_link, self.committer.room, self.channels, self.servers
         )
         self.lan = LanWires(self.take, self.committer)
+        self._pace = Pace(self._recent.size_for)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
@@ -114,12 +119,24 @@ class CircleService:
             entropy=self.entropy,
         )
         self._recent.note(decision.writes, next_seq=self._next_seq)
+        if decision.circle.cold is not self.circle.cold:
+            self.follow(decision.circle.cold)
         self.circle = decision.circle
         loaded, effects = self._load_from_memory(decision.effects)
-        self.committer.submit(decision.writes, partial(self._perform_all, effects), done=done)
+        self.committer.submit(
+            decision.writes,
+            partial(self._perform_all, effects),
+            done=done,
+            may_wait=done is None and not any(map(_is_awaited, effects)),
+        )
         for answer in loaded:
             self.take(answer)
+        self._pace.ease(self.circle)
         return decision
+
+    async def pace(self) -> None:
+        """Wait a little if peers who are there are far behind: before much is written at once."""
+        await self._pace.wait(self.circle)
 
     def link_of(self, member: MemberId) -> HeldLink | None:
         """Return the open link that frames to a member go over now, if there is one."""
@@ -177,6 +194,8 @@ class CircleService:
                 self.links.probe(effect)
             case machine.CloseLan(member, wire):
                 self.lan.close(member, wire)
+            case machine.NameLan(wire, member):
+                self.lan.name(wire, member)
             case machine.Show() | machine.Tell():
                 self.tell(effect)
             case _:
@@ -240,3 +259,8 @@ class CircleService:
             self._alarm = trio.CancelScope(deadline=trio.current_time() + 3600)
             self.take(machine.Woke())
             await self.committer.room()
+
+
+def _is_awaited(effect: machine.Effect) -> bool:
+    """Say whether somebody is served by an effect; an alarm may as well be set a moment later."""
+    return not isinstance(effect, machine.WakeAt)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import assert_never
 
 from toheal_protocol.crypto import Entropy
-from toheal_protocol.errors import LocalError
 from toheal_protocol.machines import (
     consent,
     courier,
@@ -20,9 +19,12 @@ from toheal_protocol.machines import (
     governing,
     lan,
     linking,
+    moving,
     reset,
     routes,
     seats,
+    sharing,
+    talking,
     welcome,
 )
 from toheal_protocol.machines import events as happened
@@ -38,12 +40,11 @@ from toheal_protocol.machines.file_effects import (
     FetchStopped,
 )
 from toheal_protocol.machines.files import follow_files, take_file_event
-from toheal_protocol.machines.log import restart_gaps, write_message
+from toheal_protocol.machines.log import restart_gaps
 from toheal_protocol.machines.pair import ack_if_untold, acknowledge_if_due, offer_keys, seal_again
 from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
 from toheal_protocol.machines.watching import watch_all
-from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
-from toheal_protocol.model import Instant, Role, WallTime
+from toheal_protocol.model import Instant, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 
 
@@ -74,8 +75,22 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
     match event:
         case happened.Started():
             restart_gaps(draft)
-        case happened.Submitted(text, notes):
-            _submit(draft, text, notes)
+        case happened.Submitted():
+            talking.submit(draft, event)
+        case happened.HelpAsked():
+            talking.ask_help(draft, event)
+        case happened.Edited():
+            talking.edit(draft, event)
+        case happened.Retracted():
+            talking.retract(draft, event)
+        case happened.DisappearChosen(ttl):
+            draft.set_cold(disappear=ttl)
+        case happened.ShareRequested():
+            sharing.ask(draft, event)
+        case happened.ShareAnswered():
+            sharing.answer(draft, event)
+        case happened.ShareTakenBack(serial):
+            sharing.withdraw(draft, serial)
         case happened.Invited(lifetime, relay):
             seats.invite(draft, lifetime=lifetime, relay=relay)
         case happened.InvitationWithdrawn(invitation):
@@ -94,6 +109,12 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             reset.ask_reset(draft, member)
         case happened.DirectChosen(member, is_allowed):
             consent.choose_direct(draft, member, is_allowed=is_allowed)
+        case happened.RelayAdded(relay):
+            moving.add_relay(draft, relay)
+        case happened.RelayDropped(relay):
+            moving.drop_relay(draft, relay)
+        case happened.RelayAllowed(relay):
+            moving.allow_relay(draft, relay)
         case happened.NetworkChanged():
             linking.take_network_changed(draft)
         case happened.MailArrived(relay, mail):
@@ -125,6 +146,8 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             linking.take_closed(draft, member, attempt)
         case happened.LanMet(member, wire):
             lan.take_met(draft, member, wire)
+        case happened.LanKnocked(invitation, wire, frames):
+            lan.take_knocked(draft, invitation, wire, frames)
         case happened.LanArrived(member, frames):
             lan.take_frames(draft, member, frames)
         case happened.LanParted(member, wire):
@@ -137,18 +160,9 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             assert_never(event)
 
 
-def _submit(draft: Draft, text: str, notes: tuple[str, ...]) -> None:
-    if draft.cold.stage is not Stage.ACTIVE:
-        raise LocalError("writing to a circle we are not in")
-    if draft.cold.my_role is Role.LISTENER:
-        raise LocalError("writing where we listen only")
-    text = text.encode(errors="replace").decode()  # half a surrogate out of a terminal has no UTF-8
-    body = encode_text(TextBody(text=text, sent_at=draft.wall_now, notes=notes))
-    write_message(draft, ContentKind.TEXT, body, text=text, notes=notes)
-
-
 def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
     routes.find_relay(draft, relay, boot)
+    moving.follow_all(draft)
     for invitation in draft.cold.invitations:
         if seats.keeps_mailbox(invitation, draft.wall_now) and invitation.relay == relay:
             deposit_invitation(draft, invitation)

@@ -5,6 +5,18 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from toheal_protocol.machines.file_effects import FileEvent, LoadChunks
+from toheal_protocol.machines.lan_events import (
+    LanArrived as LanArrived,
+)
+from toheal_protocol.machines.lan_events import (
+    LanKnocked as LanKnocked,
+)
+from toheal_protocol.machines.lan_events import (
+    LanMet as LanMet,
+)
+from toheal_protocol.machines.lan_events import (
+    LanParted as LanParted,
+)
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.route_effects import (
     CloseLan as CloseLan,
@@ -25,6 +37,9 @@ from toheal_protocol.machines.route_effects import (
     LinkWay as LinkWay,
 )
 from toheal_protocol.machines.route_effects import (
+    NameLan as NameLan,
+)
+from toheal_protocol.machines.route_effects import (
     PrepareLink as PrepareLink,
 )
 from toheal_protocol.machines.route_effects import (
@@ -42,6 +57,31 @@ from toheal_protocol.machines.route_effects import (
 from toheal_protocol.machines.route_effects import (
     WatchedMailbox as WatchedMailbox,
 )
+from toheal_protocol.machines.talk_events import (
+    DisappearChosen as DisappearChosen,
+)
+from toheal_protocol.machines.talk_events import (
+    Edited as Edited,
+)
+from toheal_protocol.machines.talk_events import (
+    HelpAsked as HelpAsked,
+)
+from toheal_protocol.machines.talk_events import (
+    Retracted as Retracted,
+)
+from toheal_protocol.machines.talk_events import (
+    ShareAnswered as ShareAnswered,
+)
+from toheal_protocol.machines.talk_events import (
+    ShareRequested as ShareRequested,
+)
+from toheal_protocol.machines.talk_events import (
+    ShareTakenBack as ShareTakenBack,
+)
+from toheal_protocol.machines.talk_events import (
+    Submitted as Submitted,
+)
+from toheal_protocol.machines.talk_events import TalkEvent as TalkEvent
 from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
@@ -60,19 +100,11 @@ class Started:
 
 
 @frozen
-class Submitted:
-    """The person wrote something."""
-
-    text: str = field(repr=False)
-    notes: tuple[str, ...] = ()
-
-
-@frozen
 class Invited:
     """The person offers a seat."""
 
     lifetime: int
-    relay: RelayAddress
+    relay: RelayAddress | None
 
 
 @frozen
@@ -129,6 +161,27 @@ class DirectChosen:
 
     member: MemberId
     is_allowed: bool
+
+
+@frozen
+class RelayAdded:
+    """The person wants to read at one relay more."""
+
+    relay: RelayAddress
+
+
+@frozen
+class RelayDropped:
+    """The person wants to read at a relay no more, or to deposit there no more."""
+
+    relay: RelayAddress
+
+
+@frozen
+class RelayAllowed:
+    """The person lets us deposit at a relay that others read at."""
+
+    relay: RelayAddress
 
 
 @frozen
@@ -260,37 +313,13 @@ class LinkClosed:
 
 
 @frozen
-class LanMet:
-    """A member was recognised on the local network; `wire` numbers the connection, from 1."""
-
-    member: MemberId
-    wire: int
-
-
-@frozen
-class LanArrived:
-    """A wire brought frames."""
-
-    member: MemberId
-    frames: tuple[bytes, ...] = field(repr=False)
-
-
-@frozen
-class LanParted:
-    """A wire is over."""
-
-    member: MemberId
-    wire: int
-
-
-@frozen
 class Woke:
     """The alarm rang."""
 
 
 Event = (
     Started
-    | Submitted
+    | TalkEvent
     | Invited
     | InvitationWithdrawn
     | Admitted
@@ -300,6 +329,9 @@ Event = (
     | Left
     | ResetAsked
     | DirectChosen
+    | RelayAdded
+    | RelayDropped
+    | RelayAllowed
     | NetworkChanged
     | MailArrived
     | FramesArrived
@@ -315,6 +347,7 @@ Event = (
     | LinkAging
     | LinkClosed
     | LanMet
+    | LanKnocked
     | LanArrived
     | LanParted
     | FileEvent
@@ -369,6 +402,9 @@ TELLINGS = (
     "left",
     "removed",
     "session_reset",
+    "share_answered",
+    "share_asked",
+    "share_withdrawn",
     "unreadable",
     "waiting",
 )
@@ -387,6 +423,7 @@ Effect = (
     | CloseLink
     | ProbeLink
     | CloseLan
+    | NameLan
     | WakeAt
     | Show
     | Tell

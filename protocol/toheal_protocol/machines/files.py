@@ -46,5 +46,4 @@ def follow_files(draft: Draft) -> None:
 def _attach(draft: Draft, body: AttachmentBody) -> None:
     if draft.cold.stage is not Stage.ACTIVE or draft.cold.my_role is Role.LISTENER:
         raise LocalError("attaching where we may not write")
-    encoded = encode_attachment(body)
-    write_message(draft, ContentKind.ATTACHMENT, encoded, text=body.about, notes=body.notes)
+    write_message(draft, ContentKind.ATTACHMENT, encode_attachment(body))

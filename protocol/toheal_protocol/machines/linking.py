@@ -341,11 +341,11 @@ def _is_wanted(draft: Draft, member: MemberId) -> bool:
     """Say whether a link is missing here and ours to start, once its time has come."""
     present = draft.courier(member)
     return (
-        _may_link(draft, member)
-        and draft.our_id < member
-        and present.is_here
+        present.is_here  # what is quick to say comes first: every step asks this
         and not present.lan
         and present.attempt is None
+        and draft.our_id < member
+        and _may_link(draft, member)
         and _lacks_link(draft, member)
         and choose_grant(draft, member, SIGNAL) is not None
     )

@@ -16,9 +16,10 @@ from collections.abc import Callable
 
 from attrs import field, frozen
 
+from toheal_protocol.machines.lifetime import Ages
 from toheal_protocol.messages.file_chunks import FileKey
 from toheal_protocol.messages.file_tree import FileId
-from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
+from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
 Encoded = bytes | Callable[[], bytes]
 """The encoding of a frozen state, or what makes it: of many in one transaction only the last is made."""
@@ -128,7 +129,8 @@ class PutEntry:
     The place of an entry in the order of acceptance stays that of its first put.
 
     Attributes:
-        author_seq: the author's own count.
+        audience: whom it is for.
+        author_seq: the author's own count of messages to this audience.
         kind: what sort of message, a short word of the message layer.
         text: what a person reads and searches; empty for what is shown otherwise.
         sent_at: what the author's clock said; may be wrong by years.
@@ -139,11 +141,14 @@ class PutEntry:
         recipients: whom the author wrapped it for; of our own messages, who still may owe an ack.
         passed_on_by: who wrapped it again for us, if it was not the author.
         parents: the messages it refers to as its predecessors.
+        reply: the message it answers, if any.
+        ttl: seconds after it was shown when it is to be forgotten; 0: never.
     """
 
     circle: CircleId
     mid: MessageId
     author: MemberId
+    audience: Audience
     author_seq: int
     kind: str
     text: str = field(repr=False)
@@ -156,6 +161,30 @@ class PutEntry:
     recipients: tuple[MemberId, ...]
     passed_on_by: MemberId | None
     parents: tuple[MessageId, ...]
+    reply: MessageId | None = None
+    ttl: int = 0
+
+
+@frozen
+class MarkShown:
+    """These messages are shown to a person: from now on the time runs after which they disappear.
+
+    Of one that was shown before nothing changes; one that is not there is passed over.
+    """
+
+    circle: CircleId
+    mids: tuple[MessageId, ...]
+
+
+@frozen
+class PutAges:
+    """So much time has passed; whatever is over by `lifetime.is_over` is forgotten with this.
+
+    Text, notes, words, key and common part go together. What is still owed to somebody is kept
+    until it is delivered, and shown to nobody. A repeat of what was forgotten brings nothing back.
+    """
+
+    ages: Ages
 
 
 @frozen
@@ -255,6 +284,8 @@ Write = (
     | DropOwed
     | GiveUpOwed
     | PutEntry
+    | MarkShown
+    | PutAges
     | PutHeld
     | DropHeld
     | PutAttachment

@@ -20,11 +20,17 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from toheal_protocol.crypto import SealKey, SigningSeed
-from toheal_protocol.envelope import Content, Parent
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
 from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.machines.fetch_state import Fetch, Serving
+from toheal_protocol.machines.lifetime import DEFAULT_TTL
+from toheal_protocol.machines.shares import Share
 from toheal_protocol.machines.silences import Return, Silenced
+from toheal_protocol.machines.streams import Held as Held
+from toheal_protocol.machines.streams import Log as Log
+from toheal_protocol.machines.streams import Newest as Newest
+from toheal_protocol.machines.streams import Position as Position
+from toheal_protocol.machines.streams import Stream as Stream
 from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import DirectChoice
 from toheal_protocol.model import (
@@ -101,6 +107,15 @@ class Listening:
     prekey_id: int
 
 
+@frozen
+class Move:
+    """Where one of a pair said it reads from now on, and whether the other deposits there."""
+
+    serial: int
+    relays: tuple[RelayAddress, ...]
+    is_followed: bool = False
+
+
 @frozen(slots=False)
 class Peer:
     """One peer of this circle: what changes seldom.
@@ -124,6 +139,7 @@ class Peer:
         returns: from where on their words know that such an act is over; kept for the case that it
             is void now and stands again later.
         gone_at: when we learned that they are not in any more; 0: they are.
+        our_move, their_move: where each of us said last that it reads; None: as the grants say.
     """
 
     keys: PersonaKeys
@@ -152,6 +168,8 @@ class Peer:
     silences: tuple[Silenced, ...] = ()
     returns: tuple[Return, ...] = ()
     gone_at: WallTime = WallTime(0)
+    our_move: Move | None = None
+    their_move: Move | None = None
 
 
 class Seat(StrEnum):
@@ -169,7 +187,8 @@ class Invitation:
 
     id: bytes
     secret: bytes = field(repr=False)
-    relay: RelayAddress
+    relay: RelayAddress | None
+    """Where it lies; None: at no relay, it is handed over in the room."""
     expires: WallTime
     prekey_id: int
     digest: bytes
@@ -186,6 +205,10 @@ class Cold:
         operations: the membership operations in the order in which they came.
         texts: what operations name by a hash: reasons and charters.
         welcome: the welcome that waits for operations it names, as it came.
+        relays: where we read.
+        allowed: where we deposit for others beside that.
+        shares: what was asked to be shown outside, by us and of us.
+        disappear: seconds for which what we say stays with its readers; 0: for ever.
     """
 
     id: CircleId
@@ -198,53 +221,14 @@ class Cold:
     charter: str = field(repr=False)
     relays: tuple[RelayAddress, ...]
     is_direct: bool
+    allowed: tuple[RelayAddress, ...] = ()
     operations: tuple[bytes, ...] = field(default=(), repr=False)
     texts: Mapping[bytes, str] = field(factory=dict, repr=False)
     welcome: bytes = field(default=b"", repr=False)
+    disappear: int = DEFAULT_TTL
+    shares: tuple[Share, ...] = ()
     peers: Mapping[MemberId, Peer] = field(factory=dict)
     invitations: tuple[Invitation, ...] = ()
-
-
-@frozen
-class Position:
-    """The newest message of one author that we have without a gap below."""
-
-    seq: int
-    mid: MessageId
-
-
-@frozen(slots=False)
-class Log:
-    """What the next message must refer to.
-
-    Attributes:
-        heads: how far each author is read without a gap; ourselves included.
-        frontier: the newest messages, none of which is a parent of another.
-        anchored: authors of whom we have accepted a message. Of the others a welcome may have
-            told a head: what they wrote above it before they knew of us is not for us.
-        gaps_shown: up to which of an author's numbers a gap was shown: once for each message.
-    """
-
-    heads: Mapping[MemberId, Position] = field(factory=dict)
-    frontier: tuple[Parent, ...] = ()
-    lamport: int = 0
-    anchored: frozenset[MemberId] = frozenset()
-    held: Mapping[MessageId, Held] = field(factory=dict)
-    gaps_shown: Mapping[MemberId, int] = field(factory=dict)
-
-
-@frozen
-class Held:
-    """A message whose parents have not come."""
-
-    author: MemberId
-    key: bytes = field(repr=False)
-    common: bytes = field(repr=False)
-    since: WallTime
-    show_at: Instant | None = None
-    """When it is shown with a gap before it. Set anew after a restart."""
-    content: Content | None = field(default=None, eq=False, repr=False)
-    """What it says once opened; never stored."""
 
 
 @frozen(slots=False)
@@ -433,6 +417,6 @@ class Circle:
     """One circle on this device."""
 
     cold: Cold
-    log: Log = Log()
+    log: Log = field(factory=Log)
     pairs: Mapping[MemberId, Pair] = field(factory=dict)
     live: Live = Live()

@@ -18,6 +18,7 @@ from typing import Final, assert_never
 from attrs import field, frozen
 
 from toheal_protocol.crypto import SIGNATURE_SIZE, Signature
+from toheal_protocol.envelope import read_audience
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.messages.announcement import MAX_ANNOUNCEMENT_SIZE
 from toheal_protocol.messages.file_notes import (
@@ -25,11 +26,27 @@ from toheal_protocol.messages.file_notes import (
     Chunk,
     ChunksMissing,
     ChunksWanted,
+    FileNote,
     encode_file_note,
 )
 from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
+from toheal_protocol.messages.heads import Head as Head
+from toheal_protocol.messages.heads import encode_heads, take_heads
 from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
-from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, MemberId, MessageId, OperationId
+from toheal_protocol.messages.moved import Followed as Followed
+from toheal_protocol.messages.moved import Moved as Moved
+from toheal_protocol.messages.moved import encode_moved, take_moved
+from toheal_protocol.messages.share_notes import (
+    ShareAnswer,
+    ShareAsk,
+    ShareNote,
+    ShareWithdrawn,
+    encode_share,
+    take_answer,
+    take_ask,
+    take_withdrawn,
+)
+from toheal_protocol.model import ID_SIZE, Audience, MessageId, OperationId
 from toheal_protocol.wire.codec import Reader, prefixed16, u8, u16, u32, u64
 from toheal_protocol.wire.padding import pad_to_bucket, unpad
 
@@ -63,15 +80,6 @@ class Ack:
     """What else arrived beyond `through`: inclusive ranges, rising."""
 
     beyond: tuple[tuple[int, int], ...] = ()
-
-
-@frozen
-class Head:
-    """How far we have read one author without a gap."""
-
-    author: MemberId
-    seq: int
-    mid: MessageId
 
 
 @frozen
@@ -192,8 +200,9 @@ class NewCard:
 
 @frozen
 class YourHead:
-    """The newest of your messages we have: write on from there. Said after a reset."""
+    """The newest of your messages to one audience we have: write on from there, after a reset."""
 
+    audience: Audience
     seq: int
     mid: MessageId
 
@@ -206,9 +215,7 @@ class DirectChoice:
     serial: int
 
 
-Passing = (
-    Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink | ChunksWanted | Chunk | ChunksMissing
-)
+Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink | FileNote
 """Notes worth nothing later: `seq` 0."""
 
 Lasting = (
@@ -222,6 +229,9 @@ Lasting = (
     | DirectChoice
     | Carried
     | Wanted
+    | Moved
+    | Followed
+    | ShareNote
 )
 """Notes that are repeated until they are acknowledged."""
 
@@ -247,6 +257,11 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     DirectChoice: 23,
     Carried: 24,
     Wanted: 25,
+    Moved: 44,
+    Followed: 45,
+    ShareAsk: 36,
+    ShareAnswer: 37,
+    ShareWithdrawn: 38,
 }
 
 
@@ -297,7 +312,7 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
         case Ack(beyond):
             return u16(len(beyond)) + b"".join(u64(first) + u64(last) for first, last in beyond)
         case Here(is_reply, heads, view):
-            return u8(is_reply) + _encode_heads(heads) + _encode_ids(view)
+            return u8(is_reply) + encode_heads(heads) + _encode_ids(view)
         case LinkOffer(attempt, secret, blob) | LinkAnswer(attempt, secret, blob):
             return attempt + secret + prefixed16(blob)
         case ForkSeen() | Declined() | AskLink():
@@ -309,7 +324,7 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
         case Knock(name, charter_hash, voucher):
             return prefixed16(name.encode()) + charter_hash + voucher
         case Welcome(view, charter, heads):
-            return _encode_ids(view) + prefixed16(charter.encode()) + _encode_heads(heads)
+            return _encode_ids(view) + prefixed16(charter.encode()) + encode_heads(heads)
         case Carried(operations):
             return u8(len(operations)) + b"".join(map(prefixed16, operations))
         case Wanted(wanted):
@@ -318,16 +333,18 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return u8(is_yours_to_call) + _encode_acquaintance(known)
         case NewCard(card):
             return prefixed16(card)
-        case YourHead(seq, mid):
-            return u32(seq) + mid
+        case YourHead(audience, seq, mid):
+            return u8(audience) + u32(seq) + mid
         case DirectChoice(is_allowed, serial):
             return u8(is_allowed) + u32(serial)
+        case Moved():
+            return encode_moved(note)
+        case Followed(serial):
+            return u32(serial)
+        case ShareAsk() | ShareAnswer() | ShareWithdrawn():
+            return encode_share(note)
         case _:
             assert_never(note)
-
-
-def _encode_heads(heads: tuple[Head, ...]) -> bytes:
-    return u8(len(heads)) + b"".join(head.author + u32(head.seq) + head.mid for head in heads)
 
 
 def _encode_ids(ids: tuple[OperationId, ...]) -> bytes:
@@ -341,14 +358,6 @@ def _take_ids(reader: Reader) -> tuple[OperationId, ...]:
 
 def _encode_acquaintance(member: Acquaintance) -> bytes:
     return prefixed16(member.card) + prefixed16(member.name.encode()) + member.secret
-
-
-def _take_heads(reader: Reader) -> tuple[Head, ...]:
-    count = _counted(reader.u8(), 4 * MAX_MEMBERS)
-    return tuple(
-        Head(MemberId(reader.take(ID_SIZE)), reader.u32(), MessageId(reader.take(ID_SIZE)))
-        for _ in range(count)
-    )
 
 
 def _take_acquaintance(reader: Reader) -> Acquaintance:
@@ -371,7 +380,7 @@ def _take_ack(reader: Reader) -> Ack:
 
 
 def _take_here(reader: Reader) -> Here:
-    return Here(_flag(reader.u8()), _take_heads(reader), _take_ids(reader))
+    return Here(_flag(reader.u8()), take_heads(reader), _take_ids(reader))
 
 
 def _take_offer(reader: Reader) -> LinkOffer:
@@ -388,7 +397,7 @@ def _take_knock(reader: Reader) -> Knock:
 
 
 def _take_welcome(reader: Reader) -> Welcome:
-    return Welcome(_take_ids(reader), take_text(reader, MAX_CHARTER_SIZE), _take_heads(reader))
+    return Welcome(_take_ids(reader), take_text(reader, MAX_CHARTER_SIZE), take_heads(reader))
 
 
 def _take_carried(reader: Reader) -> Carried:
@@ -427,8 +436,15 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     19: _take_introduction,
     20: lambda _reader: Declined(),
     21: lambda reader: NewCard(reader.prefixed16(MAX_CARD_SIZE)),
-    22: lambda reader: YourHead(reader.u32(), MessageId(reader.take(ID_SIZE))),
+    22: lambda reader: YourHead(
+        read_audience(reader.u8()), reader.u32(), MessageId(reader.take(ID_SIZE))
+    ),
     23: lambda reader: DirectChoice(_flag(reader.u8()), reader.u32()),
     24: _take_carried,
     25: lambda reader: Wanted(_take_ids(reader)),
+    44: take_moved,
+    45: lambda reader: Followed(reader.u32()),
+    36: take_ask,
+    37: take_answer,
+    38: take_withdrawn,
 }

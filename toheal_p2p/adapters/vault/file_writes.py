@@ -6,10 +6,12 @@ Spec: docs/protocol/attachments.md, section 6.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import apsw
 
+from toheal_p2p.adapters.vault.amending import is_erased
+from toheal_p2p.adapters.vault.forgetting_files import forget_file
 from toheal_p2p.adapters.vault.numbers import Numbers
 from toheal_protocol.machines.records import (
     DropAttachment,
@@ -26,14 +28,9 @@ FILES_OF_A_CIRCLE: Final = (
 """What forgets the files of a circle."""
 
 
-def forget_file_of(db: apsw.Connection, position: int) -> None:
-    """Forget the file of the message at a position, if it has one: for what erases messages here."""
-    row = db.execute("SELECT circle, mid FROM entries WHERE position = ?", (position,)).fetchone()
-    if row is not None:
-        _forget_file(db, cast(int, row[0]), cast(bytes, row[1]), keeps_facts=False)
-
-
 def _put_attachment(db: apsw.Connection, numbers: Numbers, write: PutAttachment) -> None:
+    if is_erased(db, numbers.circle(write.circle), write.mid):
+        return
     db.execute(
         "REPLACE INTO attachments (circle, mid, file, key, size, medium) VALUES (?, ?, ?, ?, ?, ?)",
         (
@@ -57,28 +54,7 @@ def _mark_attachment(db: apsw.Connection, numbers: Numbers, write: MarkAttachmen
 def _drop_attachment(db: apsw.Connection, numbers: Numbers, write: DropAttachment) -> None:
     circle = numbers.find_circle(write.circle)
     if circle is not None:
-        _forget_file(db, circle, write.mid, keeps_facts=write.keeps_facts)
-
-
-def _forget_file(db: apsw.Connection, circle: int, mid: bytes, *, keeps_facts: bool) -> None:
-    row = db.execute(
-        "SELECT file FROM attachments WHERE circle = ? AND mid = ?", (circle, mid)
-    ).fetchone()
-    if row is None:
-        return
-    file = cast(bytes, row[0])
-    if keeps_facts:
-        db.execute(
-            "UPDATE attachments SET is_whole = NULL WHERE circle = ? AND mid = ?",
-            (circle, mid),
-        )
-    else:
-        db.execute("DELETE FROM attachments WHERE circle = ? AND mid = ?", (circle, mid))
-    db.execute(
-        "DELETE FROM chunks WHERE circle = ?1 AND file = ?2 AND NOT EXISTS"
-        " (SELECT 1 FROM attachments WHERE circle = ?1 AND file = ?2 AND mid <> ?3)",
-        (circle, file, mid),
-    )
+        forget_file(db, circle, write.mid, keeps_facts=write.keeps_facts)
 
 
 def _put_chunk(db: apsw.Connection, numbers: Numbers, write: PutChunk) -> None:

@@ -9,8 +9,8 @@ Spec: docs/vault.md, sections 3 to 5.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -55,7 +55,7 @@ from toheal_p2p.ports.vault import (
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines.records import Write
 from toheal_protocol.messages.file_tree import FileId
-from toheal_protocol.model import CircleId, MemberId, MessageId
+from toheal_protocol.model import Audience, CircleId, MemberId, MessageId
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -113,15 +113,27 @@ class SqliteVault:
         end = reads.LAST_POSITION if before is None else before
         return await self._read(reads.entries, circle, after, end, limit, newest=newest)
 
+    async def rows(
+        self, circle: CircleId, mids: Sequence[MessageId]
+    ) -> Mapping[MessageId, EntryRow]:
+        """Return those of these messages that are here."""
+        return await self._read(reads.rows_of, circle, mids)
+
     async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:
         """Return one entry with its key, or None."""
         return await self._read(reads.entry, circle, mid)
 
     async def ids_by_author(
-        self, circle: CircleId, author: MemberId, *, after: int, limit: int
+        self,
+        circle: CircleId,
+        author: MemberId,
+        audience: Audience,
+        *,
+        after: int,
+        limit: int,
     ) -> tuple[tuple[int, MessageId], ...]:
-        """Return what one author said, by the author's own count."""
-        return await self._read(reads.ids_by_author, circle, author, after, limit)
+        """Return what one author said to one audience, by the author's own count."""
+        return await self._read(reads.ids_by_author, circle, author, audience, after, limit)
 
     async def deliveries(
         self, circle: CircleId, mid: MessageId | None, *, limit: int
@@ -208,9 +220,12 @@ class SqliteVault:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        async with self._in_turn():
+        await self._take_turn()
+        try:
             self._require_open()
             return await self._store.run(call, *args, **kwargs)
+        finally:
+            self._turn.release()
 
     async def _write(
         self,
@@ -219,7 +234,8 @@ class SqliteVault:
         **kwargs: P.kwargs,
     ) -> None:
         with trio.CancelScope(shield=True):
-            async with self._in_turn():
+            await self._take_turn()
+            try:
                 self._require_whole()
                 try:
                     await self._store.run(call, *args, **kwargs)
@@ -227,18 +243,15 @@ class SqliteVault:
                     # After a failed fsync nobody knows what is on the disk: only a new start does.
                     self._is_broken = True
                     raise
+            finally:
+                self._turn.release()
 
-    @asynccontextmanager
-    async def _in_turn(self) -> AsyncIterator[None]:
-        """Hold the lock. Where nobody has it, without a pass of the scheduler: the call waits anyway."""
+    async def _take_turn(self) -> None:
+        """Take the lock. Where nobody has it, without a pass of the scheduler: the call waits anyway."""
         try:
             self._turn.acquire_nowait()
         except trio.WouldBlock:
             await self._turn.acquire()
-        try:
-            yield
-        finally:
-            self._turn.release()
 
     async def _move(self, fresh: Unlocked, keyring: Keyring) -> None:
         store = await self._copy(fresh)

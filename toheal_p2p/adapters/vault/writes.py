@@ -7,9 +7,18 @@ from typing import Any, Final, cast
 
 import apsw
 
-from toheal_p2p.adapters.search_text import normalise_text
+from toheal_p2p.adapters.vault.amending import (
+    ABOUT,
+    erase_delivered,
+    forget_words,
+    index_words,
+    is_edited,
+    is_erased,
+    settle,
+)
 from toheal_p2p.adapters.vault.database import transaction
 from toheal_p2p.adapters.vault.file_writes import FILE_WRITERS, FILES_OF_A_CIRCLE
+from toheal_p2p.adapters.vault.forgetting import forget_what_is_over
 from toheal_p2p.adapters.vault.numbers import Numbers
 from toheal_p2p.adapters.vault.rows import join_ids, join_texts
 from toheal_protocol.machines.records import (
@@ -18,6 +27,8 @@ from toheal_protocol.machines.records import (
     DropOwed,
     GiveUpOwed,
     MarkAtRelay,
+    MarkShown,
+    PutAges,
     PutCircle,
     PutEntry,
     PutHeld,
@@ -104,6 +115,7 @@ def _drop_owed(db: apsw.Connection, numbers: Numbers, write: DropOwed) -> None:
     db.execute("DELETE FROM owed WHERE peer = ? AND seq <= ?", (peer, write.through))
     for seq in write.beyond:
         db.execute("DELETE FROM owed WHERE peer = ? AND seq = ?", (peer, seq))
+    erase_delivered(db)
 
 
 def _give_up_owed(db: apsw.Connection, numbers: Numbers, write: GiveUpOwed) -> None:
@@ -114,19 +126,25 @@ def _give_up_owed(db: apsw.Connection, numbers: Numbers, write: GiveUpOwed) -> N
         (peer,),
     )
     db.execute("DELETE FROM owed WHERE peer = ?", (peer,))
+    erase_delivered(db)
 
 
 def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
     circle = numbers.circle(write.circle)
+    if is_erased(db, circle, write.mid):
+        return
     passed_on_by = write.passed_on_by
     shown = (
         numbers.peer(write.circle, write.author),
+        int(write.audience),
         write.author_seq,
         write.kind,
         write.sent_at,
         write.received_at,
         int(write.is_mine),
         None if passed_on_by is None else numbers.peer(write.circle, passed_on_by),
+        write.reply,
+        write.ttl,
         join_texts(write.notes),
         write.text,
     )
@@ -137,8 +155,9 @@ def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
         " VALUES (?, ?, ?, ?, ?)",
         (position, write.key, join_ids(write.recipients), join_ids(write.parents), write.common),
     )
-    if words := normalise_text(write.text):
-        db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (position, words))
+    if not is_edited(db, position):
+        index_words(db, position, write.text if write.kind != "edit" else "")
+    settle(db, circle, write.mid if write.kind not in ABOUT else write.reply)
 
 
 def _replace_entry(
@@ -146,22 +165,26 @@ def _replace_entry(
 ) -> int:
     """Insert or update the row in `entries` and return its position; its words are not indexed."""
     db.execute(
-        "INSERT INTO entries (author, author_seq, kind, sent_at, received_at, is_mine,"
-        " passed_on_by, notes, text, circle, mid) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (circle, mid) DO NOTHING",
+        "INSERT INTO entries (author, audience, author_seq, kind, sent_at, received_at, is_mine,"
+        " passed_on_by, reply, ttl, notes, text, circle, mid, came, shown)"
+        " SELECT ?, ?, ?, ?, ?, ?, ?7, ?, ?, ?, ?, ?, ?, ?, unseen, iif(?7, seen, NULL)"
+        " FROM profile WHERE true ON CONFLICT (circle, mid) DO NOTHING",
         (*shown, circle, write.mid),
     )
     if db.changes():
         return db.last_insert_rowid()
     row = db.execute(
-        "SELECT position, text FROM entries WHERE circle = ? AND mid = ?", (circle, write.mid)
+        "SELECT position, kind, text, edit FROM entries WHERE circle = ? AND mid = ?",
+        (circle, write.mid),
     ).fetchone()
-    position, old_text = cast("tuple[int, str]", row)
-    _forget_words(db, position, old_text)
+    position, old_kind, old_text, edit = cast("tuple[int, str, str, int]", row)
     _give_back_common(db, position, write.mid)
+    if edit:
+        return position  # its words are those of an edit, which may have disappeared meanwhile
+    forget_words(db, position, old_text if old_kind != "edit" else "")
     db.execute(
-        "UPDATE entries SET author = ?, author_seq = ?, kind = ?, sent_at = ?, received_at = ?,"
-        " is_mine = ?, passed_on_by = ?, notes = ?, text = ? WHERE position = ?",
+        "UPDATE entries SET author = ?, audience = ?, author_seq = ?, kind = ?, sent_at = ?,"
+        " received_at = ?, is_mine = ?, passed_on_by = ?, reply = ?, ttl = ?, edit = 0, notes = ?, text = ? WHERE position = ?",
         (*shown, position),
     )
     return position
@@ -175,6 +198,24 @@ def _give_back_common(db: apsw.Connection, position: int, mid: MessageId) -> Non
         " WHERE mid = ? AND envelope = ?",
         (position, mid, position),
     )
+
+
+def _mark_shown(db: apsw.Connection, numbers: Numbers, write: MarkShown) -> None:
+    circle = numbers.find_circle(write.circle)
+    for mid in write.mids:
+        db.execute(
+            "UPDATE entries SET shown = (SELECT seen FROM profile)"
+            " WHERE circle = ? AND mid = ? AND shown IS NULL",
+            (circle, mid),
+        )
+
+
+def _put_ages(db: apsw.Connection, _numbers: Numbers, write: PutAges) -> None:
+    ages = write.ages
+    db.execute(
+        "UPDATE profile SET seen = ?, unseen = ?, aged_at = ?", (ages.seen, ages.unseen, ages.wall)
+    )
+    forget_what_is_over(db, ages)
 
 
 def _put_held(db: apsw.Connection, numbers: Numbers, write: PutHeld) -> None:
@@ -195,9 +236,9 @@ def _drop_circle(db: apsw.Connection, numbers: Numbers, write: DropCircle) -> No
     if circle is None:
         return
     for position, text in db.execute(
-        "SELECT position, text FROM entries WHERE circle = ?", (circle,)
+        "SELECT position, text FROM entries WHERE circle = ? AND kind <> 'edit'", (circle,)
     ).fetchall():
-        _forget_words(db, cast(int, position), cast(str, text))
+        forget_words(db, cast(int, position), cast(str, text))
     for statement in _OF_A_CIRCLE:
         db.execute(statement, (circle,))
     numbers.forget()
@@ -207,18 +248,12 @@ def _put_setting(db: apsw.Connection, _numbers: Numbers, write: PutSetting) -> N
     db.execute("REPLACE INTO settings (name, value) VALUES (?, ?)", (write.name, write.value))
 
 
-def _forget_words(db: apsw.Connection, position: int, text: str) -> None:
-    # An index without its text must be told what to take out, word for word as it went in.
-    if words := normalise_text(text):
-        db.execute(
-            "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", (position, words)
-        )
-
-
 _PEERS: Final = "IN (SELECT number FROM peers WHERE circle = ?)"
 
 _OF_A_CIRCLE: Final = (
     *FILES_OF_A_CIRCLE,
+    "DELETE FROM forgotten WHERE circle = ?",
+    "DELETE FROM ending WHERE position IN (SELECT position FROM entries WHERE circle = ?)",
     "DELETE FROM envelopes WHERE position IN (SELECT position FROM entries WHERE circle = ?)",
     "DELETE FROM entries WHERE circle = ?",
     "DELETE FROM held WHERE circle = ?",
@@ -241,6 +276,8 @@ WRITERS: Final[Mapping[type, Callable[[apsw.Connection, Numbers, Any], None]]] =
     DropOwed: _drop_owed,
     GiveUpOwed: _give_up_owed,
     PutEntry: _put_entry,
+    MarkShown: _mark_shown,
+    PutAges: _put_ages,
     PutHeld: _put_held,
     DropHeld: _drop_held,
     **FILE_WRITERS,
