@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.vaults import MemoryVault, circle_id, made_up_id, message_id, real_vault
+from tests.support.vaults import (
+    MemoryVault,
+    an_entry,
+    circle_id,
+    made_up_id,
+    message_id,
+    real_vault,
+)
 from toheal_p2p.adapters.vault import wipe_vault
 from toheal_p2p.ports.vault import Vault
 from toheal_protocol.machines.records import (
@@ -89,6 +96,21 @@ async def test_chunks_that_two_messages_name_stay_until_both_are_gone(
         assert await vault.chunk_count(C2) == len(SEALED.chunks)
         await vault.commit([DropCircle(C2)])
         assert await vault.chunk_count(None) == 0
+
+
+@pytest.mark.trio
+async def test_a_message_taken_back_takes_its_file_along_and_a_repeat_brings_nothing(
+    open_vault: OpenVault,
+) -> None:
+    """In the store itself, whatever the machine knows of it."""
+    async with open_vault() as vault:
+        entry = an_entry(1, kind="attachment", circle=C1)
+        taken_back = an_entry(2, kind="retraction", circle=C1, reply=message_id(1))
+        await vault.commit([entry, facts(), *chunks()])
+        await vault.commit([taken_back])
+        assert await vault.chunk_count(None) == 0
+        await vault.commit([facts(), entry])
+        assert await vault.attachments(C1, [message_id(1)]) == {}
 
 
 @pytest.mark.trio

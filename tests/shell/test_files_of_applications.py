@@ -283,6 +283,26 @@ async def test_a_message_that_disappears_takes_a_fetch_along(
         assert await ours.files.content(circle, message)
 
 
+async def test_what_its_author_takes_back_is_gone_with_its_chunks_everywhere(
+    autojump_clock: object, tmp_path: Path
+) -> None:
+    async with a_village() as village:
+        ours, theirs, circle, message = await two_with_a_file(village, tmp_path / "x", a_picture())
+        await theirs.files.fetch(circle, message, report=Told())
+        assert await village.vaults["Salma"].chunk_count(None) > 0
+        await ours.retract(circle, message)
+
+        async def is_gone() -> bool:
+            return (await entry_of(theirs, circle, message)).kind == "retracted"
+
+        await eventually(is_gone)
+        for name in ("نورس", "Salma"):
+            assert await village.vaults[name].chunk_count(None) == 0
+        with pytest.raises(Refused, match="no_attachment"):
+            await theirs.files.fetch(circle, message, report=Told())
+        assert (await entry_of(theirs, circle, message)).attachment is None
+
+
 async def test_a_message_of_words_has_no_file(autojump_clock: object) -> None:
     async with a_village() as village:
         ours, _theirs, circle = await circle_of_two(village)

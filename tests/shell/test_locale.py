@@ -225,6 +225,7 @@ NEVER_ON_THE_PAGE = re.compile(
     "spoken_.*|.*_file|.*setting.*|proxy_malformed|no_such_(message|relay|act|interface)|act_.*|role_.*"
     "|not_(running|confirmed|supported_here)|passphrase_needed|connection_lost|other_version|lan_off"
     "|ambiguous_name|port_in_use|clock_doubtful|locked"
+    "|attachment.*|no_attachment"
 )
 """Refusals of what only commands do; `locked` is the page that asks for the passphrase."""
 
