@@ -33,6 +33,7 @@ FAMILIES = {
     "refused": CODES,
     "circle_state": vocabulary.CIRCLE_STATES,
     "role": vocabulary.ROLES,
+    "attachment_state": vocabulary.ATTACHMENT_STATES,
     "delivery": vocabulary.DELIVERY_STATES,
     "link": vocabulary.LINK_KINDS,
     "relay_state": vocabulary.RELAY_STATES,
@@ -228,6 +229,7 @@ NEVER_ON_THE_PAGE = re.compile(
     "|not_(running|confirmed|supported_here)|passphrase_needed|connection_lost|other_version|lan_off"
     "|ambiguous_name|room_.*|last_relay|port_in_use|clock_doubtful|locked|no_such_(talk|notice)"
     "|talk_(open|asked)_.*|notice_.*|door_said_.*|policy_already|charter_(already|changed_again)"
+    "|attachment.*|no_attachment"
 )
 """Refusals of what only commands do; `locked` is the page that asks for the passphrase."""
 

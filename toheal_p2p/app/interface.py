@@ -12,7 +12,7 @@ Times are whole seconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -25,6 +25,10 @@ from toheal_p2p.app.entry_view import DeliveryView as DeliveryView
 from toheal_p2p.app.entry_view import EntryView as EntryView
 from toheal_p2p.app.entry_view import QuoteView as QuoteView
 from toheal_p2p.app.entry_view import RetractionView as RetractionView
+from toheal_p2p.app.files_interface import AttachmentView as AttachmentView
+from toheal_p2p.app.files_interface import FilesInterface as FilesInterface
+from toheal_p2p.app.files_interface import ProgressView as ProgressView
+from toheal_p2p.app.files_interface import Report as Report
 from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterface
 from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
 from toheal_p2p.app.notices_interface import DoorLineView as DoorLineView
@@ -162,18 +166,6 @@ class LinkView:
 
 
 @frozen
-class ProgressView:
-    """What is being tried just now; its sentence is `progress.<code>` with these facts."""
-
-    code: ProgressCode
-    facts: Mapping[str, Fact] = field(factory=dict, repr=False)
-
-
-Report = Callable[[ProgressView], Awaitable[None]]
-"""Told what is being tried, as it changes."""
-
-
-@frozen
 class CheckView:
     """One thing `doctor` looked at; its sentence is `check.<code>` with these facts."""
 
@@ -197,6 +189,11 @@ class AppInterface(
     @property
     def meeting(self) -> MeetingInterface:
         """Meeting on the local network."""
+        ...
+
+    @property
+    def files(self) -> FilesInterface:
+        """Pictures and voice notes."""
         ...
 
     @property

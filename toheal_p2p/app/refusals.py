@@ -140,6 +140,17 @@ RefusalCode = Literal[
     "not_confirmed",
     "cannot_read_file",
     "cannot_write_file",
+    # attached files
+    "attachment_unknown",
+    "attachment_moving",
+    "attachment_too_many_pixels",
+    "attachment_too_large",
+    "attachment_not_clean",
+    "attachment_not_here",
+    "attachment_damaged",
+    "attachments_full",
+    "attachments_busy",
+    "no_attachment",
     # the clock
     "clock_doubtful",
 ]
@@ -182,6 +193,10 @@ FACTS: Final[Mapping[RefusalCode, tuple[str, ...]]] = {
     "name_too_long": ("limit",),
     "text_too_long": ("limit",),
     "charter_too_long": ("limit",),
+    "attachment_too_many_pixels": ("limit",),
+    "attachment_too_large": ("limit",),
+    "attachments_full": ("limit",),
+    "attachments_busy": ("limit",),
     "cannot_read_file": ("path",),
     "cannot_write_file": ("path",),
 }

@@ -18,6 +18,7 @@ from toheal_p2p.app.refusals import Refused
 from toheal_p2p.cli.commands import (
     circles,
     doors,
+    files,
     governance,
     meeting,
     notices,
@@ -117,6 +118,7 @@ for _command in (
     *notices.COMMANDS,
     *talk.COMMANDS,
     *talks.COMMANDS,
+    *files.COMMANDS,
     *sharing.COMMANDS,
     *paths.COMMANDS,
     *meeting.COMMANDS,

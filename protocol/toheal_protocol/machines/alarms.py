@@ -19,6 +19,7 @@ from toheal_protocol.machines.addressing import move_on
 from toheal_protocol.machines.calls import repeat_call
 from toheal_protocol.machines.carrying import want_from_all
 from toheal_protocol.machines.draft import Draft
+from toheal_protocol.machines.fetching import next_fetch_instant
 from toheal_protocol.machines.log import next_gap_instant, release_held
 from toheal_protocol.machines.pair import forget_expired
 from toheal_protocol.machines.state import Courier
@@ -71,6 +72,7 @@ def next_alarm(draft: Draft) -> Instant | None:
     """Return the next instant something is due; sets the slow round going when it is needed."""
     _plan_round(draft)
     instants = [draft.live.repeat_at, next_gap_instant(draft) if draft.log.held else None]
+    instants.append(next_fetch_instant(draft))
     for member, present in draft.live.couriers.items():
         instants += [present.resend_at, _ack_instant(draft, present)]
         instants += [present.call_at, present.here_at, present.retry_at]

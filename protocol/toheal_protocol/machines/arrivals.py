@@ -43,6 +43,7 @@ from toheal_protocol.machines.carrying import take_wanted
 from toheal_protocol.machines.courier import hear, pump
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import DeleteMail, Mail, NameLan, Tell
+from toheal_protocol.machines.fetching import take_chunk_note, take_missing_note
 from toheal_protocol.machines.log import is_member, release_held, take_message
 from toheal_protocol.machines.membership import take_carried
 from toheal_protocol.machines.pair import (
@@ -54,6 +55,7 @@ from toheal_protocol.machines.pair import (
     owe_note,
     pass_note,
 )
+from toheal_protocol.machines.serving import take_chunks_wanted
 from toheal_protocol.machines.state import Invitation, Listening, Seat, Source, Stage, Standing
 from toheal_protocol.messages.door_notes import (
     DoorWords,
@@ -63,6 +65,7 @@ from toheal_protocol.messages.door_notes import (
     TalkLink,
     TalkYes,
 )
+from toheal_protocol.messages.file_notes import Chunk, ChunksMissing, ChunksWanted
 from toheal_protocol.messages.frames import (
     Answer,
     Envelope,
@@ -373,6 +376,12 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
             moving.take_followed(draft, member, note)
         case YourHead():
             reset.take_our_head(draft, member, note)
+        case ChunksWanted():
+            take_chunks_wanted(draft, member, note)
+        case Chunk():
+            take_chunk_note(draft, member, note)
+        case ChunksMissing():
+            take_missing_note(draft, member, note)
         case ShareAsk():
             sharing.take_ask(draft, member, note)
         case ShareAnswer():

@@ -34,6 +34,14 @@ from toheal_protocol.machines.alarms import next_alarm, ring
 from toheal_protocol.machines.arrivals import take_link_frames, take_mail
 from toheal_protocol.machines.calls import deposit_invitation, repeat_call, repeat_unconfirmed
 from toheal_protocol.machines.draft import Decision, Draft
+from toheal_protocol.machines.file_effects import (
+    Attached,
+    AttachmentDropped,
+    ChunksLoaded,
+    FetchAsked,
+    FetchStopped,
+)
+from toheal_protocol.machines.files import follow_files, take_file_event
 from toheal_protocol.machines.log import restart_gaps
 from toheal_protocol.machines.pair import ack_if_untold, acknowledge_if_due, offer_keys, seal_again
 from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
@@ -60,6 +68,7 @@ def step(
         consent.follow_circle(draft)
     if draft.cold.stage is Stage.ACTIVE and circle.cold.stage is Stage.REMOVED:
         linking.greet(draft)
+    follow_files(draft)
     for member in draft.live.couriers:
         acknowledge_if_due(draft, member)
     if draft.cold is not circle.cold or isinstance(event, happened.Started):
@@ -150,6 +159,8 @@ def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - on
             lan.take_parted(draft, member, wire)
         case happened.Woke():
             ring(draft)
+        case Attached() | FetchAsked() | FetchStopped() | AttachmentDropped() | ChunksLoaded():
+            take_file_event(draft, event)
         case _:
             assert_never(event)
 

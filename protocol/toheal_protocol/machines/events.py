@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+from toheal_protocol.machines.file_effects import FileEvent, LoadChunks
+from toheal_protocol.machines.lan_events import (
+    LanArrived as LanArrived,
+)
+from toheal_protocol.machines.lan_events import (
+    LanKnocked as LanKnocked,
+)
+from toheal_protocol.machines.lan_events import (
+    LanMet as LanMet,
+)
+from toheal_protocol.machines.lan_events import (
+    LanParted as LanParted,
+)
 from toheal_protocol.machines.pairing_events import PairingEvent
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.relay_events import (
@@ -276,42 +289,6 @@ class LinkClosed:
 
 
 @frozen
-class LanMet:
-    """A member was recognised on the local network; `wire` numbers the connection, from 1."""
-
-    member: MemberId
-    wire: int
-
-
-@frozen
-class LanKnocked:
-    """Somebody in the room, at the other end of a wire that leads to nobody yet, says something.
-
-    They hold the link of this invitation, and have proved that.
-    """
-
-    invitation: bytes
-    wire: int
-    frames: tuple[bytes, ...] = field(repr=False)
-
-
-@frozen
-class LanArrived:
-    """A wire brought frames."""
-
-    member: MemberId
-    frames: tuple[bytes, ...] = field(repr=False)
-
-
-@frozen
-class LanParted:
-    """A wire is over."""
-
-    member: MemberId
-    wire: int
-
-
-@frozen
 class Woke:
     """The alarm rang."""
 
@@ -349,6 +326,7 @@ CircleEvent = (
     | LanKnocked
     | LanArrived
     | LanParted
+    | FileEvent
     | Woke
     | TalkEvent
 )
@@ -391,6 +369,7 @@ Effect = (
     | DeleteMail
     | SendFrames
     | LoadOwed
+    | LoadChunks
     | PrepareLink
     | ConnectLink
     | CloseLink

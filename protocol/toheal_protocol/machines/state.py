@@ -23,6 +23,7 @@ from toheal_protocol.crypto import SealKey, SigningSeed
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
 from toheal_protocol.machines.door_said import DoorSaid
 from toheal_protocol.machines.events import LinkWay
+from toheal_protocol.machines.fetch_state import Fetch, Serving
 from toheal_protocol.machines.lan_kept import LanSecretKept
 from toheal_protocol.machines.lifetime import DEFAULT_TTL
 from toheal_protocol.machines.shares import Share
@@ -41,6 +42,7 @@ from toheal_protocol.model import (
     DepositToken,
     Instant,
     MemberId,
+    MessageId,
     OperationId,
     Role,
     WallTime,
@@ -418,6 +420,8 @@ class Live:
     repeat_at: Instant | None = None
     asked: frozenset[tuple[MemberId, OperationId]] = frozenset()
     """Who was asked for which operations since the process began."""
+    fetches: Mapping[MessageId, Fetch] = field(factory=dict)
+    serving: Mapping[MemberId, Serving] = field(factory=dict)
     told_out: Mapping[MemberId, int] = field(factory=dict)
     """Who was told that they are out, and what we knew then (a set of operations, by number)."""
 

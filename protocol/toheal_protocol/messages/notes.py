@@ -27,6 +27,14 @@ from toheal_protocol.messages.door_notes import (
     DoorNote,
     encode_door_note,
 )
+from toheal_protocol.messages.file_notes import (
+    FILE_TAKERS,
+    Chunk,
+    ChunksMissing,
+    ChunksWanted,
+    FileNote,
+    encode_file_note,
+)
 from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
 from toheal_protocol.messages.heads import Head as Head
 from toheal_protocol.messages.heads import encode_heads, take_heads
@@ -213,7 +221,7 @@ class DirectChoice:
     serial: int
 
 
-Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink
+Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink | FileNote
 """Notes worth nothing later: `seq` 0."""
 
 Lasting = (
@@ -243,6 +251,9 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     LinkAnswer: 4,
     ForkSeen: 5,
     AskLink: 6,
+    ChunksWanted: 12,
+    Chunk: 13,
+    ChunksMissing: 14,
     Granted: 16,
     Knock: 17,
     Welcome: 18,
@@ -316,6 +327,8 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return attempt + secret + prefixed16(blob)
         case ForkSeen() | Declined() | AskLink():
             return b""
+        case ChunksWanted() | Chunk() | ChunksMissing():
+            return encode_file_note(note)
         case Granted(grants):
             return encode_grants(grants)
         case Knock(name, charter_hash, voucher):
@@ -426,6 +439,7 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     4: _take_answer,
     5: lambda _reader: ForkSeen(),
     6: lambda _reader: AskLink(),
+    **FILE_TAKERS,
     16: lambda reader: Granted(take_grants(reader)),
     17: _take_knock,
     18: _take_welcome,

@@ -16,6 +16,7 @@ from toheal_p2p.cli.local_wire import VERSION
 from toheal_p2p.cli.requests import (
     circles,
     doors,
+    files,
     governance,
     meeting,
     notices,
@@ -83,6 +84,10 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "edit": talk.Edit,
     "retract": talk.Retract,
     "read": talk.Read,
+    "attach": files.Attach,
+    "fetch": files.Fetch,
+    "fetched_file": files.FetchedFile,
+    "drop_file": files.DropFile,
     "deliveries": talk.Deliveries,
     "share_ask": sharing.ShareAsk,
     "share_list": sharing.ShareList,
