@@ -9,7 +9,7 @@ Spec: docs/protocol/conventions.md, section 2.
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Final, NewType
 
 Instant = NewType("Instant", float)
@@ -46,6 +46,14 @@ class Role(StrEnum):
     FACILITATOR = "facilitator"
     MEMBER = "member"
     LISTENER = "listener"
+
+
+class Audience(IntEnum):
+    """Whom a message is for. A higher number is a narrower audience."""
+
+    CIRCLE = 0
+    FACILITATORS = 1
+    """Who facilitates in the membership the message names; its author keeps a copy."""
 
 
 ID_SIZE: Final = 32

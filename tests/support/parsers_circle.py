@@ -44,12 +44,14 @@ from toheal_protocol.messages.announcement import (
     decode_announcement,
     encode_announcement,
 )
+from toheal_protocol.messages.asking import Answered, Asked, Range
 from toheal_protocol.messages.bodies import TextBody, decode_text, encode_text
 from toheal_protocol.messages.frames import (
     Answer,
     Envelope,
     Note,
     Opening,
+    Passed,
     Renewal,
     decode_frame,
     encode_frame,
@@ -71,6 +73,7 @@ from toheal_protocol.messages.notes import (
     ForkSeen,
     Granted,
     Head,
+    Heads,
     Here,
     Introduction,
     Knock,
@@ -96,6 +99,7 @@ from toheal_protocol.messages.operations import (
 )
 from toheal_protocol.model import (
     Address,
+    Audience,
     CircleId,
     DepositToken,
     Frame,
@@ -160,7 +164,10 @@ EVERY_OPERATION = (
 
 EVERY_NOTE: tuple[AnyNote, ...] = (
     Ack(((3, 4), (6, 6))),
-    Here(False, (Head(_ID, 7, _MID),)),
+    Here(False, b"d" * 32, (OperationId(b"o" * 32),)),
+    Heads(False, (Head(_ID, 7, _MID),)),
+    Asked(5, (Range(_ID, Audience.CIRCLE, 3, 9),), (_MID,)),
+    Answered(5, True),
     LinkOffer(b"a" * 16, b"s" * 32, b"blob"),
     LinkAnswer(b"a" * 16, b"s" * 32, b"blob"),
     ForkSeen(),
@@ -185,6 +192,7 @@ EVERY_FRAME = (
     Renewal(b"card"),
     Note(b"sealed"),
     Envelope(b"wrap", b"common"),
+    Passed(b"wrap", b"common"),
 )
 """One of each kind."""
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from tests.support.vaults import an_entry, an_owed, circle_id, member_id, message_id
 from toheal_p2p.ports.vault import Vault
 from toheal_protocol.machines.records import (
+    ConfirmEntries,
     DropCircle,
+    DropEntry,
     DropHeld,
     DropOwed,
     GiveUpOwed,
@@ -19,6 +21,8 @@ from toheal_protocol.machines.records import (
     PutPair,
     PutSetting,
 )
+from toheal_protocol.messages.asking import Range
+from toheal_protocol.model import Audience
 
 some_circle = st.sampled_from([circle_id(1), circle_id(2)])
 some_member = st.sampled_from([member_id(1), member_id(2)])
@@ -48,8 +52,10 @@ some_write = st.one_of(
     st.builds(DropOwed, some_circle, some_member, some_seq, st.tuples(some_seq)),
     st.builds(GiveUpOwed, some_circle, some_member),
     st.builds(
-        lambda circle, number, text, author: an_entry(
+        lambda circle, number, text, author, passer, previous: an_entry(
             number,
+            passed_on_by=passer,
+            previous=previous,
             circle=circle,
             text=text,
             author=author,
@@ -60,7 +66,11 @@ some_write = st.one_of(
         st.integers(0, 2),
         st.sampled_from(["", "كَلِمة", "الكلمة x", "y"]),
         some_member,
+        st.none() | some_member,
+        st.none() | some_mid,
     ),
+    st.builds(ConfirmEntries, some_circle, some_mid),
+    st.builds(DropEntry, some_circle, some_mid),
 )
 
 
@@ -82,4 +92,8 @@ async def everything(vault: Vault) -> list[object]:
         for member in (member_id(1), member_id(2)):
             found.append(await vault.owed(circle, member, after=-1, limit=99))
             found.append(await vault.ids_by_author(circle, member, after=0, limit=99))
+            found += [await vault.stories(circle, member, seq) for seq in range(3)]
+            asked = Range(member, Audience.CIRCLE, 1, 2)
+            mids = (message_id(0), message_id(1))
+            found.append(await vault.asked_entries(circle, (asked,), mids, limit=2, most=500))
     return found

@@ -22,15 +22,20 @@ from toheal_p2p.adapters.vault import PassphraseCost, SqliteVault, create_vault,
 from toheal_p2p.ports.vault import (
     DeliveryRow,
     EntryRow,
+    FoundEntries,
+    FoundEntry,
     OwedRow,
     Stored,
     StoredCircle,
     StoredEntry,
+    Story,
     VaultClosed,
     VaultError,
 )
 from toheal_protocol.machines.records import (
+    ConfirmEntries,
     DropCircle,
+    DropEntry,
     DropHeld,
     DropOwed,
     GiveUpOwed,
@@ -44,6 +49,7 @@ from toheal_protocol.machines.records import (
     PutSetting,
     Write,
 )
+from toheal_protocol.messages.asking import Range
 from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
 
 CHEAP = PassphraseCost(memory=8 * 1024 * 1024, passes=1)
@@ -138,6 +144,7 @@ class MemoryVault:
     _entries: dict[tuple[CircleId, MessageId], StoredEntry] = field(factory=dict, init=False)
     _held: dict[CircleId, dict[MessageId, bytes]] = field(factory=dict, init=False)
     _settings: dict[str, bytes] = field(factory=dict, init=False)
+    _previous: dict[tuple[CircleId, MessageId], MessageId] = field(factory=dict, init=False)
     _last_position: int = field(default=0, init=False)
     _is_closed: bool = field(default=False, init=False)
     _is_broken: bool = field(default=False, init=False)
@@ -211,6 +218,37 @@ class MemoryVault:
         ]
         return tuple((seq, mid) for seq, _position, mid in sorted(found))[:limit]
 
+    async def asked_entries(
+        self,
+        circle: CircleId,
+        ranges: Sequence[Range],
+        mids: Sequence[MessageId],
+        *,
+        limit: int,
+        most: int,
+    ) -> FoundEntries:
+        await self._look()
+        wanted = [
+            row
+            for row in self._rows(circle)
+            if row.kind != "gap" and (row.mid in mids or any(_is_in(row, one) for one in ranges))
+        ]
+        found: list[FoundEntry] = []
+        for row in wanted[:limit]:
+            stored = self._entries[circle, row.mid]
+            if found and sum(len(one.common) for one in found) + len(stored.common) > most:
+                break
+            found.append(FoundEntry(row.author, row.mid, stored.key, stored.common))
+        return FoundEntries(tuple(found), has_more=len(found) < len(wanted))
+
+    async def stories(self, circle: CircleId, author: MemberId, seq: int) -> tuple[Story, ...]:
+        await self._look()
+        return tuple(
+            Story(row.mid, row.passed_on_by, self._previous.get((circle, row.mid)))
+            for row in self._rows(circle)
+            if (row.author, row.author_seq) == (author, seq) and row.kind != "gap"
+        )
+
     async def deliveries(
         self, circle: CircleId, mid: MessageId | None, *, limit: int
     ) -> tuple[DeliveryRow, ...]:
@@ -273,6 +311,10 @@ class MemoryVault:
                 self._settings[name] = value
             case PutEntry():
                 self._put_entry(write)
+            case ConfirmEntries(circle, mid):
+                self._confirm(circle, mid)
+            case DropEntry(circle, mid):
+                self._entries.pop((circle, mid), None)
             case DropCircle(circle):
                 self._drop_circle(circle)
             case _:
@@ -316,6 +358,17 @@ class MemoryVault:
         self._entries[write.circle, write.mid] = StoredEntry(
             row, write.key, write.common, write.recipients, write.parents
         )
+        self._previous.pop((write.circle, write.mid), None)
+        if write.previous is not None:
+            self._previous[write.circle, write.mid] = write.previous
+
+    def _confirm(self, circle: CircleId, mid: MessageId | None) -> None:
+        while mid is not None and (stored := self._entries.get((circle, mid))) is not None:
+            if stored.row.passed_on_by is None:
+                return
+            row = evolve(stored.row, passed_on_by=None)
+            self._entries[circle, mid] = evolve(stored, row=row)
+            mid = self._previous.get((circle, mid))
 
     def _drop_circle(self, circle: CircleId) -> None:
         self._circles.pop(circle, None)
@@ -325,6 +378,10 @@ class MemoryVault:
         self._owed = {key: rows for key, rows in self._owed.items() if key[0] != circle}
         self._entries = {key: one for key, one in self._entries.items() if key[0] != circle}
         self._undelivered = {key for key in self._undelivered if key[0] != circle}
+
+
+def _is_in(row: EntryRow, one: Range) -> bool:
+    return row.author == one.author and one.first <= row.author_seq <= one.last
 
 
 def _answers(text: str, groups: tuple[tuple[str, ...], ...]) -> bool:

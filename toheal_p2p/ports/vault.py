@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from attrs import field, frozen
 
 from toheal_protocol.machines.records import Write
+from toheal_protocol.messages.asking import Range
 from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
 
 DeliveryState = Literal["sealed", "at_relay", "delivered", "undelivered"]
@@ -135,6 +136,33 @@ class StoredEntry:
 
 
 @frozen
+class FoundEntry:
+    """One message as it is passed on."""
+
+    author: MemberId
+    mid: MessageId
+    key: bytes = field(repr=False)
+    common: bytes = field(repr=False)
+
+
+@frozen
+class FoundEntries:
+    """The first of what was asked for, in the order of acceptance."""
+
+    entries: tuple[FoundEntry, ...]
+    has_more: bool
+
+
+@frozen
+class Story:
+    """One of the messages with one number of one stream, who passed it on, and what it names before it."""
+
+    mid: MessageId
+    passed_on_by: MemberId | None
+    previous: MessageId | None
+
+
+@frozen
 class DeliveryRow:
     """Where one message of ours is, for one recipient."""
 
@@ -206,6 +234,26 @@ class Vault(Protocol):
 
         One `author_seq` can come twice: then the author told two stories.
         """
+        ...
+
+    async def asked_entries(
+        self,
+        circle: CircleId,
+        ranges: Sequence[Range],
+        mids: Sequence[MessageId],
+        *,
+        limit: int,
+        most: int,
+    ) -> FoundEntries:
+        """Return the messages in these ranges and with these ids, gaps left out.
+
+        At most `limit` of them, and as many as have `most` bytes of common parts together, but one
+        at least.
+        """
+        ...
+
+    async def stories(self, circle: CircleId, author: MemberId, seq: int) -> tuple[Story, ...]:
+        """Return every message with this number of an author, oldest here first."""
         ...
 
     async def deliveries(

@@ -18,6 +18,7 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/charter",
         "th1/create",
         "th1/gap",
+        "th1/heads",
         "th1/invitation",
         "th1/item",
         "th1/keyring",
@@ -31,6 +32,7 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/source",
         "th1/token",
         # keys derived by PRF
+        "th1/bundle",
         "th1/commit",
         "th1/content",
         "th1/dtls",

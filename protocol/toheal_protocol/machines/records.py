@@ -137,6 +137,7 @@ class PutEntry:
         recipients: whom the author wrapped it for; of our own messages, who still may owe an ack.
         passed_on_by: who wrapped it again for us, if it was not the author.
         parents: the messages it refers to as its predecessors.
+        previous: the author's message before it in the same stream.
     """
 
     circle: CircleId
@@ -154,6 +155,27 @@ class PutEntry:
     recipients: tuple[MemberId, ...]
     passed_on_by: MemberId | None
     parents: tuple[MessageId, ...]
+    previous: MessageId | None = None
+
+
+@frozen
+class ConfirmEntries:
+    """The author stood by this message, and so by every one before it in its stream.
+
+    They were passed on by nobody any more, from `mid` along `previous` down to the first one that
+    is confirmed already, or is not here.
+    """
+
+    circle: CircleId
+    mid: MessageId
+
+
+@frozen
+class DropEntry:
+    """Take an entry back that is no message: a gap that was filled."""
+
+    circle: CircleId
+    mid: MessageId
 
 
 @frozen
@@ -197,6 +219,8 @@ Write = (
     | DropOwed
     | GiveUpOwed
     | PutEntry
+    | ConfirmEntries
+    | DropEntry
     | PutHeld
     | DropHeld
     | DropCircle

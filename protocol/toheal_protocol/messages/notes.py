@@ -20,6 +20,14 @@ from attrs import field, frozen
 from toheal_protocol.crypto import SIGNATURE_SIZE, Signature
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.messages.announcement import MAX_ANNOUNCEMENT_SIZE
+from toheal_protocol.messages.asking import (
+    Answered,
+    Asked,
+    encode_answered,
+    encode_asked,
+    take_answered,
+    take_asked,
+)
 from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
 from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
 from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, MemberId, MessageId, OperationId
@@ -50,6 +58,9 @@ MAX_CARRIED_SIZE: Final = 80_000
 ATTEMPT_SIZE: Final = 16
 """Bytes that name one attempt to open a link."""
 
+NO_DIGEST: Final = bytes(32)
+"""What a `Here` carries that compares nothing."""
+
 
 @frozen
 class Ack:
@@ -72,12 +83,21 @@ class Here:
     """We are here now, and this is what we have. Answered once by the other side.
 
     Attributes:
+        digest: of all heads we may tell this peer; zeros tell nothing.
         view: the newest membership operations we know; what of them is unknown is asked for.
     """
 
     is_reply: bool
-    heads: tuple[Head, ...] = ()
+    digest: bytes = NO_DIGEST
     view: tuple[OperationId, ...] = ()
+
+
+@frozen
+class Heads:
+    """How far we have read; told to who has another digest. `is_reply` False asks for theirs."""
+
+    is_reply: bool
+    heads: tuple[Head, ...] = ()
 
 
 @frozen
@@ -199,7 +219,7 @@ class DirectChoice:
     serial: int
 
 
-Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink
+Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink | Heads | Asked | Answered
 """Notes worth nothing later: `seq` 0."""
 
 Lasting = (
@@ -225,6 +245,9 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     LinkAnswer: 4,
     ForkSeen: 5,
     AskLink: 6,
+    Heads: 7,
+    Asked: 8,
+    Answered: 9,
     Granted: 16,
     Knock: 17,
     Welcome: 18,
@@ -284,8 +307,14 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
     match note:
         case Ack(beyond):
             return u16(len(beyond)) + b"".join(u64(first) + u64(last) for first, last in beyond)
-        case Here(is_reply, heads, view):
-            return u8(is_reply) + _encode_heads(heads) + _encode_ids(view)
+        case Here(is_reply, digest, view):
+            return u8(is_reply) + digest + _encode_ids(view)
+        case Heads(is_reply, heads):
+            return u8(is_reply) + _encode_heads(heads)
+        case Asked():
+            return encode_asked(note)
+        case Answered():
+            return encode_answered(note)
         case LinkOffer(attempt, secret, blob) | LinkAnswer(attempt, secret, blob):
             return attempt + secret + prefixed16(blob)
         case ForkSeen() | Declined() | AskLink():
@@ -357,7 +386,7 @@ def _take_ack(reader: Reader) -> Ack:
 
 
 def _take_here(reader: Reader) -> Here:
-    return Here(_flag(reader.u8()), _take_heads(reader), _take_ids(reader))
+    return Here(_flag(reader.u8()), reader.take(len(NO_DIGEST)), _take_ids(reader))
 
 
 def _take_offer(reader: Reader) -> LinkOffer:
@@ -406,6 +435,9 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     4: _take_answer,
     5: lambda _reader: ForkSeen(),
     6: lambda _reader: AskLink(),
+    7: lambda reader: Heads(_flag(reader.u8()), _take_heads(reader)),
+    8: take_asked,
+    9: take_answered,
     16: lambda reader: Granted(take_grants(reader)),
     17: _take_knock,
     18: _take_welcome,

@@ -18,7 +18,7 @@ import apsw
 import trio
 from attrs import define, evolve, field
 
-from toheal_p2p.adapters.vault import reads
+from toheal_p2p.adapters.vault import asked_reads, reads
 from toheal_p2p.adapters.vault.database import copy_store, write_generation
 from toheal_p2p.adapters.vault.files import (
     make_private_file,
@@ -44,14 +44,17 @@ from toheal_p2p.adapters.vault.writes import apply_writes
 from toheal_p2p.ports.vault import (
     DeliveryRow,
     EntryRow,
+    FoundEntries,
     OwedRow,
     Stored,
     StoredEntry,
+    Story,
     VaultClosed,
     VaultError,
 )
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines.records import Write
+from toheal_protocol.messages.asking import Range
 from toheal_protocol.model import CircleId, MemberId, MessageId
 
 P = ParamSpec("P")
@@ -119,6 +122,22 @@ class SqliteVault:
     ) -> tuple[tuple[int, MessageId], ...]:
         """Return what one author said, by the author's own count."""
         return await self._read(reads.ids_by_author, circle, author, after, limit)
+
+    async def asked_entries(
+        self,
+        circle: CircleId,
+        ranges: Sequence[Range],
+        mids: Sequence[MessageId],
+        *,
+        limit: int,
+        most: int,
+    ) -> FoundEntries:
+        """Return the first of what a member asks for, in the order of acceptance."""
+        return await self._read(asked_reads.asked_entries, circle, ranges, mids, limit, most)
+
+    async def stories(self, circle: CircleId, author: MemberId, seq: int) -> tuple[Story, ...]:
+        """Return every message with this number."""
+        return await self._read(asked_reads.stories, circle, author, seq)
 
     async def deliveries(
         self, circle: CircleId, mid: MessageId | None, *, limit: int

@@ -12,7 +12,9 @@ from toheal_p2p.adapters.vault.database import transaction
 from toheal_p2p.adapters.vault.numbers import Numbers
 from toheal_p2p.adapters.vault.rows import join_ids, join_texts
 from toheal_protocol.machines.records import (
+    ConfirmEntries,
     DropCircle,
+    DropEntry,
     DropHeld,
     DropOwed,
     GiveUpOwed,
@@ -132,9 +134,16 @@ def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
     position = _replace_entry(db, circle, write, shown)
     numbers.envelopes[write.circle, write.mid] = (position, write.common)
     db.execute(
-        "REPLACE INTO envelopes (position, key, recipients, parents, common)"
-        " VALUES (?, ?, ?, ?, ?)",
-        (position, write.key, join_ids(write.recipients), join_ids(write.parents), write.common),
+        "REPLACE INTO envelopes (position, key, recipients, parents, previous, common)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            position,
+            write.key,
+            join_ids(write.recipients),
+            join_ids(write.parents),
+            write.previous,
+            write.common,
+        ),
     )
     if words := normalise_text(write.text):
         db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (position, words))
@@ -164,6 +173,37 @@ def _replace_entry(
         (*shown, position),
     )
     return position
+
+
+def _confirm_entries(db: apsw.Connection, numbers: Numbers, write: ConfirmEntries) -> None:
+    """Walk down the chain as long as it was passed on; a chain of hashes has no circle."""
+    circle = numbers.find_circle(write.circle)
+    db.execute(
+        "WITH RECURSIVE chain (position, previous) AS ("
+        " SELECT position, previous FROM entries JOIN envelopes USING (position)"
+        " WHERE circle = ?1 AND mid = ?2 AND passed_on_by IS NOT NULL"
+        " UNION SELECT entries.position, envelopes.previous FROM chain"
+        " JOIN entries ON entries.circle = ?1 AND entries.mid = chain.previous"
+        " JOIN envelopes ON envelopes.position = entries.position"
+        " WHERE entries.passed_on_by IS NOT NULL"
+        ") UPDATE entries SET passed_on_by = NULL WHERE position IN (SELECT position FROM chain)",
+        (circle, write.mid),
+    )
+
+
+def _drop_entry(db: apsw.Connection, numbers: Numbers, write: DropEntry) -> None:
+    row = db.execute(
+        "SELECT position, text FROM entries WHERE circle = ? AND mid = ?",
+        (numbers.find_circle(write.circle), write.mid),
+    ).fetchone()
+    if row is None:
+        return
+    position, text = cast("tuple[int, str]", row)
+    _forget_words(db, position, text)
+    _give_back_common(db, position, write.mid)
+    db.execute("DELETE FROM envelopes WHERE position = ?", (position,))
+    db.execute("DELETE FROM entries WHERE position = ?", (position,))
+    numbers.envelopes.pop((write.circle, write.mid), None)
 
 
 def _give_back_common(db: apsw.Connection, position: int, mid: MessageId) -> None:
@@ -239,6 +279,8 @@ WRITERS: Final[Mapping[type, Callable[[apsw.Connection, Numbers, Any], None]]] =
     DropOwed: _drop_owed,
     GiveUpOwed: _give_up_owed,
     PutEntry: _put_entry,
+    ConfirmEntries: _confirm_entries,
+    DropEntry: _drop_entry,
     PutHeld: _put_held,
     DropHeld: _drop_held,
     DropCircle: _drop_circle,

@@ -1,0 +1,96 @@
+"""What members ask us to pass on, and what there is with one number. Synchronous, as `reads`.
+
+Spec: docs/protocol/sync.md, sections 3.2 and 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import cast
+
+import apsw
+
+from toheal_p2p.ports.vault import FoundEntries, FoundEntry, Story
+from toheal_protocol.messages.asking import Range
+from toheal_protocol.model import CircleId, MemberId, MessageId
+
+_CIRCLE = "(SELECT number FROM circles WHERE circle = ?)"
+
+
+def asked_entries(
+    db: apsw.Connection,
+    circle: CircleId,
+    ranges: Sequence[Range],
+    mids: Sequence[MessageId],
+    limit: int,
+    most: int,
+) -> FoundEntries:
+    """Read the first messages of what is asked for, in the order of their acceptance."""
+    places: set[int] = set()
+    for one in ranges:
+        places.update(_places_in(db, circle, one, limit + 1))
+    for mid in mids:
+        places.update(_places_of(db, circle, mid))
+    found: list[FoundEntry] = []
+    size = 0
+    for position in islice(sorted(places), limit):
+        entry = _found(db, position)
+        if found and size + len(entry.common) > most:
+            break
+        size += len(entry.common)
+        found.append(entry)
+    return FoundEntries(tuple(found), has_more=len(found) < len(places))
+
+
+def stories(db: apsw.Connection, circle: CircleId, author: MemberId, seq: int) -> tuple[Story, ...]:
+    """Read which messages there are with one number of one stream."""
+    rows = db.execute(
+        "SELECT mid, passer.member, previous FROM entries"
+        " JOIN envelopes ON envelopes.position = entries.position"
+        " LEFT JOIN peers AS passer ON passer.number = entries.passed_on_by"
+        f" WHERE entries.circle = {_CIRCLE} AND kind != 'gap' AND author_seq = ? AND author ="
+        f" (SELECT number FROM peers WHERE circle = {_CIRCLE} AND member = ?)"
+        " ORDER BY entries.position",
+        (circle, seq, circle, author),
+    )
+    return tuple(
+        Story(
+            MessageId(cast(bytes, mid)),
+            None if passer is None else MemberId(cast(bytes, passer)),
+            None if previous is None else MessageId(cast(bytes, previous)),
+        )
+        for mid, passer, previous in rows
+    )
+
+
+def _places_in(db: apsw.Connection, circle: CircleId, one: Range, limit: int) -> tuple[int, ...]:
+    rows = db.execute(
+        f"SELECT position FROM entries WHERE author = (SELECT number FROM peers WHERE circle = {_CIRCLE}"
+        " AND member = ?) AND author_seq BETWEEN ? AND ? AND kind != 'gap'"
+        " ORDER BY position LIMIT ?",
+        (circle, one.author, one.first, one.last, limit),
+    )
+    return tuple(cast(int, position) for (position,) in rows)
+
+
+def _places_of(db: apsw.Connection, circle: CircleId, mid: MessageId) -> tuple[int, ...]:
+    rows = db.execute(
+        f"SELECT position FROM entries WHERE circle = {_CIRCLE} AND mid = ? AND kind != 'gap'",
+        (circle, mid),
+    )
+    return tuple(cast(int, position) for (position,) in rows)
+
+
+def _found(db: apsw.Connection, position: int) -> FoundEntry:
+    author, key, common, mid = db.execute(
+        "SELECT member, key, common, mid FROM entries JOIN envelopes USING (position)"
+        " JOIN peers ON peers.number = author WHERE position = ?",
+        (position,),
+    ).get
+    return FoundEntry(
+        author=MemberId(cast(bytes, author)),
+        mid=MessageId(cast(bytes, mid)),
+        key=cast(bytes, key),
+        common=cast(bytes, common),
+    )
