@@ -38,7 +38,7 @@ from toheal_protocol.machines.records import (
     PutSetting,
     Write,
 )
-from toheal_protocol.model import CircleId, Frame, MemberId
+from toheal_protocol.model import Audience, CircleId, Frame, MemberId
 
 OpenVault = Callable[[], AbstractAsyncContextManager[Vault]]
 
@@ -76,7 +76,7 @@ async def test_a_new_vault_is_empty(open_vault: OpenVault) -> None:
         assert await vault.entry(C1, message_id(1)) is None
         assert await vault.deliveries(C1, None, limit=10) == ()
         assert await vault.search(None, "word", limit=10) == ()
-        assert await vault.ids_by_author(C1, M1, after=-1, limit=10) == ()
+        assert await vault.ids_by_author(C1, M1, Audience.CIRCLE, after=-1, limit=10) == ()
 
 
 @pytest.mark.trio
@@ -296,8 +296,12 @@ async def test_two_stories_of_one_author_are_both_told(open_vault: OpenVault) ->
             )
         )
         m1, m2, m3 = message_id(1), message_id(2), message_id(3)
-        assert await vault.ids_by_author(C1, M2, after=0, limit=9) == ((1, m2), (2, m1), (2, m3))
-        assert await vault.ids_by_author(C1, M2, after=1, limit=1) == ((2, m1),)
+        assert await vault.ids_by_author(C1, M2, Audience.CIRCLE, after=0, limit=9) == (
+            (1, m2),
+            (2, m1),
+            (2, m3),
+        )
+        assert await vault.ids_by_author(C1, M2, Audience.CIRCLE, after=1, limit=1) == ((2, m1),)
 
 
 @pytest.mark.trio

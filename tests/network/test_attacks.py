@@ -36,9 +36,10 @@ from toheal_protocol.machines.addressing import DEPOSIT_BUCKETS, open_deposit, s
 from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.door import MAX_AT_DOOR
 from toheal_protocol.machines.draft import Decision, Draft
-from toheal_protocol.machines.log import LAMPORT_STEP, MAX_HELD
+from toheal_protocol.machines.following import LAMPORT_STEP
+from toheal_protocol.machines.log import MAX_HELD
 from toheal_protocol.machines.pair import MAX_BEYOND, owe_message, owe_note
-from toheal_protocol.machines.state import Role, Stage, Standing
+from toheal_protocol.machines.state import Role, Stage, Standing, Stream
 from toheal_protocol.messages.acts import Addition, encode_act, sign_voucher
 from toheal_protocol.messages.announcement import Announcement, encode_announcement
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
@@ -66,7 +67,7 @@ from toheal_protocol.messages.notes import (
     encode_note,
 )
 from toheal_protocol.messages.operations import Operation, OperationKind, sign_operation
-from toheal_protocol.model import Address, CircleId, Frame, Instant, MemberId, MessageId
+from toheal_protocol.model import Address, Audience, CircleId, Frame, Instant, MemberId, MessageId
 from toheal_protocol.ratchet import Session, open_message, seal_message
 
 Lying = tuple[Person, Address, bytes, AnyFrame]
@@ -359,9 +360,10 @@ def test_an_acknowledgement_of_what_was_never_given_drops_nothing(
 def a_content(person: Person, **changes: Any) -> bytes:
     assert person.circle is not None
     log = person.circle.log
-    head = log.heads.get(person.id)
+    head = log.heads.get(Stream(person.id, Audience.CIRCLE))
     content = Content(
         circle_id=person.circle.cold.id,
+        audience=Audience.CIRCLE,
         author_seq=head.seq + 1 if head else 1,
         prev_own=head.mid if head else None,
         parents=(),
@@ -388,9 +390,9 @@ def speaks(person: Person, to: Person, plain: bytes, *, seed: int = 1) -> Messag
 def test_an_author_from_the_future_moves_our_count_by_one_step_at_most() -> None:
     _, ours, theirs = together()
     assert ours.circle is not None
-    before = ours.circle.log.lamport
+    before = ours.circle.log.newest_for(Audience.CIRCLE).lamport
     speaks(theirs, ours, a_content(theirs, lamport=2**32 - 1))
-    assert ours.circle.log.lamport <= before + LAMPORT_STEP
+    assert ours.circle.log.newest_for(Audience.CIRCLE).lamport <= before + LAMPORT_STEP
     assert ours.say("still able to speak") is not None
 
 
@@ -417,9 +419,11 @@ def test_a_bomb_of_parents_is_refused() -> None:
 
 def test_messages_with_forged_parents_fill_no_memory_and_are_shown_after_the_gap() -> None:
     world, ours, theirs = together()
-    nobody = tuple(Parent(garbage(n, 8), 5, MessageId(garbage(n, 32))) for n in range(32))
+    nobody = tuple(
+        Parent(garbage(n, 8), Audience.CIRCLE, 5, MessageId(garbage(n, 32))) for n in range(32)
+    )
     assert theirs.circle is not None
-    head = theirs.circle.log.heads[theirs.id].seq
+    head = theirs.circle.log.heads[Stream(theirs.id, Audience.CIRCLE)].seq
     for number in range(MAX_HELD + 40):
         key = ContentKey(garbage(number, 32))
         plain = a_content(theirs, parents=nobody, author_seq=head + 1 + number)
@@ -608,11 +612,11 @@ def test_somebody_elses_card_is_not_taken_for_a_members_newer_one() -> None:
 def test_our_own_count_is_moved_by_nobody_who_was_not_asked() -> None:
     _, ours, theirs = together()
     assert ours.circle is not None
-    before = ours.circle.log.heads[ours.id]
-    note = YourHead(before.seq + 100, MessageId(bytes(32)))
+    before = ours.circle.log.heads[Stream(ours.id, Audience.CIRCLE)]
+    note = YourHead(Audience.CIRCLE, before.seq + 100, MessageId(bytes(32)))
     acts(theirs, lambda draft: owe_note(draft, ours.id, note))
     ours.world.run_for(5)
-    assert ours.circle.log.heads[ours.id] == before
+    assert ours.circle.log.heads[Stream(ours.id, Audience.CIRCLE)] == before
 
 
 def test_a_name_that_turns_the_line_around_comes_out_clean_or_not_at_all() -> None:

@@ -180,7 +180,7 @@ def counting(reader: Person, author: Person) -> list[str]:
         for entry in reader.disk.entries.values()
         if entry.author == author.id
         and entry.kind == "text"
-        and not is_silenced(peer, entry.author_seq)
+        and not is_silenced(peer, entry.audience, entry.author_seq)
     )
 
 

@@ -23,12 +23,12 @@ from toheal_protocol.machines.ledgers import our_view
 from toheal_protocol.machines.linking import take_offer
 from toheal_protocol.machines.membership import MAX_HELD_BY_ONE
 from toheal_protocol.machines.pair import owe_message, owe_note, pass_note
-from toheal_protocol.machines.state import Position, Standing
+from toheal_protocol.machines.state import Position, Standing, Stream
 from toheal_protocol.messages.announcement import Announcement, encode_announcement
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
 from toheal_protocol.messages.notes import ForkSeen, LinkOffer, YourHead
 from toheal_protocol.messages.operations import OperationKind, sign_operation
-from toheal_protocol.model import Instant, MessageId
+from toheal_protocol.model import Audience, Instant, MessageId
 
 
 def together(*, is_direct: bool = False) -> tuple[World, Person, Person]:
@@ -64,14 +64,15 @@ def speak_after_a_gap(
 ) -> None:
     """Send what the other has to hold, because something before it never comes."""
     draft = a_draft(person)
-    head = draft.log.heads[draft.our_id]
+    head = draft.log.heads[Stream(draft.our_id, Audience.CIRCLE)]
     content = Content(
         circle_id=draft.cold.id,
+        audience=Audience.CIRCLE,
         author_seq=head.seq + ahead,
         prev_own=head.mid,
         parents=(),
         view=our_view(draft),
-        lamport=draft.log.lamport + 1,
+        lamport=draft.log.newest_for(Audience.CIRCLE).lamport + 1,
         ttl=0,
         type=kind,
         reply=None,
@@ -127,14 +128,20 @@ def test_nobody_carries_our_count_to_its_end() -> None:
     peer = evolve(ours.circle.cold.peers[theirs.id], reset_at=ours.wall)
     cold = evolve(ours.circle.cold, peers={**ours.circle.cold.peers, theirs.id: peer})
     near = Position(reset.HEAD_HIGHEST - 10, MessageId(bytes(32)))
-    log = evolve(ours.circle.log, heads={**ours.circle.log.heads, ours.id: near})
+    log = evolve(
+        ours.circle.log, heads={**ours.circle.log.heads, Stream(ours.id, Audience.CIRCLE): near}
+    )
     ours.circle = evolve(ours.circle, cold=cold, log=log)
     for beyond in (1, reset.HEAD_STEP - 20):
         draft = a_draft(theirs)
-        owe_note(draft, ours.id, YourHead(reset.HEAD_HIGHEST + beyond, MessageId(b"x" * 32)))
+        owe_note(
+            draft,
+            ours.id,
+            YourHead(Audience.CIRCLE, reset.HEAD_HIGHEST + beyond, MessageId(b"x" * 32)),
+        )
         carry_out(theirs, draft)
         world.run_for(2)
-    assert ours.circle.log.heads[ours.id] == near
+    assert ours.circle.log.heads[Stream(ours.id, Audience.CIRCLE)] == near
 
 
 def test_who_has_left_answers_no_offer_of_a_link() -> None:
@@ -182,14 +189,15 @@ def test_a_wild_claim_about_anothers_count_hides_no_real_gap() -> None:
     world, ours, theirs = together()
     mark = ours.id[:MARK_SIZE]
     draft = a_draft(theirs)
-    head = draft.log.heads[draft.our_id]
+    head = draft.log.heads[Stream(draft.our_id, Audience.CIRCLE)]
     content = Content(
         circle_id=draft.cold.id,
+        audience=Audience.CIRCLE,
         author_seq=head.seq + 1,
         prev_own=head.mid,
-        parents=(Parent(mark, 2**32 - 1, MessageId(bytes(32))),),
+        parents=(Parent(mark, Audience.CIRCLE, 2**32 - 1, MessageId(bytes(32))),),
         view=our_view(draft),
-        lamport=draft.log.lamport + 1,
+        lamport=draft.log.newest_for(Audience.CIRCLE).lamport + 1,
         ttl=0,
         type=ContentKind.TEXT,
         reply=None,

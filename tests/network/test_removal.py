@@ -27,7 +27,7 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.pair import open_frame, owe_message, owe_note
 from toheal_protocol.machines.records import PutEntry
-from toheal_protocol.machines.state import Circle, Position, Stage, Standing
+from toheal_protocol.machines.state import Circle, Position, Stage, Standing, Stream
 from toheal_protocol.machines.voice import MAX_CROSSED, is_silenced
 from toheal_protocol.membership import Membership
 from toheal_protocol.messages.acts import (
@@ -44,7 +44,7 @@ from toheal_protocol.messages.announcement import Announcement, encode_announcem
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
 from toheal_protocol.messages.frames import Envelope, Note, decode_frame
 from toheal_protocol.messages.notes import Acquaintance, Carried, Introduction, Wanted
-from toheal_protocol.model import Instant, MemberId, MessageId, OperationId, Role
+from toheal_protocol.model import Audience, Instant, MemberId, MessageId, OperationId, Role
 
 DAY = 24 * 3600
 
@@ -106,7 +106,7 @@ def counting_texts(reader: Person, author: Person) -> list[str]:
         for entry in reader.disk.entries.values()
         if entry.author == author.id
         and entry.kind == "text"
-        and (reader is author or not is_silenced(peer, entry.author_seq))
+        and (reader is author or not is_silenced(peer, entry.audience, entry.author_seq))
     ]
 
 
@@ -275,14 +275,15 @@ def test_words_said_before_the_removal_was_made_count_for_everybody_also_when_th
 def hostile_words(person: Person, to: Person, text: str, *, view: tuple[OperationId, ...]) -> None:
     """Send words as a changed client would: whatever its own machine thinks of it."""
     log = state(person).log
-    head = log.heads.get(person.id, Position(0, MessageId(bytes(32))))
+    head = log.heads.get(Stream(person.id, Audience.CIRCLE), Position(0, MessageId(bytes(32))))
     content = Content(
         circle_id=state(person).cold.id,
+        audience=Audience.CIRCLE,
         author_seq=head.seq + 1,
         prev_own=head.mid if head.seq else None,
         parents=(),
         view=view,
-        lamport=log.lamport + 1,
+        lamport=log.newest_for(Audience.CIRCLE).lamport + 1,
         ttl=0,
         type=ContentKind.TEXT,
         reply=None,
@@ -294,7 +295,10 @@ def hostile_words(person: Person, to: Person, text: str, *, view: tuple[Operatio
 
     def send(draft: Draft) -> None:
         owe_message(draft, to.id, mid=mid, key=key, common=common)
-        heads = {**draft.log.heads, person.id: evolve(head, seq=head.seq + 1, mid=mid)}
+        heads = {
+            **draft.log.heads,
+            Stream(person.id, Audience.CIRCLE): evolve(head, seq=head.seq + 1, mid=mid),
+        }
         draft.log = evolve(draft.log, heads=heads)
 
     acts(person, send)

@@ -21,9 +21,10 @@ from toheal_protocol.envelope import (
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.pair import owe_message, pass_note
+from toheal_protocol.machines.state import Stream
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
 from toheal_protocol.messages.notes import LinkAnswer, LinkOffer
-from toheal_protocol.model import Instant, MemberId
+from toheal_protocol.model import Audience, Instant, MemberId
 
 OFFER = LinkOffer(b"a" * 16, b"s" * 32, b"blob")
 ANSWER = LinkAnswer(b"a" * 16, b"s" * 32, b"blob")
@@ -93,9 +94,10 @@ def test_words_that_a_member_sends_are_shown_as_theirs_whoever_wrote_them(
 def a_content_as(author: Person) -> Content:
     """The next content of an author, down to its number and what it follows."""
     assert author.circle is not None
-    head = author.circle.log.heads[author.id]
+    head = author.circle.log.heads[Stream(author.id, Audience.CIRCLE)]
     return Content(
         circle_id=author.circle.cold.id,
+        audience=Audience.CIRCLE,
         author_seq=head.seq + 1,
         prev_own=head.mid,
         parents=(),

@@ -291,6 +291,7 @@ def test_json_of_an_entry_has_the_promised_names(toheal: Toheal) -> None:
         "received_at",
         "notes",
         "passed_on_by",
+        "audience",
     ]
     assert set(promised) <= set(value)
     assert (value["mine"], value["sent_at"], value["passed_on_by"]) == (True, NOW, "Sam")
@@ -340,6 +341,19 @@ def test_a_direct_connection_takes_a_yes_of_both_and_says_so(toheal: Toheal) -> 
     assert said == {"member": said["member"], "member_name": "Sam", "mine": True, "theirs": False}
     assert toheal("direct", "evening", "nobody", "allow").code == 1
     assert toheal("direct", "evening", "Sam", "perhaps").code == 2
+
+
+def test_a_note_to_facilitators_is_marked_as_one(toheal: Toheal) -> None:
+    assert toheal("say", "evening", "only for them", "--to-facilitators").code == 0
+    shown = toheal("read", "evening").out.splitlines()
+    assert (
+        "For facilitators only"
+        in shown[shown.index(next(x for x in shown if "only for them" in x)) - 1]
+    )
+    [value] = [
+        one for one in toheal("read", "evening", "--json").values if "only for them" in one["text"]
+    ]
+    assert value["audience"] == "facilitators"
 
 
 def test_safety_words_are_in_the_language_of_the_reader(toheal: Toheal) -> None:

@@ -39,7 +39,7 @@ from toheal_p2p.app.interface import (
 from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
 from toheal_p2p.app.settings_interface import SettingView
 from toheal_p2p.app.spoken_interface import LookedUpView, SpokenView
-from toheal_p2p.app.vocabulary import SpokenState
+from toheal_p2p.app.vocabulary import Audience, SpokenState
 from toheal_p2p.cli.local_server import serve
 
 NOW = 1_800_000_000
@@ -275,7 +275,12 @@ class FakeApp(FakeGovernance):
         self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
     ) -> str:
         found = await self._find(circle)
-        self.add(found.id, text, notes=tuple(notes))
+        self.add(
+            found.id,
+            text,
+            notes=tuple(notes),
+            audience="facilitators" if to_facilitators else "circle",
+        )
         self.calls.append(f"said {text}")
         return self.entries[-1].id
 
@@ -352,6 +357,7 @@ class FakeApp(FakeGovernance):
         notes: tuple[str, ...] = (),
         passed_on_by: str | None = None,
         author_name: str = "نورس",
+        audience: Audience = "circle",
         act: ActView | None = None,
     ) -> None:
         """Have something said."""
@@ -370,6 +376,7 @@ class FakeApp(FakeGovernance):
                 received_at=NOW + 1,
                 notes=notes,
                 passed_on_by=passed_on_by,
+                audience=audience,
                 act=act,
             )
         )

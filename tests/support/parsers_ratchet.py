@@ -15,7 +15,7 @@ from toheal_protocol.envelope import (
     open_content,
     seal_content,
 )
-from toheal_protocol.model import CircleId, MemberId, MessageId
+from toheal_protocol.model import Audience, CircleId, MemberId, MessageId
 from toheal_protocol.ratchet import decode_session, encode_session, open_message
 from toheal_protocol.wire.padding import unpad
 
@@ -30,9 +30,13 @@ _OLD_PEER.open(_OLD.seal(b"opened"))
 
 _CONTENT = Content(
     circle_id=CircleId(b"c" * 32),
+    audience=Audience.CIRCLE,
     author_seq=7,
     prev_own=MessageId(b"o" * 32),
-    parents=(Parent(b"p" * 8, 3, MessageId(b"p" * 32)), Parent(b"q" * 8, 4, MessageId(b"q" * 32))),
+    parents=(
+        Parent(b"p" * 8, Audience.CIRCLE, 3, MessageId(b"p" * 32)),
+        Parent(b"q" * 8, Audience.CIRCLE, 4, MessageId(b"q" * 32)),
+    ),
     view=(),
     lamport=9,
     ttl=3600,

@@ -91,7 +91,9 @@ async def everything(vault: Vault) -> list[object]:
         found.append(await vault.deliveries(circle, None, limit=99))
         for member in (member_id(1), member_id(2)):
             found.append(await vault.owed(circle, member, after=-1, limit=99))
-            found.append(await vault.ids_by_author(circle, member, after=0, limit=99))
+            found.append(
+                await vault.ids_by_author(circle, member, Audience.CIRCLE, after=0, limit=99)
+            )
             found += [await vault.stories(circle, member, seq) for seq in range(3)]
             asked = Range(member, Audience.CIRCLE, 1, 2)
             mids = (message_id(0), message_id(1))

@@ -50,7 +50,7 @@ from toheal_protocol.machines.records import (
     Write,
 )
 from toheal_protocol.messages.asking import Range
-from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
+from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
 CHEAP = PassphraseCost(memory=8 * 1024 * 1024, passes=1)
 PASSPHRASE = "كلمة سر correct horse"
@@ -79,6 +79,7 @@ def an_entry(number: int = 1, **changes: Any) -> PutEntry:
         circle=circle_id(1),
         mid=message_id(number),
         author=member_id(1),
+        audience=Audience.CIRCLE,
         author_seq=number,
         kind="text",
         text=f"message {number}",
@@ -208,13 +209,19 @@ class MemoryVault:
         return self._entries.get((circle, mid))
 
     async def ids_by_author(
-        self, circle: CircleId, author: MemberId, *, after: int, limit: int
+        self,
+        circle: CircleId,
+        author: MemberId,
+        audience: Audience,
+        *,
+        after: int,
+        limit: int,
     ) -> tuple[tuple[int, MessageId], ...]:
         await self._look()
         found = [
             (row.author_seq, row.position, row.mid)
             for row in self._rows(circle)
-            if row.author == author and row.author_seq > after
+            if (row.author, row.audience) == (author, audience) and row.author_seq > after
         ]
         return tuple((seq, mid) for seq, _position, mid in sorted(found))[:limit]
 
@@ -346,6 +353,7 @@ class MemoryVault:
             position=self._last_position if before is None else before.row.position,
             mid=write.mid,
             author=write.author,
+            audience=write.audience,
             author_seq=write.author_seq,
             kind=write.kind,
             text=write.text,
@@ -354,6 +362,7 @@ class MemoryVault:
             is_mine=write.is_mine,
             notes=write.notes,
             passed_on_by=write.passed_on_by,
+            reply=write.reply,
         )
         self._entries[write.circle, write.mid] = StoredEntry(
             row, write.key, write.common, write.recipients, write.parents

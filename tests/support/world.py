@@ -47,7 +47,15 @@ from toheal_protocol.machines.storing import (
 )
 from toheal_protocol.messages.grants import MAIL
 from toheal_protocol.messages.invitation import open_invitation
-from toheal_protocol.model import Address, Instant, MemberId, MessageId, OperationId, WallTime
+from toheal_protocol.model import (
+    Address,
+    Audience,
+    Instant,
+    MemberId,
+    MessageId,
+    OperationId,
+    WallTime,
+)
 from toheal_protocol.wire.invitation_link import InvitationLink, parse_invitation_link
 from toheal_protocol.wire.relay_address import RelayAddress
 
@@ -214,8 +222,8 @@ class Person:
 
     # ---- what a person does
 
-    def say(self, text: str) -> MessageId | None:
-        decision = self.feed(m.Submitted(text))
+    def say(self, text: str, audience: Audience = Audience.CIRCLE) -> MessageId | None:
+        decision = self.feed(m.Submitted(text, audience=audience))
         if decision is None:
             return None
         mine = [e.entry for e in decision.effects if isinstance(e, m.Show) and e.entry.is_mine]

@@ -35,7 +35,7 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import RemoteError
-from toheal_protocol.model import CircleId, MemberId, MessageId, OperationId, WallTime
+from toheal_protocol.model import Audience, CircleId, MemberId, MessageId, OperationId, WallTime
 from toheal_protocol.ratchet import (
     Session,
     begin_as_initiator,
@@ -271,6 +271,7 @@ def some_content(**changes: Any) -> Content:
     """Return a small message, with some fields changed."""
     fields: dict[str, Any] = {
         "circle_id": CircleId(fill("circle")),
+        "audience": Audience.CIRCLE,
         "author_seq": 0,
         "prev_own": None,
         "parents": (),
@@ -284,9 +285,9 @@ def some_content(**changes: Any) -> Content:
     return Content(**(fields | changes))
 
 
-def some_parents(count: int) -> tuple[Parent, ...]:
+def some_parents(count: int, audience: Audience = Audience.CIRCLE) -> tuple[Parent, ...]:
     return tuple(
-        Parent(fill(f"author {i}", 8), 1000 * i, MessageId(fill(f"message {i}")))
+        Parent(fill(f"author {i}", 8), audience, 1000 * i, MessageId(fill(f"message {i}")))
         for i in range(count)
     )
 
@@ -297,7 +298,15 @@ def content_vectors() -> list[dict[str, Any]]:
     contents = [
         some_content(),
         some_content(
-            author_seq=1, prev_own=before, parents=some_parents(1), lamport=2, body=b"text"
+            author_seq=1,
+            prev_own=before,
+            parents=some_parents(1),
+            lamport=2,
+            body=b"text",
+        ),
+        some_content(
+            audience=Audience.FACILITATORS,
+            parents=(*some_parents(1, Audience.FACILITATORS), *some_parents(3)[1:]),
         ),
         some_content(parents=some_parents(3), reply=reply, type=255, body="سلام".encode()),
         some_content(
@@ -307,10 +316,12 @@ def content_vectors() -> list[dict[str, Any]]:
     return [
         {
             "circle_id": content.circle_id.hex(),
+            "audience": content.audience,
             "author_seq": content.author_seq,
             "prev_own": content.prev_own and content.prev_own.hex(),
             "parents": [
-                [one.author_mark.hex(), one.author_seq, one.mid.hex()] for one in content.parents
+                [one.author_mark.hex(), one.audience, one.author_seq, one.mid.hex()]
+                for one in content.parents
             ],
             "view": [operation.hex() for operation in content.view],
             "lamport": content.lamport,
@@ -330,9 +341,11 @@ def refused_content() -> list[dict[str, Any]]:
     cases = {
         "nothing": b"",
         "cut": whole[:-1],
-        "33 parents": whole[:68] + b"\x21" + fill("parents", 33 * 44) + whole[157:],
-        "a view of 33": whole[:157] + b"\x21" + fill("view", 33 * 32) + whole[190:],
-        "a view that does not rise": whole[:157] + b"\x02" + bytes(64) + whole[190:],
+        "an audience there is not": whole[:32] + b"\x02" + whole[33:],
+        "a parent for fewer than its child": whole[:78] + b"\x01" + whole[79:],
+        "33 parents": whole[:69] + b"\x21" + fill("parents", 33 * 45) + whole[160:],
+        "a view of 33": whole[:160] + b"\x21" + fill("view", 33 * 32) + whole[193:],
+        "a view that does not rise": whole[:160] + b"\x02" + bytes(64) + whole[193:],
         "one parent twice": whole.replace(second, first),
         "neither a reply nor none": whole[:-1] + b"\x02" + bytes(32),
         "larger than the largest bucket": whole.ljust(65536, b"x"),

@@ -23,7 +23,7 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import RemoteError
-from toheal_protocol.model import CircleId, MemberId, MessageId, OperationId, WallTime
+from toheal_protocol.model import Audience, CircleId, MemberId, MessageId, OperationId, WallTime
 from toheal_protocol.ratchet import (
     ForkedSession,
     Session,
@@ -143,11 +143,12 @@ def test_content_is_written_and_read_as_written(case: Case) -> None:
 
     content = Content(
         circle_id=CircleId(bytes.fromhex(case["circle_id"])),
+        audience=Audience(case["audience"]),
         author_seq=case["author_seq"],
         prev_own=id_or_none("prev_own"),
         parents=tuple(
-            Parent(bytes.fromhex(mark), author_seq, MessageId(bytes.fromhex(mid)))
-            for mark, author_seq, mid in case["parents"]
+            Parent(bytes.fromhex(mark), Audience(whom), author_seq, MessageId(bytes.fromhex(mid)))
+            for mark, whom, author_seq, mid in case["parents"]
         ),
         view=tuple(OperationId(bytes.fromhex(one)) for one in case["view"]),
         lamport=case["lamport"],

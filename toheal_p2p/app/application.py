@@ -44,6 +44,7 @@ from toheal_p2p.app.running import (
     remember_warnings,
     require_active,
     require_facilitated,
+    require_facilitators,
     require_relay,
     require_room,
     require_voice,
@@ -69,6 +70,7 @@ from toheal_protocol.machines.storing import encode_cold
 from toheal_protocol.messages.bodies import CONTENT_NOTES
 from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import (
+    Audience,
     CircleId,
     WallTime,
 )
@@ -296,10 +298,12 @@ class Application(Paths, Governance):
         self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
     ) -> str:
         """Say something; returns the message's id once it is durable."""
-        running = require_voice(self._find(circle))
+        found = self._find(circle)
+        running = require_facilitators(found) if to_facilitators else require_voice(found)
         require_text(text)
         known = tuple(dict.fromkeys(note for note in notes if note in CONTENT_NOTES))
-        decision = await self._decide(running, machine.Submitted(text, known))
+        audience = Audience.FACILITATORS if to_facilitators else Audience.CIRCLE
+        decision = await self._decide(running, machine.Submitted(text, known, audience))
         mine = [e.entry.mid for e in decision if isinstance(e, machine.Show) and e.entry.is_mine]
         return mine[-1].hex()
 

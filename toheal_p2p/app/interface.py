@@ -27,6 +27,7 @@ from toheal_p2p.app.settings_interface import SettingsInterface
 from toheal_p2p.app.spoken_interface import SpokenInterface
 from toheal_p2p.app.vocabulary import (
     ActReason,
+    Audience,
     CheckCode,
     CircleState,
     DeliveryState,
@@ -119,6 +120,7 @@ class EntryView:
         text: what was said. For `joined` and `left`: the name of the member it is about.
             For `gap`: how many messages of the author are missing before the next one, in digits.
         passed_on_by: the name of who passed it on, where its author has not confirmed it yet.
+        audience: who has it, beside its author.
         act: for `act` and `second`, what was done or is supported.
     """
 
@@ -134,6 +136,7 @@ class EntryView:
     received_at: int
     notes: tuple[str, ...] = field(repr=False)
     passed_on_by: str | None = field(repr=False)
+    audience: Audience = "circle"
     act: ActView | None = field(default=None, repr=False)
 
 
@@ -342,7 +345,12 @@ class AppInterface(Protocol):
     async def say(
         self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
     ) -> str:
-        """Say something; returns the message's id once it would survive a crash."""
+        """Say something; returns the message's id once it would survive a crash.
+
+        Raises:
+            Refused: text_empty, text_too_long, listens_only; no_facilitator where nobody else
+                facilitates.
+        """
         ...
 
     async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[EntryView]:

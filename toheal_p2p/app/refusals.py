@@ -55,6 +55,7 @@ RefusalCode = Literal[
     "already_a_member",
     "circle_full",
     "not_a_facilitator",
+    "no_facilitator",
     "listens_only",
     "no_such_act",
     "act_not_ours",

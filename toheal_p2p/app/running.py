@@ -20,7 +20,7 @@ from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.records import PutSetting
-from toheal_protocol.machines.state import Cold, Invitation, Seat, Stage, Standing
+from toheal_protocol.machines.state import Cold, Invitation, Peer, Seat, Stage, Standing
 from toheal_protocol.model import MAX_MEMBERS, CircleId, MemberId, Role, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 
@@ -124,6 +124,18 @@ def require_voice(running: RunningCircle) -> RunningCircle:
     if require_active(running).service.circle.cold.my_role is Role.LISTENER:
         raise Refused("listens_only")
     return running
+
+
+def require_facilitators(running: RunningCircle) -> RunningCircle:
+    """Return a circle we are in, in whatever role, with somebody else who facilitates."""
+    peers = require_active(running).service.circle.cold.peers.values()
+    if not any(_facilitates(peer) for peer in peers):
+        raise Refused("no_facilitator")
+    return running
+
+
+def _facilitates(peer: Peer) -> bool:
+    return peer.standing is Standing.MEMBER and peer.role is Role.FACILITATOR
 
 
 def require_facilitated(running: RunningCircle) -> RunningCircle:

@@ -10,6 +10,7 @@ from toheal_p2p.app.vocabulary import (
     ActKind,
     ActReason,
     ActState,
+    Audience,
     CircleState,
     Role,
 )
@@ -33,6 +34,7 @@ from toheal_protocol.messages.acts import (
     Second,
 )
 from toheal_protocol.messages.invitation import InvitationContent
+from toheal_protocol.model import Audience as ForWhom
 from toheal_protocol.model import MemberId, OperationId
 from toheal_protocol.model import Role as MemberRole
 from toheal_protocol.wire.invitation_link import InvitationLink
@@ -49,6 +51,11 @@ _ROLES: dict[MemberRole, Role] = {
     MemberRole.FACILITATOR: "facilitator",
     MemberRole.MEMBER: "member",
     MemberRole.LISTENER: "listener",
+}
+
+_AUDIENCES: dict[ForWhom, Audience] = {
+    ForWhom.CIRCLE: "circle",
+    ForWhom.FACILITATORS: "facilitators",
 }
 
 _REASONS: dict[ReasonCategory, ActReason] = {
@@ -151,7 +158,7 @@ def entry_view(cold: Cold, row: EntryRow) -> views.EntryView:
     kind, text, act = row.kind, row.text, None
     if kind in OPERATION_KINDS or kind == "accept":
         kind, text, act = _shown_operation(cold, row)
-    elif not row.is_mine and is_silenced(cold.peers.get(row.author), row.author_seq):
+    elif not row.is_mine and _is_silenced(cold, row):
         kind, text = "crossed", ""
     passed_on_by = None if row.passed_on_by is None else name_of(cold, row.passed_on_by)
     return views.EntryView(
@@ -167,8 +174,13 @@ def entry_view(cold: Cold, row: EntryRow) -> views.EntryView:
         received_at=row.received_at,
         notes=() if kind == "crossed" else row.notes,
         passed_on_by=passed_on_by,
+        audience=_AUDIENCES[row.audience],
         act=act,
     )
+
+
+def _is_silenced(cold: Cold, row: EntryRow) -> bool:
+    return is_silenced(cold.peers.get(row.author), row.audience, row.author_seq)
 
 
 def _shown_operation(cold: Cold, row: EntryRow) -> tuple[str, str, views.ActView | None]:

@@ -13,6 +13,9 @@ CircleState = Literal["waiting_at_door", "active", "left", "declined", "removed"
 Role = Literal["facilitator", "member", "listener"]
 """What somebody does in a circle. A listener reads and does not write."""
 
+Audience = Literal["circle", "facilitators"]
+"""Whom a message is for."""
+
 ActKind = Literal["create", "add", "leave", "remove", "role", "policy", "charter"]
 """What was done in a circle."""
 
@@ -108,6 +111,7 @@ SettingName = Literal["proxy", "language", "digits", "country", "auto-lock"]
 """What a person can set. Each has a sentence `setting.<name>`."""
 
 CIRCLE_STATES: Final[tuple[CircleState, ...]] = get_args(CircleState)
+AUDIENCES: Final[tuple[Audience, ...]] = get_args(Audience)
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = get_args(DeliveryState)
 LINK_KINDS: Final[tuple[LinkKind, ...]] = get_args(LinkKind)

@@ -91,6 +91,8 @@ def entry_lines(words: Words, entry: Item) -> Iterator[str]:
         yield words.text("entry.unknown", at=at, name=author)
         return
     yield words.text("entry.text", at=at, name=author, id=short(entry["id"]))
+    if entry["audience"] == "facilitators":
+        yield "    " + words.text("line.to_facilitators")
     if entry["notes"]:
         names = [words.word("content_note", note) for note in entry["notes"]]
         notes = Own(words.text("line.comma").join(names))

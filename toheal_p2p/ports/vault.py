@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from toheal_protocol.machines.records import Write
 from toheal_protocol.messages.asking import Range
-from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
+from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
 DeliveryState = Literal["sealed", "at_relay", "delivered", "undelivered"]
 """Where a message of ours is, for one recipient.
@@ -114,6 +114,7 @@ class EntryRow:
     position: int
     mid: MessageId
     author: MemberId
+    audience: Audience
     author_seq: int
     kind: str
     text: str = field(repr=False)
@@ -122,6 +123,7 @@ class EntryRow:
     is_mine: bool
     notes: tuple[str, ...] = field(repr=False)
     passed_on_by: MemberId | None
+    reply: MessageId | None
 
 
 @frozen
@@ -228,9 +230,15 @@ class Vault(Protocol):
         ...
 
     async def ids_by_author(
-        self, circle: CircleId, author: MemberId, *, after: int, limit: int
+        self,
+        circle: CircleId,
+        author: MemberId,
+        audience: Audience,
+        *,
+        after: int,
+        limit: int,
     ) -> tuple[tuple[int, MessageId], ...]:
-        """Return `(author_seq, mid)` with `author_seq > after`, lowest first.
+        """Return `(author_seq, mid)` of one stream with `author_seq > after`, lowest first.
 
         One `author_seq` can come twice: then the author told two stories.
         """

@@ -17,6 +17,7 @@ from toheal_protocol.envelope.content import (
     decode_content,
     encode_content,
     max_body_size,
+    read_audience,
 )
 from toheal_protocol.envelope.sealing import (
     COMMON_OVERHEAD,
@@ -45,5 +46,6 @@ __all__ = [
     "max_body_size",
     "message_id",
     "open_content",
+    "read_audience",
     "seal_content",
 ]

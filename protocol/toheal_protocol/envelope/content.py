@@ -1,9 +1,9 @@
 """What a message says inside its seal, and where it stands in the circle's log.
 
 ```
-circle_id[32] || author_seq[4] || prev_own[32] || count[1] || parents[44 each]
+circle_id[32] || audience[1] || author_seq[4] || prev_own[32] || count[1] || parents[45 each]
 || count[1] || view[32 each] || lamport[4] || ttl[4] || type[1] || has_reply[1] || reply[32]? || body
-parent = author_mark[8] || author_seq[4] || message id[32]
+parent = author_mark[8] || audience[1] || author_seq[4] || message id[32]
 ```
 
 It names no author: each recipient knows the author from its own wrap, and nobody can prove it to
@@ -21,7 +21,7 @@ from typing import Final
 from attrs import field, frozen
 
 from toheal_protocol.errors import LocalError, MalformedFrame
-from toheal_protocol.model import ID_SIZE, CircleId, MessageId, OperationId
+from toheal_protocol.model import ID_SIZE, Audience, CircleId, MessageId, OperationId
 from toheal_protocol.wire.codec import Reader, u8, u32
 from toheal_protocol.wire.padding import BUCKETS
 
@@ -39,15 +39,15 @@ the order in which its own messages are shown."""
 MAX_VIEW: Final = 32
 """Operations one message can name: as many as an operation has parents at most."""
 
-PARENT_SIZE: Final = MARK_SIZE + 4 + ID_SIZE
+PARENT_SIZE: Final = MARK_SIZE + 1 + 4 + ID_SIZE
 """Bytes of one reference to a parent."""
 
-_FRONT: Final = Struct(">32sI32sB")
-_PARENT: Final = Struct(">8sI32s")
+_FRONT: Final = Struct(">32sBI32sB")
+_PARENT: Final = Struct(">8sBI32s")
 _MIDDLE: Final = Struct(">IIBB")
 
 _NO_MESSAGE: Final = bytes(ID_SIZE)
-_FIXED: Final = ID_SIZE + 4 + ID_SIZE + 1 + 1 + 4 + 4 + 1 + 1
+_FIXED: Final = ID_SIZE + 1 + 4 + ID_SIZE + 1 + 1 + 4 + 4 + 1 + 1
 
 
 @frozen
@@ -59,6 +59,7 @@ class Parent:
     """
 
     author_mark: bytes
+    audience: Audience
     author_seq: int
     mid: MessageId
 
@@ -69,6 +70,7 @@ class Content:
 
     Attributes:
         circle_id: the circle it belongs to, 32 bytes.
+        audience: whom it is for; no parent is for fewer.
         author_seq: the author's own count of messages to this audience.
         prev_own: the author's message before this one; None for the first.
         parents: the newest messages the author knew, at most `MAX_PARENTS`, none twice.
@@ -81,6 +83,7 @@ class Content:
     """
 
     circle_id: CircleId
+    audience: Audience
     author_seq: int
     prev_own: MessageId | None
     parents: tuple[Parent, ...]
@@ -108,6 +111,8 @@ def encode_content(content: Content) -> bytes:
     """
     if not _are_parents(content.parents):
         raise LocalError("more parents than allowed, or one twice")
+    if not _are_for_as_many(content.parents, content.audience):
+        raise LocalError("a parent for fewer than its child")
     if not _is_view(content.view):
         raise LocalError("a view with more than allowed, or that does not rise")
     if content.prev_own == _NO_MESSAGE:
@@ -116,6 +121,7 @@ def encode_content(content: Content) -> bytes:
     encoded = b"".join(
         (
             _id(content.circle_id),
+            u8(content.audience),
             u32(content.author_seq),
             _id(content.prev_own or _NO_MESSAGE),
             u8(len(content.parents)),
@@ -145,12 +151,16 @@ def decode_content(plain: bytes) -> Content:
     if len(plain) > MAX_CONTENT_SIZE:
         raise MalformedFrame("larger than the largest bucket")
     reader = Reader(plain)
-    circle_id, author_seq, prev_own, count = _FRONT.unpack(reader.take(_FRONT.size))
+    circle_id, whom, author_seq, prev_own, count = _FRONT.unpack(reader.take(_FRONT.size))
+    audience = read_audience(whom)
     parents = _read_parents(reader, count)
+    if not _are_for_as_many(parents, audience):
+        raise MalformedFrame("a parent for fewer than its child")
     view = _read_view(reader)
     lamport, ttl, kind, has_reply = _MIDDLE.unpack(reader.take(_MIDDLE.size))
     return Content(
         circle_id=circle_id,
+        audience=audience,
         author_seq=author_seq,
         prev_own=None if prev_own == _NO_MESSAGE else MessageId(prev_own),
         parents=parents,
@@ -166,14 +176,26 @@ def decode_content(plain: bytes) -> Content:
 def _encode_parent(parent: Parent) -> bytes:
     if len(parent.author_mark) != MARK_SIZE:
         raise LocalError("a mark has 8 bytes")
-    return parent.author_mark + u32(parent.author_seq) + _id(parent.mid)
+    return parent.author_mark + u8(parent.audience) + u32(parent.author_seq) + _id(parent.mid)
+
+
+def read_audience(number: int) -> Audience:
+    """Read whom something is for.
+
+    Raises:
+        MalformedFrame: an audience there is not.
+    """
+    try:
+        return Audience(number)
+    except ValueError:
+        raise MalformedFrame("an audience there is not") from None
 
 
 def _read_parents(reader: Reader, count: int) -> tuple[Parent, ...]:
     if count > MAX_PARENTS:
         raise MalformedFrame("more parents than allowed")
     rows = _PARENT.iter_unpack(reader.take(_PARENT.size * count))
-    parents = tuple([Parent(mark, seq, mid) for mark, seq, mid in rows])
+    parents = tuple([Parent(mark, read_audience(whom), seq, mid) for mark, whom, seq, mid in rows])
     if not _are_parents(parents):
         raise MalformedFrame("a parent named twice")
     return parents
@@ -201,6 +223,10 @@ def _read_reply(reader: Reader, has_reply: int) -> MessageId | None:
 
 def _are_parents(parents: tuple[Parent, ...]) -> bool:
     return len(parents) <= MAX_PARENTS and len({one.mid for one in parents}) == len(parents)
+
+
+def _are_for_as_many(parents: tuple[Parent, ...], audience: Audience) -> bool:
+    return all(one.audience <= audience for one in parents)
 
 
 def _id(part: bytes) -> bytes:

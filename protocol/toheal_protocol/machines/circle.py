@@ -35,7 +35,7 @@ from toheal_protocol.machines.pair import ack_if_untold, acknowledge_if_due, off
 from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
 from toheal_protocol.machines.watching import watch_all
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
-from toheal_protocol.model import Instant, Role, WallTime
+from toheal_protocol.model import Audience, Instant, Role, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 
 
@@ -63,8 +63,8 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
     match event:
         case happened.Started():
             restart_gaps(draft)
-        case happened.Submitted(text, notes):
-            _submit(draft, text, notes)
+        case happened.Submitted():
+            _submit(draft, event)
         case happened.Invited(lifetime, relay):
             seats.invite(draft, lifetime=lifetime, relay=relay)
         case happened.InvitationWithdrawn(invitation):
@@ -124,14 +124,21 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             assert_never(event)
 
 
-def _submit(draft: Draft, text: str, notes: tuple[str, ...]) -> None:
+def _submit(draft: Draft, said: happened.Submitted) -> None:
     if draft.cold.stage is not Stage.ACTIVE:
         raise LocalError("writing to a circle we are not in")
-    if draft.cold.my_role is Role.LISTENER:
+    if draft.cold.my_role is Role.LISTENER and said.audience is Audience.CIRCLE:
         raise LocalError("writing where we listen only")
-    text = text.encode(errors="replace").decode()  # half a surrogate out of a terminal has no UTF-8
-    body = encode_text(TextBody(text=text, sent_at=draft.wall_now, notes=notes))
-    write_message(draft, ContentKind.TEXT, body, text=text, notes=notes)
+    # half a surrogate out of a terminal has no UTF-8
+    text = said.text.encode(errors="replace").decode()
+    body = encode_text(TextBody(text=text, sent_at=draft.wall_now, notes=said.notes))
+    write_message(
+        draft,
+        ContentKind.TEXT,
+        body,
+        audience=said.audience,
+        reply=said.reply,
+    )
 
 
 def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:

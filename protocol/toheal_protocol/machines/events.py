@@ -44,6 +44,7 @@ from toheal_protocol.machines.route_effects import (
 from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
+    Audience,
     Instant,
     MemberId,
     MessageId,
@@ -64,6 +65,8 @@ class Submitted:
 
     text: str = field(repr=False)
     notes: tuple[str, ...] = ()
+    audience: Audience = Audience.CIRCLE
+    reply: MessageId | None = None
 
 
 @frozen

@@ -15,7 +15,7 @@ from toheal_protocol.errors import LocalError, RemoteError
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.ledgers import ledger_of, membership_of
 from toheal_protocol.machines.log import write_message
-from toheal_protocol.machines.state import Cold, Stage
+from toheal_protocol.machines.state import Cold, Stage, Stream
 from toheal_protocol.membership import Ledger
 from toheal_protocol.messages.acts import (
     Act,
@@ -34,7 +34,7 @@ from toheal_protocol.messages.operations import (
     Operation,
     sign_operation,
 )
-from toheal_protocol.model import MemberId, MessageId
+from toheal_protocol.model import Audience, MemberId, MessageId
 
 
 def act(draft: Draft, wanted: Act, *, text: str = "", leave_out: MemberId | None = None) -> bool:
@@ -112,5 +112,5 @@ def _informed(draft: Draft, wanted: Act) -> Act:
 
 
 def _heard(draft: Draft, member: MemberId) -> int:
-    head = draft.log.heads.get(member)
+    head = draft.log.heads.get(Stream(member, Audience.CIRCLE))
     return 0 if head is None else head.seq

@@ -23,7 +23,7 @@ from toheal_protocol.membership import (
     roll_at,
 )
 from toheal_protocol.messages.operations import decode_operation
-from toheal_protocol.model import CircleId, MemberId, OperationId
+from toheal_protocol.model import Audience, CircleId, MemberId, OperationId, Role
 
 _CHUNK: Final = 16
 """Operations after which a ledger is kept to go on from."""
@@ -35,6 +35,15 @@ def members(draft: Draft) -> tuple[MemberId, ...]:
         member for member, peer in draft.cold.peers.items() if peer.standing == Standing.MEMBER
     )
     return (draft.our_id, *others)
+
+
+def members_for(draft: Draft, audience: Audience) -> tuple[MemberId, ...]:
+    """Return the other members a message of ours is for; facilitators are those of our view."""
+    others = members(draft)[1:]
+    if audience is Audience.CIRCLE:
+        return others
+    roll = roll_in(draft, our_view(draft))
+    return tuple(one for one in others if one in roll and roll[one].role is Role.FACILITATOR)
 
 
 def ledger_of(draft: Draft) -> Ledger:

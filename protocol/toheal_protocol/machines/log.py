@@ -14,12 +14,9 @@ from typing import Final
 from attrs import evolve
 
 from toheal_protocol.changing import changed
-from toheal_protocol.crypto import hash_parts
 from toheal_protocol.envelope import (
-    MARK_SIZE,
     Content,
     ContentKey,
-    Parent,
     decode_content,
     encode_content,
     message_id,
@@ -29,30 +26,23 @@ from toheal_protocol.envelope import (
 from toheal_protocol.errors import MalformedFrame, RemoteError, TooFarAhead
 from toheal_protocol.machines.carrying import want
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import Show, Tell
-from toheal_protocol.machines.ledgers import members, our_view, roll_in, unknown
-from toheal_protocol.machines.membership import take_announcement
-from toheal_protocol.machines.pair import MAX_BEYOND, owe_message
-from toheal_protocol.machines.records import DropHeld, PutEntry, PutHeld
-from toheal_protocol.machines.state import Held, Position, Stage, Standing
+from toheal_protocol.machines.entering import Sealed, enter
+from toheal_protocol.machines.events import Tell
+from toheal_protocol.machines.following import MAX_PARENTS, misses_something, show_gaps
+from toheal_protocol.machines.ledgers import members_for, our_view, roll_in, unknown
+from toheal_protocol.machines.pair import owe_message
+from toheal_protocol.machines.records import DropHeld, PutHeld
+from toheal_protocol.machines.state import Held, Position, Stage, Standing, Stream
 from toheal_protocol.machines.storing import encode_held
-from toheal_protocol.machines.voice import check_voice, is_far_beyond_removal, note_return
-from toheal_protocol.messages.announcement import decode_announcement
-from toheal_protocol.messages.bodies import ContentKind, decode_text
-from toheal_protocol.model import Instant, MemberId, MessageId, WallTime
-from toheal_protocol.wire.codec import u32
+from toheal_protocol.machines.voice import check_audience, check_voice, is_far_beyond_removal
+from toheal_protocol.messages.bodies import ContentKind
+from toheal_protocol.model import Audience, Instant, MemberId, MessageId
 
 GAP_SHOWN_AFTER: Final = 20.0
 """Seconds a message waits for its parents before it is shown after a gap."""
 
 MAX_HELD: Final = 512
 """Messages held at once in a circle; one more is refused and has to come again."""
-
-MAX_PARENTS: Final = 32
-"""Parents a message names."""
-
-LAMPORT_STEP: Final = 1 << 16
-"""How far one message may move our counter: nobody can carry it to its end."""
 
 LAMPORT_LIMIT: Final = (1 << 32) - 1
 
@@ -65,31 +55,32 @@ def write_message(
     kind: ContentKind,
     body: bytes,
     *,
-    text: str = "",
-    notes: tuple[str, ...] = (),
+    audience: Audience = Audience.CIRCLE,
+    reply: MessageId | None = None,
     leave_out: MemberId | None = None,
 ) -> MessageId:
-    """Write a message of ours: seal it once, wrap it for every member, owe it to each."""
+    """Write a message of ours: seal it once, wrap it for everybody it is for, owe it to each."""
     log, our_id = draft.log, draft.our_id
-    head = log.heads.get(our_id)
-    lamport = min(log.lamport + 1, LAMPORT_LIMIT)
+    head = log.heads.get(Stream(our_id, audience))
+    newest = log.newest_for(audience)
     content = Content(
         circle_id=draft.cold.id,
+        audience=audience,
         author_seq=head.seq + 1 if head else 1,
         prev_own=head.mid if head else None,
-        parents=log.frontier[-MAX_PARENTS:],
+        parents=newest.frontier[-MAX_PARENTS:],
         view=our_view(draft),
-        lamport=lamport,
+        lamport=min(newest.lamport + 1, LAMPORT_LIMIT),
         ttl=DEFAULT_TTL,
         type=kind,
-        reply=None,
+        reply=reply,
         body=body,
     )
     key = ContentKey(draft.entropy.draw(32))
     common = seal_content(encode_content(content), key, author=our_id)
     mid = message_id(common)
-    recipients = tuple(member for member in members(draft) if member not in (our_id, leave_out))
-    _enter(draft, our_id, content, mid, key, common, text=text, notes=notes, recipients=recipients)
+    recipients = tuple(one for one in members_for(draft, audience) if one != leave_out)
+    enter(draft, our_id, content, Sealed(mid, key, common), recipients=recipients)
     for member in recipients:
         owe_message(draft, member, mid=mid, key=key, common=common)
     return mid
@@ -108,7 +99,7 @@ def take_message(
     content = decode_content(open_content(common, key, author=author))
     if content.circle_id != draft.cold.id:
         raise MalformedFrame("a message of another circle")
-    head = draft.log.heads.get(author)
+    head = draft.log.heads.get(Stream(author, content.audience))
     if mid in draft.log.held or (head is not None and head.mid == mid):
         return
     is_late = content.author_seq <= (head.seq if head else 0)
@@ -116,7 +107,7 @@ def take_message(
         return
     want(draft, author, unknown(draft, content.view))
     is_outside = draft.cold.stage is Stage.KNOCKING
-    if is_outside or (not is_late and _misses_something(draft, author, content)):
+    if is_outside or (not is_late and misses_something(draft, author, content)):
         _hold(draft, mid, Held(author, key, common, draft.wall_now, content=content))
         return
     if not _is_for_us(draft, content):
@@ -159,7 +150,7 @@ def _releasable(draft: Draft) -> tuple[MessageId, Held] | None:
     """
     waited: set[MemberId] = set()
     for mid, held in draft.log.held.items():
-        if not _misses_something(draft, held.author, _content_of(held)):
+        if not misses_something(draft, held.author, _content_of(held)):
             return mid, held
         has_time = draft.cold.stage is Stage.ACTIVE and held.show_at is not None
         if has_time and (held.show_at or 0) <= draft.now:
@@ -214,160 +205,17 @@ def _accept(
 
     Two messages with one number are both shown: that is an author with two copies or two stories.
     """
+    check_audience(draft, content)
     check_voice(draft, author, content)
-    head = draft.log.heads.get(author) or Position(0, MessageId(b""))
+    head = draft.log.heads.get(Stream(author, content.audience)) or Position(0, MessageId(b""))
     is_second = content.author_seq == head.seq and mid != head.mid
     is_beside = content.author_seq == head.seq + 1 and head.seq and content.prev_own != head.mid
     if is_second or is_beside:
         _show_fork(draft, author)
     is_late = content.author_seq <= head.seq
     if not is_late:
-        _show_gaps(draft, author, content)
-    _enter(draft, author, content, mid, key, common, recipients=(), is_late=is_late)
-
-
-def _show_gaps(draft: Draft, author: MemberId, content: Content) -> None:
-    """Show what is missing before a message: of its author, and of those it had read."""
-    at = draft.log.heads.get(author)
-    first = at.seq + 1 if at is not None else 1
-    if author not in draft.log.anchored:  # what it wrote before it knew of us is no gap
-        first = max(first, content.author_seq - _missing_items(draft, author))
-    _show_gap(draft, author, first, content.author_seq - 1)
-    for parent in content.parents:
-        for other, position in draft.log.heads.items():
-            is_theirs = other != author and other[:MARK_SIZE] == parent.author_mark
-            # What somebody says of another's count is hearsay: a wild claim shows nothing.
-            if is_theirs and parent.author_seq <= position.seq + MAX_BEYOND:
-                _show_gap(draft, other, position.seq + 1, parent.author_seq)
-
-
-def _missing_items(draft: Draft, author: MemberId) -> int:
-    pair = draft.pair(author)
-    beyond = pair.received_beyond
-    return max(beyond) - pair.received_through - len(beyond) if beyond else 0
-
-
-def _show_gap(draft: Draft, author: MemberId, first: int, last: int) -> None:
-    """Show that messages with these numbers are missing, if there are any.
-
-    What was shown as missing before is not counted a second time.
-    """
-    first = max(first, draft.log.gaps_shown.get(author, 0) + 1)
-    if first > last:
-        return
-    draft.log = changed(draft.log, gaps_shown={**draft.log.gaps_shown, author: last})
-    gap = PutEntry(
-        circle=draft.cold.id,
-        mid=MessageId(hash_parts("th1/gap", draft.cold.id, author, u32(first), u32(last))),
-        author=author,
-        author_seq=first,
-        kind="gap",
-        text=str(last - first + 1),
-        sent_at=draft.wall_now,
-        received_at=draft.wall_now,
-        is_mine=False,
-        notes=(),
-        key=b"",
-        common=b"",
-        recipients=(),
-        passed_on_by=None,
-        parents=(),
-    )
-    draft.write(gap)
-    draft.ask(Show(gap))
-
-
-def _enter(
-    draft: Draft,
-    author: MemberId,
-    content: Content,
-    mid: MessageId,
-    key: ContentKey,
-    common: bytes,
-    *,
-    recipients: tuple[MemberId, ...],
-    text: str = "",
-    notes: tuple[str, ...] = (),
-    is_late: bool = False,
-) -> None:
-    is_mine = author == draft.our_id
-    kind, sent_at = "unknown", draft.wall_now
-    if content.type == ContentKind.TEXT:
-        kind = "text"
-        if not is_mine:
-            body = decode_text(content.body)
-            text, notes, sent_at = body.text, body.notes, WallTime(body.sent_at)
-    elif content.type == ContentKind.OPERATION:
-        announcement = decode_announcement(content.body)
-        kind = take_announcement(draft, announcement, author=author)
-        text = announcement.operation.id.hex()
-    entry = PutEntry(
-        circle=draft.cold.id,
-        mid=mid,
-        author=author,
-        author_seq=content.author_seq,
-        kind=kind,
-        text=text,
-        sent_at=sent_at,
-        received_at=draft.wall_now,
-        is_mine=is_mine,
-        notes=notes,
-        key=key,
-        common=common,
-        recipients=recipients,
-        passed_on_by=None,
-        parents=tuple(parent.mid for parent in content.parents),
-    )
-    if not is_late:
-        _move_heads(draft, author, content, mid)
-    note_return(draft, author, content)
-    draft.write(entry)
-    draft.ask(Show(entry))
-
-
-def _move_heads(draft: Draft, author: MemberId, content: Content, mid: MessageId) -> None:
-    log = draft.log
-    behind = {content.prev_own, *(parent.mid for parent in content.parents)}
-    ours = Parent(author[:MARK_SIZE], content.author_seq, mid)
-    kept = [p for p in log.frontier if p.mid not in behind and p.author_mark != ours.author_mark]
-    anchored = log.anchored if author in log.anchored else log.anchored | {author}
-    draft.log = changed(
-        log,
-        heads={**log.heads, author: Position(content.author_seq, mid)},
-        frontier=(*kept[-MAX_PARENTS + 1 :], ours),
-        lamport=max(log.lamport, min(content.lamport, log.lamport + LAMPORT_STEP)),
-        anchored=anchored,
-    )
-
-
-def _misses_something(draft: Draft, author: MemberId, content: Content) -> bool:
-    """Say whether something the author knew is not here yet."""
-    head = draft.log.heads.get(author)
-    follows = content.author_seq == (head.seq if head else 0) + 1
-    if not follows and not _starts_here(draft, author):
-        return True
-    if unknown(draft, content.view):
-        return True
-    return any(not _is_here(draft, parent) for parent in content.parents)
-
-
-def _starts_here(draft: Draft, author: MemberId) -> bool:
-    """Say whether this is where an author began to write for us.
-
-    Until then its messages were not for us, so their absence is no gap. It holds when nothing
-    else of that author has been accepted and nothing it owes us is missing before this.
-    """
-    if author in draft.log.anchored:
-        return False
-    return not draft.pair(author).received_beyond
-
-
-def _is_here(draft: Draft, parent: Parent) -> bool:
-    return any(
-        position.seq >= parent.author_seq
-        for author, position in draft.log.heads.items()
-        if author[:MARK_SIZE] == parent.author_mark
-    )
+        show_gaps(draft, author, content)
+    enter(draft, author, content, Sealed(mid, key, common), is_late=is_late)
 
 
 def _hold(draft: Draft, mid: MessageId, held: Held) -> None:

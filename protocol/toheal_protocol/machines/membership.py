@@ -21,8 +21,8 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.ledgers import ledger_of, membership_of
 from toheal_protocol.machines.records import GiveUpOwed
-from toheal_protocol.machines.silences import Return, Silenced
-from toheal_protocol.machines.state import Stage, Standing
+from toheal_protocol.machines.silences import Silenced
+from toheal_protocol.machines.state import Peer, Stage, Standing, Stream
 from toheal_protocol.membership import (
     MAX_BY_ONE,
     MAX_HELD,
@@ -45,7 +45,7 @@ from toheal_protocol.messages.operations import (
     OperationKind,
     encode_operation,
 )
-from toheal_protocol.model import MemberId, OperationId, Role, WallTime
+from toheal_protocol.model import Audience, MemberId, OperationId, Role, WallTime
 
 MAX_HELD_BY_ONE: Final = 8
 """Operations of one author that may wait for parents: a liar must not take the place of others."""
@@ -204,7 +204,8 @@ def _carry_over_peer(draft: Draft, member: MemberId, now: Membership) -> None:
     peer = draft.peer(member)
     if peer.standing not in (Standing.MEMBER, Standing.EXPECTED, Standing.GONE):
         return
-    silences = _silences(peer.returns, now, member)
+    head = draft.log.heads.get(Stream(member, Audience.FACILITATORS))
+    silences = _silences(peer, now, member, read=head.seq if head else 0)
     if silences != peer.silences:
         draft.change_peer(member, silences=silences)
     role = now.members.get(member)
@@ -221,14 +222,25 @@ def _carry_over_peer(draft: Draft, member: MemberId, now: Membership) -> None:
         draft.ask(Tell("removed" if _is_removed(now, member) else "left", member))
 
 
-def _silences(
-    returns: tuple[Return, ...], now: Membership, member: MemberId
-) -> tuple[Silenced, ...]:
-    resumed = {one.act: one.author_seq for one in returns}
+def _silences(peer: Peer, now: Membership, member: MemberId, *, read: int) -> tuple[Silenced, ...]:
+    """Return what stands against somebody's voice: towards the circle, and for who was removed
+    also towards the facilitators, whom a listener still may ask for help.
+
+    Args:
+        read: how far their notes to facilitators are read here.
+    """
+    resumed = {(one.act, one.audience): one.author_seq for one in peer.returns}
+    before = {one.act: one.heard for one in peer.silences if one.audience is _NOTES}
+    acts = now.silences.get(member, ())
+    heard = [(one.act, Audience.CIRCLE, one.heard) for one in acts]
+    heard += [(one.act, _NOTES, before.get(one.act, read)) for one in acts if one.is_removal]
     return tuple(
-        Silenced(one.act, one.heard, resumed.get(one.act, 0))
-        for one in now.silences.get(member, ())
+        Silenced(act, audience, seq, resumed.get((act, audience), 0))
+        for act, audience, seq in heard
     )
+
+
+_NOTES: Final = Audience.FACILITATORS
 
 
 def _is_removed(now: Membership, member: MemberId) -> bool:
@@ -263,8 +275,8 @@ def _tell_removed(draft: Draft, member: MemberId) -> None:
     What we owed them is given up, and some of this may have been among it.
     """
     ledger = ledger_of(draft)
-    for silence in draft.peer(member).silences:
-        number = ledger.numbers[silence.act]
+    for act in {one.act: None for one in draft.peer(member).silences}:
+        number = ledger.numbers[act]
         carried_by = [ledger.entries[one] for one in (number, *ledger.seconds.get(number, ()))]
         if any(entry.author == draft.our_id for entry in carried_by):
             carry(draft, member, carried_by)

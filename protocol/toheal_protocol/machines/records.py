@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from attrs import field, frozen
 
-from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
+from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
 Encoded = bytes | Callable[[], bytes]
 """The encoding of a frozen state, or what makes it: of many in one transaction only the last is made."""
@@ -126,7 +126,8 @@ class PutEntry:
     The place of an entry in the order of acceptance stays that of its first put.
 
     Attributes:
-        author_seq: the author's own count.
+        audience: whom it is for.
+        author_seq: the author's own count of messages to this audience.
         kind: what sort of message, a short word of the message layer.
         text: what a person reads and searches; empty for what is shown otherwise.
         sent_at: what the author's clock said; may be wrong by years.
@@ -138,11 +139,13 @@ class PutEntry:
         passed_on_by: who wrapped it again for us, if it was not the author.
         parents: the messages it refers to as its predecessors.
         previous: the author's message before it in the same stream.
+        reply: the message it answers, if any.
     """
 
     circle: CircleId
     mid: MessageId
     author: MemberId
+    audience: Audience
     author_seq: int
     kind: str
     text: str = field(repr=False)
@@ -155,6 +158,7 @@ class PutEntry:
     recipients: tuple[MemberId, ...]
     passed_on_by: MemberId | None
     parents: tuple[MessageId, ...]
+    reply: MessageId | None = None
     previous: MessageId | None = None
 
 

@@ -34,11 +34,11 @@ from toheal_protocol.machines.addressing import draw_mailboxes, grants_of, open_
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import OwedLoaded, Tell
 from toheal_protocol.machines.pair import count_anew, opens, owe_again, owe_note
-from toheal_protocol.machines.state import Calling, Peer, Position, Source, Stage, Standing
+from toheal_protocol.machines.state import Calling, Peer, Position, Source, Stage, Standing, Stream
 from toheal_protocol.messages.frames import Envelope, Note, decode_frame
 from toheal_protocol.messages.grants import Grant, encode_grants
 from toheal_protocol.messages.notes import Granted, YourHead
-from toheal_protocol.model import MemberId
+from toheal_protocol.model import Audience, MemberId
 
 UNOPENED_IS_FORK: Final = 3
 """Frames in a row out of a peer's own mailbox that do not open, after which the peer speaks with
@@ -167,9 +167,10 @@ def note_opened(draft: Draft, member: MemberId, *, was_silent: bool) -> None:
     draft.change_peer(
         member, continuity=peer.next_continuity, next_continuity=b"", resets_seen=(), calling=None
     )
-    head = draft.log.heads.get(member)
-    if head is not None:
-        owe_note(draft, member, YourHead(head.seq, head.mid))
+    for audience in Audience:
+        head = draft.log.heads.get(Stream(member, audience))
+        if head is not None:
+            owe_note(draft, member, YourHead(audience, head.seq, head.mid))
     _tell(draft, member)
 
 
@@ -179,12 +180,13 @@ def take_our_head(draft: Draft, member: MemberId, note: YourHead) -> None:
     Bounded, and only said to those who asked for a reset: a peer who lies makes a gap in our own
     count, which the others see as one.
     """
-    ours = draft.log.heads.get(draft.our_id)
+    stream = Stream(draft.our_id, note.audience)
+    ours = draft.log.heads.get(stream)
     at = ours.seq if ours is not None else 0
     highest = min(at + HEAD_STEP, HEAD_HIGHEST)
     if not draft.peer(member).reset_at or not at < note.seq <= highest:
         return
-    heads = {**draft.log.heads, draft.our_id: Position(note.seq, note.mid)}
+    heads = {**draft.log.heads, stream: Position(note.seq, note.mid)}
     draft.log = evolve(draft.log, heads=heads)
 
 

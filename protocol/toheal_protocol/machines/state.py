@@ -20,10 +20,14 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from toheal_protocol.crypto import SealKey, SigningSeed
-from toheal_protocol.envelope import Content, Parent
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
 from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.machines.silences import Return, Silenced
+from toheal_protocol.machines.streams import Held as Held
+from toheal_protocol.machines.streams import Log as Log
+from toheal_protocol.machines.streams import Newest as Newest
+from toheal_protocol.machines.streams import Position as Position
+from toheal_protocol.machines.streams import Stream as Stream
 from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import DirectChoice
 from toheal_protocol.model import (
@@ -32,7 +36,6 @@ from toheal_protocol.model import (
     DepositToken,
     Instant,
     MemberId,
-    MessageId,
     OperationId,
     Role,
     WallTime,
@@ -202,48 +205,6 @@ class Cold:
     welcome: bytes = field(default=b"", repr=False)
     peers: Mapping[MemberId, Peer] = field(factory=dict)
     invitations: tuple[Invitation, ...] = ()
-
-
-@frozen
-class Position:
-    """The newest message of one author that we have without a gap below."""
-
-    seq: int
-    mid: MessageId
-
-
-@frozen(slots=False)
-class Log:
-    """What the next message must refer to.
-
-    Attributes:
-        heads: how far each author is read without a gap; ourselves included.
-        frontier: the newest messages, none of which is a parent of another.
-        anchored: authors of whom we have accepted a message. Of the others a welcome may have
-            told a head: what they wrote above it before they knew of us is not for us.
-        gaps_shown: up to which of an author's numbers a gap was shown: once for each message.
-    """
-
-    heads: Mapping[MemberId, Position] = field(factory=dict)
-    frontier: tuple[Parent, ...] = ()
-    lamport: int = 0
-    anchored: frozenset[MemberId] = frozenset()
-    held: Mapping[MessageId, Held] = field(factory=dict)
-    gaps_shown: Mapping[MemberId, int] = field(factory=dict)
-
-
-@frozen
-class Held:
-    """A message whose parents have not come."""
-
-    author: MemberId
-    key: bytes = field(repr=False)
-    common: bytes = field(repr=False)
-    since: WallTime
-    show_at: Instant | None = None
-    """When it is shown with a gap before it. Set anew after a restart."""
-    content: Content | None = field(default=None, eq=False, repr=False)
-    """What it says once opened; never stored."""
 
 
 @frozen(slots=False)
@@ -428,6 +389,6 @@ class Circle:
     """One circle on this device."""
 
     cold: Cold
-    log: Log = Log()
+    log: Log = field(factory=Log)
     pairs: Mapping[MemberId, Pair] = field(factory=dict)
     live: Live = Live()

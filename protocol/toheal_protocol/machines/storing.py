@@ -13,10 +13,10 @@ from typing import Final
 
 import msgspec
 
-from toheal_protocol.envelope import MARK_SIZE, Parent
+from toheal_protocol.envelope import MARK_SIZE, Parent, read_audience
 from toheal_protocol.errors import LocalError, MalformedFrame
-from toheal_protocol.machines.state import Cold, Held, Log, Pair, Position
-from toheal_protocol.model import ID_SIZE, MemberId, MessageId, WallTime
+from toheal_protocol.machines.state import Cold, Held, Log, Newest, Pair, Position, Stream
+from toheal_protocol.model import ID_SIZE, Audience, MemberId, MessageId, WallTime
 from toheal_protocol.ratchet import decode_session, encode_session
 from toheal_protocol.wire.codec import Reader, prefixed, u8, u16, u32, u64
 
@@ -42,47 +42,71 @@ def decode_cold(blob: bytes) -> Cold:
 
 
 def encode_log(log: Log) -> bytes:
-    """Write the log's heads, frontier and clock."""
+    """Write the log's heads, frontiers and clocks."""
     heads = b"".join(
-        author + u32(position.seq) + position.mid + u8(author in log.anchored)
-        for author, position in log.heads.items()
+        _stream(stream) + u32(position.seq) + position.mid + u8(stream in log.anchored)
+        for stream, position in log.heads.items()
     )
     return (
         u8(_VERSION)
         + u16(len(log.heads))
         + heads
-        + u16(len(log.frontier))
-        + b"".join(p.author_mark + u32(p.author_seq) + p.mid for p in log.frontier)
-        + u32(log.lamport)
+        + u8(len(log.newest))
+        + b"".join(u8(audience) + _newest(newest) for audience, newest in log.newest.items())
         + u16(len(log.gaps_shown))
-        + b"".join(author + u32(seq) for author, seq in log.gaps_shown.items())
+        + b"".join(_stream(stream) + u32(seq) for stream, seq in log.gaps_shown.items())
     )
 
 
 def decode_log(blob: bytes) -> Log:
     """Read what `encode_log` wrote; what is held is filled in by the shell."""
     reader = _reader(blob)
-    heads: dict[MemberId, Position] = {}
-    anchored: set[MemberId] = set()
+    heads: dict[Stream, Position] = {}
+    anchored: set[Stream] = set()
     for _ in range(reader.u16()):
-        author = MemberId(reader.take(ID_SIZE))
-        heads[author] = Position(reader.u32(), MessageId(reader.take(ID_SIZE)))
+        stream = _take_stream(reader)
+        heads[stream] = Position(reader.u32(), MessageId(reader.take(ID_SIZE)))
         if reader.u8():
-            anchored.add(author)
-    frontier = tuple(
-        Parent(reader.take(MARK_SIZE), reader.u32(), MessageId(reader.take(ID_SIZE)))
-        for _ in range(reader.u16())
-    )
-    lamport = reader.u32()
-    gaps_shown = {MemberId(reader.take(ID_SIZE)): reader.u32() for _ in range(reader.u16())}
+            anchored.add(stream)
+    newest: dict[Audience, Newest] = {}
+    for _ in range(reader.u8()):
+        audience = read_audience(reader.u8())
+        newest[audience] = _take_newest(reader)
+    gaps_shown = {_take_stream(reader): reader.u32() for _ in range(reader.u16())}
     reader.end()
     return Log(
         heads=heads,
-        frontier=frontier,
-        lamport=lamport,
+        newest=newest,
         anchored=frozenset(anchored),
         gaps_shown=gaps_shown,
     )
+
+
+def _stream(stream: Stream) -> bytes:
+    return stream.author + u8(stream.audience)
+
+
+def _take_stream(reader: Reader) -> Stream:
+    return Stream(MemberId(reader.take(ID_SIZE)), read_audience(reader.u8()))
+
+
+def _newest(newest: Newest) -> bytes:
+    parents = (p.author_mark + u8(p.audience) + u32(p.author_seq) + p.mid for p in newest.frontier)
+    return u32(newest.lamport) + u16(len(newest.frontier)) + b"".join(parents)
+
+
+def _take_newest(reader: Reader) -> Newest:
+    lamport = reader.u32()
+    frontier = tuple(
+        Parent(
+            reader.take(MARK_SIZE),
+            read_audience(reader.u8()),
+            reader.u32(),
+            MessageId(reader.take(ID_SIZE)),
+        )
+        for _ in range(reader.u16())
+    )
+    return Newest(frontier, lamport)
 
 
 def encode_pair(pair: Pair) -> bytes:

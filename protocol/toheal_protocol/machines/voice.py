@@ -4,6 +4,10 @@ Words count if their author was in, and no listener, in the membership they name
 or listener's role stands against them that the author did not know, except for what was heard
 before it was signed. What does not count is kept a little, unseen: the act may turn out void.
 
+Notes to facilitators are counted apart, and only a removal stands against them. The act cannot
+say how far they were heard: everybody reads it, and it would tell them that there are any. So
+each facilitator's device goes by what it had read when it took the removal.
+
 Spec: docs/protocol/circle.md, section 7.
 """
 
@@ -21,7 +25,7 @@ from toheal_protocol.machines.silences import Return
 from toheal_protocol.machines.state import Peer, Standing
 from toheal_protocol.membership import Ledger, Place, roll_at
 from toheal_protocol.messages.bodies import ContentKind
-from toheal_protocol.model import MemberId, OperationId, Role
+from toheal_protocol.model import Audience, MemberId, OperationId, Role
 
 MAX_CROSSED: Final = 64
 """Words beyond where somebody was last heard that are kept all the same, unseen: the act that took
@@ -33,11 +37,14 @@ def is_far_beyond_removal(draft: Draft, author: MemberId, content: Content) -> b
     peer = draft.cold.peers.get(author)
     if peer is None or peer.standing is not Standing.GONE or not peer.silences:
         return False
-    return content.author_seq > max(one.heard for one in peer.silences) + MAX_CROSSED
+    heard = [one.heard for one in peer.silences if one.audience is content.audience]
+    return bool(heard) and content.author_seq > max(heard) + MAX_CROSSED
 
 
 def check_voice(draft: Draft, author: MemberId, content: Content) -> None:
     """Refuse words of who was not in, or only listened, as far as the author itself knew.
+
+    Asking the facilitators for help is not taken from a listener.
 
     Raises:
         ForgedMessage: they are.
@@ -47,8 +54,23 @@ def check_voice(draft: Draft, author: MemberId, content: Content) -> None:
     place = roll_in(draft, content.view).get(author)
     if place is None:
         raise ForgedMessage("a message by somebody who was not in")
-    if place.role is Role.LISTENER:
+    if place.role is Role.LISTENER and content.audience is Audience.CIRCLE:
         raise ForgedMessage("words of a listener")
+
+
+def check_audience(draft: Draft, content: Content) -> None:
+    """Refuse what was not for us: a note to facilitators where we were none in its view.
+
+    Raises:
+        ForgedMessage: it is one, or an operation that is hidden from the circle.
+    """
+    if content.audience is Audience.CIRCLE:
+        return
+    if content.type == ContentKind.OPERATION:
+        raise ForgedMessage("an operation that is hidden from the circle")
+    place = roll_in(draft, content.view).get(draft.our_id)
+    if place is None or place.role is not Role.FACILITATOR:
+        raise ForgedMessage("a note to facilitators, and we were none")
 
 
 def note_return(draft: Draft, author: MemberId, content: Content) -> None:
@@ -57,21 +79,23 @@ def note_return(draft: Draft, author: MemberId, content: Content) -> None:
     That they know of a removal is not enough: it may have waited for support when they wrote.
     """
     peer, ledger = draft.cold.peers.get(author), ledger_of(draft)
-    against = (*ledger.removals.get(author, ()), *ledger.roles.get(author, ()))
+    is_note = content.audience is Audience.FACILITATORS
+    roles = () if is_note else ledger.roles.get(author, ())
+    against = (*ledger.removals.get(author, ()), *roles)
     known = ledger.known_to(content.view)
     if peer is None or not against or known is None:
         return
     place = roll_at(ledger, known).get(author)
-    if place is None or place.role is Role.LISTENER:
+    if place is None or (place.role is Role.LISTENER and not is_note):
         return
-    later = (*ledger.roles.get(author, ()), *ledger.adds.get(author, ()))
+    later = (*roles, *ledger.adds.get(author, ()))
     over = {
         ledger.entries[number].operation.id
         for number in against
         if any(known >> one & 1 and ledger.entries[one].knows(number) for one in later)
-        and (number in ledger.roles.get(author, ()) or _is_back(ledger, place, number))
+        and (number in roles or _is_back(ledger, place, number))
     }
-    _keep_returns(draft, author, over, content.author_seq)
+    _keep_returns(draft, author, over, content)
 
 
 def _is_back(ledger: Ledger, place: Place, removal: int) -> bool:
@@ -79,17 +103,20 @@ def _is_back(ledger: Ledger, place: Place, removal: int) -> bool:
     return all(entry.knows(removal) for entry in ledger.among(place.adds))
 
 
-def _keep_returns(draft: Draft, author: MemberId, over: set[OperationId], author_seq: int) -> None:
-    peer = draft.peer(author)
-    before = {one.act: one.author_seq for one in peer.returns}
-    after = {**before, **{act: min(author_seq, before.get(act, author_seq)) for act in over}}
+def _keep_returns(draft: Draft, author: MemberId, over: set[OperationId], content: Content) -> None:
+    peer, seq = draft.peer(author), content.author_seq
+    before = {(one.act, one.audience): one.author_seq for one in peer.returns}
+    keys = [(act, content.audience) for act in over]
+    after = {**before, **{key: min(seq, before.get(key, seq)) for key in keys}}
     if after == before:
         return
-    silences = tuple(evolve(one, resumed=after.get(one.act, 0)) for one in peer.silences)
-    returns = tuple(Return(act, seq) for act, seq in after.items())
+    silences = tuple(
+        evolve(one, resumed=after.get((one.act, one.audience), 0)) for one in peer.silences
+    )
+    returns = tuple(Return(act, audience, seq) for (act, audience), seq in after.items())
     draft.change_peer(author, returns=returns, silences=silences)
 
 
-def is_silenced(peer: Peer | None, author_seq: int) -> bool:
+def is_silenced(peer: Peer | None, audience: Audience, author_seq: int) -> bool:
     """Say whether words do not count: written beside what took their author's voice."""
-    return peer is not None and any(one.covers(author_seq) for one in peer.silences)
+    return peer is not None and any(one.covers(audience, author_seq) for one in peer.silences)

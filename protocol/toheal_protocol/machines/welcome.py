@@ -33,7 +33,16 @@ from toheal_protocol.machines.governing import act, addition_of, can_return
 from toheal_protocol.machines.ledgers import ledger_of, members, membership_of, roll_in, unknown
 from toheal_protocol.machines.membership import carry_over
 from toheal_protocol.machines.pair import owe_note
-from toheal_protocol.machines.state import Cold, Listening, Peer, Position, Stage, Standing
+from toheal_protocol.machines.state import (
+    Cold,
+    Listening,
+    Newest,
+    Peer,
+    Position,
+    Stage,
+    Standing,
+    Stream,
+)
 from toheal_protocol.membership import MAX_OPERATIONS
 from toheal_protocol.messages.acts import Addition, charter_hash
 from toheal_protocol.messages.notes import (
@@ -45,7 +54,7 @@ from toheal_protocol.messages.notes import (
     decode_item,
     encode_item,
 )
-from toheal_protocol.model import MAX_MEMBERS, MemberId, Role
+from toheal_protocol.model import MAX_MEMBERS, Audience, MemberId, Role
 
 ROOM_TO_GOVERN: Final = 64
 """Operations kept free when somebody is let in: a circle can always remove and leave."""
@@ -86,8 +95,10 @@ def bring_in(draft: Draft, member: MemberId, addition: Addition) -> bool:
 def _welcome(draft: Draft, member: MemberId, secrets: Mapping[MemberId, bytes]) -> None:
     ledger = ledger_of(draft)
     carry(draft, member, ledger.entries)
-    heads = tuple(
-        Head(author, position.seq, position.mid) for author, position in draft.log.heads.items()
+    heads = tuple(  # of what is said to the circle: a newcomer learns of no notes to facilitators
+        Head(stream.author, stream.audience, position.seq, position.mid)
+        for stream, position in draft.log.heads.items()
+        if stream.audience is Audience.CIRCLE
     )
     owe_note(draft, member, Welcome(ledger.heads[:MAX_CARRIED], draft.cold.charter, heads))
     for other, secret in secrets.items():
@@ -135,14 +146,18 @@ def come_in(draft: Draft, host: MemberId) -> None:
 
 
 def _read_from(draft: Draft, welcome: Welcome) -> dict[str, Any]:
-    """Return the log's heads and frontier: what lies below those of the host is not for us."""
+    """Return the log's heads and frontiers: what lies below those of the host is not for us."""
     heads = dict(draft.log.heads)
-    for head in welcome.heads:
-        ours = heads.get(head.author)
+    told = [head for head in welcome.heads if head.audience is Audience.CIRCLE]
+    for head in told:
+        stream = Stream(head.author, head.audience)
+        ours = heads.get(stream)
         if head.author != draft.our_id and (ours is None or ours.seq < head.seq):
-            heads[head.author] = Position(head.seq, head.mid)
-    frontier = tuple(Parent(head.author[:MARK_SIZE], head.seq, head.mid) for head in welcome.heads)
-    return {"heads": heads, "frontier": frontier[-MAX_PARENTS:]}
+            heads[stream] = Position(head.seq, head.mid)
+    parents = (Parent(one.author[:MARK_SIZE], one.audience, one.seq, one.mid) for one in told)
+    frontier = tuple(parents)[-MAX_PARENTS:]
+    newest = {one: Newest(frontier, draft.log.newest_for(one).lamport) for one in Audience}
+    return {"heads": heads, "newest": newest}
 
 
 def take_introduction(draft: Draft, host: MemberId, introduction: Introduction) -> None:

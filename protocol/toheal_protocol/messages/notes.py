@@ -18,6 +18,7 @@ from typing import Final, assert_never
 from attrs import field, frozen
 
 from toheal_protocol.crypto import SIGNATURE_SIZE, Signature
+from toheal_protocol.envelope import read_audience
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.messages.announcement import MAX_ANNOUNCEMENT_SIZE
 from toheal_protocol.messages.asking import (
@@ -30,7 +31,7 @@ from toheal_protocol.messages.asking import (
 )
 from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
 from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
-from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, MemberId, MessageId, OperationId
+from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, Audience, MemberId, MessageId, OperationId
 from toheal_protocol.wire.codec import Reader, prefixed16, u8, u16, u32, u64
 from toheal_protocol.wire.padding import pad_to_bucket, unpad
 
@@ -55,6 +56,9 @@ MAX_CARRIED: Final = 64
 MAX_CARRIED_SIZE: Final = 80_000
 """Bytes of the operations in one note: with what surrounds them they fit the largest bucket."""
 
+MAX_HEADS: Final = 8 * MAX_MEMBERS
+"""Heads in one note: two audiences of each member, and of as many who are gone three times over."""
+
 ATTEMPT_SIZE: Final = 16
 """Bytes that name one attempt to open a link."""
 
@@ -71,9 +75,13 @@ class Ack:
 
 @frozen
 class Head:
-    """How far we have read one author without a gap."""
+    """How far we have read what one author says to one audience, without a gap.
+
+    Told only to those who belong to the audience: that there is a note, and whose, is for them.
+    """
 
     author: MemberId
+    audience: Audience
     seq: int
     mid: MessageId
 
@@ -205,8 +213,9 @@ class NewCard:
 
 @frozen
 class YourHead:
-    """The newest of your messages we have: write on from there. Said after a reset."""
+    """The newest of your messages to one audience we have: write on from there, after a reset."""
 
+    audience: Audience
     seq: int
     mid: MessageId
 
@@ -333,8 +342,8 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return u8(is_yours_to_call) + _encode_acquaintance(known)
         case NewCard(card):
             return prefixed16(card)
-        case YourHead(seq, mid):
-            return u32(seq) + mid
+        case YourHead(audience, seq, mid):
+            return u8(audience) + u32(seq) + mid
         case DirectChoice(is_allowed, serial):
             return u8(is_allowed) + u32(serial)
         case _:
@@ -342,7 +351,9 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
 
 
 def _encode_heads(heads: tuple[Head, ...]) -> bytes:
-    return u8(len(heads)) + b"".join(head.author + u32(head.seq) + head.mid for head in heads)
+    return u8(len(heads)) + b"".join(
+        head.author + u8(head.audience) + u32(head.seq) + head.mid for head in heads
+    )
 
 
 def _encode_ids(ids: tuple[OperationId, ...]) -> bytes:
@@ -359,9 +370,14 @@ def _encode_acquaintance(member: Acquaintance) -> bytes:
 
 
 def _take_heads(reader: Reader) -> tuple[Head, ...]:
-    count = _counted(reader.u8(), 4 * MAX_MEMBERS)
+    count = _counted(reader.u8(), MAX_HEADS)
     return tuple(
-        Head(MemberId(reader.take(ID_SIZE)), reader.u32(), MessageId(reader.take(ID_SIZE)))
+        Head(
+            MemberId(reader.take(ID_SIZE)),
+            read_audience(reader.u8()),
+            reader.u32(),
+            MessageId(reader.take(ID_SIZE)),
+        )
         for _ in range(count)
     )
 
@@ -444,7 +460,9 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     19: _take_introduction,
     20: lambda _reader: Declined(),
     21: lambda reader: NewCard(reader.prefixed16(MAX_CARD_SIZE)),
-    22: lambda reader: YourHead(reader.u32(), MessageId(reader.take(ID_SIZE))),
+    22: lambda reader: YourHead(
+        read_audience(reader.u8()), reader.u32(), MessageId(reader.take(ID_SIZE))
+    ),
     23: lambda reader: DirectChoice(_flag(reader.u8()), reader.u32()),
     24: _take_carried,
     25: lambda reader: Wanted(_take_ids(reader)),

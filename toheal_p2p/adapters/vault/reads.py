@@ -18,7 +18,7 @@ from toheal_p2p.ports.vault import (
     StoredCircle,
     StoredEntry,
 )
-from toheal_protocol.model import CircleId, Frame, MemberId, MessageId
+from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId
 
 LAST_POSITION: Final = 2**63 - 1
 """No position is higher."""
@@ -102,15 +102,20 @@ def entry(db: apsw.Connection, circle: CircleId, mid: MessageId) -> StoredEntry 
 
 
 def ids_by_author(
-    db: apsw.Connection, circle: CircleId, author: MemberId, after: int, limit: int
+    db: apsw.Connection,
+    circle: CircleId,
+    author: MemberId,
+    audience: Audience,
+    after: int,
+    limit: int,
 ) -> tuple[tuple[int, MessageId], ...]:
-    """Read what one author said, by the author's own count."""
+    """Read what one author said to one audience, by the author's own count."""
     rows = db.execute(
         "SELECT author_seq, mid FROM entries WHERE author ="
         " (SELECT peers.number FROM peers JOIN circles ON circles.number = peers.circle"
         " WHERE circles.circle = ? AND peers.member = ?)"
-        " AND author_seq > ? ORDER BY author_seq, position LIMIT ?",
-        (circle, author, after, limit),
+        " AND audience = ? AND author_seq > ? ORDER BY author_seq, position LIMIT ?",
+        (circle, author, int(audience), after, limit),
     )
     return tuple((cast(int, seq), MessageId(cast(bytes, mid))) for seq, mid in rows)
 

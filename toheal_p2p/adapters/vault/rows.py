@@ -9,12 +9,13 @@ import apsw
 
 from toheal_p2p.ports.vault import EntryRow
 from toheal_protocol.errors import LocalError
-from toheal_protocol.model import ID_SIZE, MemberId, MessageId, WallTime
+from toheal_protocol.model import ID_SIZE, Audience, MemberId, MessageId, WallTime
 from toheal_protocol.wire.codec import Reader, prefixed16
 
 ENTRY_COLUMNS: Final = """
-    entries.position, entries.mid, author.member, entries.author_seq, entries.kind, entries.text,
-    entries.sent_at, entries.received_at, entries.is_mine, entries.notes, passer.member
+    entries.position, entries.mid, author.member, entries.audience, entries.author_seq, entries.kind,
+    entries.text, entries.sent_at, entries.received_at, entries.is_mine, entries.notes,
+    passer.member, entries.reply
 """
 """What `entry_row` takes, in its order."""
 
@@ -55,11 +56,13 @@ def split_texts(joined: bytes) -> tuple[str, ...]:
 
 def entry_row(columns: tuple[apsw.SQLiteValue, ...]) -> EntryRow:
     """Make an entry of a row with `ENTRY_COLUMNS`."""
-    position, mid, author, author_seq, kind, text, sent, received, is_mine, notes, passer = columns
+    position, mid, author, audience, author_seq, kind, text, *others = columns
+    sent, received, is_mine, notes, passer, reply = others
     return EntryRow(
         position=cast(int, position),
         mid=MessageId(cast(bytes, mid)),
         author=MemberId(cast(bytes, author)),
+        audience=Audience(cast(int, audience)),
         author_seq=cast(int, author_seq),
         kind=cast(str, kind),
         text=cast(str, text),
@@ -68,4 +71,5 @@ def entry_row(columns: tuple[apsw.SQLiteValue, ...]) -> EntryRow:
         is_mine=bool(is_mine),
         notes=split_texts(cast(bytes, notes)),
         passed_on_by=None if passer is None else MemberId(cast(bytes, passer)),
+        reply=None if reply is None else MessageId(cast(bytes, reply)),
     )

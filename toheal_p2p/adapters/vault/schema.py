@@ -80,18 +80,20 @@ CREATE TABLE entries (
     circle INTEGER NOT NULL,
     mid BLOB NOT NULL,
     author INTEGER NOT NULL,
+    audience INTEGER NOT NULL,
     author_seq INTEGER NOT NULL,
     kind TEXT NOT NULL,
     sent_at INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
     is_mine INTEGER NOT NULL,
     passed_on_by INTEGER,
+    reply BLOB,
     notes BLOB NOT NULL,
     text TEXT NOT NULL,
     UNIQUE (circle, mid)
 ) STRICT;
 CREATE INDEX entries_by_circle ON entries (circle);
-CREATE INDEX entries_by_author ON entries (author, author_seq);
+CREATE INDEX entries_by_author ON entries (author, audience, author_seq);
 CREATE INDEX entries_of_ours ON entries (circle) WHERE is_mine;
 
 CREATE TABLE envelopes (

@@ -55,7 +55,7 @@ from toheal_p2p.ports.vault import (
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines.records import Write
 from toheal_protocol.messages.asking import Range
-from toheal_protocol.model import CircleId, MemberId, MessageId
+from toheal_protocol.model import Audience, CircleId, MemberId, MessageId
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -118,10 +118,16 @@ class SqliteVault:
         return await self._read(reads.entry, circle, mid)
 
     async def ids_by_author(
-        self, circle: CircleId, author: MemberId, *, after: int, limit: int
+        self,
+        circle: CircleId,
+        author: MemberId,
+        audience: Audience,
+        *,
+        after: int,
+        limit: int,
     ) -> tuple[tuple[int, MessageId], ...]:
-        """Return what one author said, by the author's own count."""
-        return await self._read(reads.ids_by_author, circle, author, after, limit)
+        """Return what one author said to one audience, by the author's own count."""
+        return await self._read(reads.ids_by_author, circle, author, audience, after, limit)
 
     async def asked_entries(
         self,

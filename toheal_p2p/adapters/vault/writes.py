@@ -122,12 +122,14 @@ def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
     passed_on_by = write.passed_on_by
     shown = (
         numbers.peer(write.circle, write.author),
+        int(write.audience),
         write.author_seq,
         write.kind,
         write.sent_at,
         write.received_at,
         int(write.is_mine),
         None if passed_on_by is None else numbers.peer(write.circle, passed_on_by),
+        write.reply,
         join_texts(write.notes),
         write.text,
     )
@@ -154,8 +156,9 @@ def _replace_entry(
 ) -> int:
     """Insert or update the row in `entries` and return its position; its words are not indexed."""
     db.execute(
-        "INSERT INTO entries (author, author_seq, kind, sent_at, received_at, is_mine,"
-        " passed_on_by, notes, text, circle, mid) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO entries (author, audience, author_seq, kind, sent_at, received_at, is_mine,"
+        " passed_on_by, reply, notes, text, circle, mid)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (circle, mid) DO NOTHING",
         (*shown, circle, write.mid),
     )
@@ -168,8 +171,8 @@ def _replace_entry(
     _forget_words(db, position, old_text)
     _give_back_common(db, position, write.mid)
     db.execute(
-        "UPDATE entries SET author = ?, author_seq = ?, kind = ?, sent_at = ?, received_at = ?,"
-        " is_mine = ?, passed_on_by = ?, notes = ?, text = ? WHERE position = ?",
+        "UPDATE entries SET author = ?, audience = ?, author_seq = ?, kind = ?, sent_at = ?,"
+        " received_at = ?, is_mine = ?, passed_on_by = ?, reply = ?, notes = ?, text = ? WHERE position = ?",
         (*shown, position),
     )
     return position

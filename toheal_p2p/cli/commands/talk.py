@@ -29,6 +29,7 @@ ENTRY_FIELDS: Final = (
     "received_at",
     "notes",
     "passed_on_by",
+    "audience",
     "position",
 )
 """What `--json` gives of an entry, in this order."""

@@ -1,0 +1,88 @@
+"""Entering a message into the log: what a person will read of it.
+
+Spec: docs/protocol/circle.md, section 7.
+"""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+
+from toheal_protocol.envelope import Content, ContentKey
+from toheal_protocol.machines.draft import Draft
+from toheal_protocol.machines.events import Show
+from toheal_protocol.machines.following import move_heads
+from toheal_protocol.machines.membership import take_announcement
+from toheal_protocol.machines.records import PutEntry
+from toheal_protocol.machines.voice import note_return
+from toheal_protocol.messages.announcement import decode_announcement
+from toheal_protocol.messages.bodies import ContentKind, decode_text
+from toheal_protocol.model import MemberId, MessageId, WallTime
+
+
+@frozen
+class Sealed:
+    """A message as it travels: its id, its key and its common part."""
+
+    mid: MessageId
+    key: ContentKey
+    common: bytes
+
+
+def enter(
+    draft: Draft,
+    author: MemberId,
+    content: Content,
+    sealed: Sealed,
+    *,
+    recipients: tuple[MemberId, ...] = (),
+    is_late: bool = False,
+) -> None:
+    """Show a message and keep it.
+
+    Args:
+        recipients: of ours, whom it was wrapped for.
+        is_late: it fills a gap that was shown, and moves nothing on.
+
+    Raises:
+        RemoteError: its body is not what its kind says.
+    """
+    entry = PutEntry(
+        circle=draft.cold.id,
+        mid=sealed.mid,
+        author=author,
+        audience=content.audience,
+        author_seq=content.author_seq,
+        kind="unknown",
+        text="",
+        sent_at=draft.wall_now,
+        received_at=draft.wall_now,
+        is_mine=author == draft.our_id,
+        notes=(),
+        key=sealed.key,
+        common=sealed.common,
+        recipients=recipients,
+        passed_on_by=None,
+        parents=tuple(parent.mid for parent in content.parents),
+        reply=content.reply,
+    )
+    entry = _read_into(draft, entry, content)
+    if not is_late:
+        move_heads(draft, author, content, sealed.mid)
+    note_return(draft, author, content)
+    draft.write(entry)
+    draft.ask(Show(entry))
+
+
+def _read_into(draft: Draft, entry: PutEntry, content: Content) -> PutEntry:
+    """Fill in what a message's body says."""
+    match content.type:
+        case ContentKind.TEXT:
+            body = decode_text(content.body)
+            sent_at = WallTime(body.sent_at)
+            return evolve(entry, kind="text", text=body.text, notes=body.notes, sent_at=sent_at)
+        case ContentKind.OPERATION:
+            announcement = decode_announcement(content.body)
+            kind = take_announcement(draft, announcement, author=entry.author)
+            return evolve(entry, kind=kind, text=announcement.operation.id.hex())
+        case _:
+            return entry

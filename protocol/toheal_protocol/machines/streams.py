@@ -1,0 +1,82 @@
+"""Streams: what a circle's log is made of, and how far it is read.
+
+An author counts what it says to the circle and what it says to the facilitators apart, so that
+whoever has nothing to do with the second finds no gap in the first.
+
+Spec: docs/protocol/circle.md, section 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from toheal_protocol.envelope import Content, Parent
+from toheal_protocol.model import Audience, Instant, MemberId, MessageId, WallTime
+
+
+@frozen
+class Stream:
+    """What one author says to one audience: counted by itself, and followed by itself."""
+
+    author: MemberId
+    audience: Audience
+
+
+@frozen
+class Position:
+    """The newest message of one stream that we have without a gap below."""
+
+    seq: int
+    mid: MessageId
+
+
+@frozen
+class Newest:
+    """What the next message to one audience refers to: nothing in it is for fewer.
+
+    Attributes:
+        frontier: the newest messages, none of which is a parent of another.
+        lamport: the highest number seen.
+    """
+
+    frontier: tuple[Parent, ...] = ()
+    lamport: int = 0
+
+
+@frozen(slots=False)
+class Log:
+    """What the next message must refer to.
+
+    Attributes:
+        heads: how far each stream is read without a gap; our own included.
+        newest: what the next message to each audience refers to.
+        anchored: streams of which we have accepted a message. Of the others a welcome may have
+            told a head: what was written above it before its author knew of us is not for us.
+        gaps_shown: up to which of a stream's numbers a gap was shown: once for each message.
+    """
+
+    heads: Mapping[Stream, Position] = field(factory=dict)
+    newest: Mapping[Audience, Newest] = field(factory=dict)
+    anchored: frozenset[Stream] = frozenset()
+    held: Mapping[MessageId, Held] = field(factory=dict)
+    gaps_shown: Mapping[Stream, int] = field(factory=dict)
+
+    def newest_for(self, audience: Audience) -> Newest:
+        """Return what the next message to an audience refers to."""
+        return self.newest.get(audience) or Newest()
+
+
+@frozen
+class Held:
+    """A message whose parents have not come."""
+
+    author: MemberId
+    key: bytes = field(repr=False)
+    common: bytes = field(repr=False)
+    since: WallTime
+    show_at: Instant | None = None
+    """When it is shown with a gap before it. Set anew after a restart."""
+    content: Content | None = field(default=None, eq=False, repr=False)
+    """What it says once opened; never stored."""
