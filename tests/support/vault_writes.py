@@ -94,8 +94,13 @@ async def everything(vault: Vault) -> list[object]:
             found.append(
                 await vault.ids_by_author(circle, member, Audience.CIRCLE, after=0, limit=99)
             )
-            found += [await vault.stories(circle, member, seq) for seq in range(3)]
+            for audience in Audience:
+                found += [await vault.stories(circle, member, audience, seq) for seq in range(3)]
             asked = Range(member, Audience.CIRCLE, 1, 2)
             mids = (message_id(0), message_id(1))
-            found.append(await vault.asked_entries(circle, (asked,), mids, limit=2, most=500))
+            some = await vault.asked_entries(circle, (asked,), mids, after=0, limit=2, most=500)
+            rest = await vault.asked_entries(
+                circle, (asked,), mids, after=some.upto, limit=9, most=900
+            )
+            found += [evolve(one, upto=0) for one in (some, rest)]
     return found

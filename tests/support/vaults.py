@@ -231,6 +231,7 @@ class MemoryVault:
         ranges: Sequence[Range],
         mids: Sequence[MessageId],
         *,
+        after: int,
         limit: int,
         most: int,
     ) -> FoundEntries:
@@ -238,7 +239,9 @@ class MemoryVault:
         wanted = [
             row
             for row in self._rows(circle)
-            if row.kind != "gap" and (row.mid in mids or any(_is_in(row, one) for one in ranges))
+            if row.kind != "gap"
+            and row.position > after
+            and (row.mid in mids or any(_is_in(row, one) for one in ranges))
         ]
         found: list[FoundEntry] = []
         for row in wanted[:limit]:
@@ -246,14 +249,18 @@ class MemoryVault:
             if found and sum(len(one.common) for one in found) + len(stored.common) > most:
                 break
             found.append(FoundEntry(row.author, row.mid, stored.key, stored.common))
-        return FoundEntries(tuple(found), has_more=len(found) < len(wanted))
+        upto = wanted[len(found) - 1].position if found else after
+        return FoundEntries(tuple(found), has_more=len(found) < len(wanted), upto=upto)
 
-    async def stories(self, circle: CircleId, author: MemberId, seq: int) -> tuple[Story, ...]:
+    async def stories(
+        self, circle: CircleId, author: MemberId, audience: Audience, seq: int
+    ) -> tuple[Story, ...]:
         await self._look()
         return tuple(
-            Story(row.mid, row.passed_on_by, self._previous.get((circle, row.mid)))
+            Story(row.mid, row.passed_on_by)
             for row in self._rows(circle)
-            if (row.author, row.author_seq) == (author, seq) and row.kind != "gap"
+            if (row.author, row.audience, row.author_seq) == (author, audience, seq)
+            and row.kind != "gap"
         )
 
     async def deliveries(
@@ -390,7 +397,8 @@ class MemoryVault:
 
 
 def _is_in(row: EntryRow, one: Range) -> bool:
-    return row.author == one.author and one.first <= row.author_seq <= one.last
+    is_of = (row.author, row.audience) == (one.author, one.audience)
+    return is_of and one.first <= row.author_seq <= one.last
 
 
 def _answers(text: str, groups: tuple[tuple[str, ...], ...]) -> bool:

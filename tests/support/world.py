@@ -23,7 +23,9 @@ from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.draft import Decision
 from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.records import (
+    ConfirmEntries,
     DropCircle,
+    DropEntry,
     DropHeld,
     DropOwed,
     GiveUpOwed,
@@ -45,6 +47,7 @@ from toheal_protocol.machines.storing import (
     decode_pair,
     encode_cold,
 )
+from toheal_protocol.messages.asking import Asked, Range
 from toheal_protocol.messages.grants import MAIL
 from toheal_protocol.messages.invitation import open_invitation
 from toheal_protocol.model import (
@@ -98,13 +101,50 @@ class Disk:
             case GiveUpOwed(_, member):
                 self.owed.pop(member, None)
             case PutEntry():
-                self.entries.setdefault(write.mid, write)
+                self.entries[write.mid] = write
+            case ConfirmEntries(_, mid):
+                self._confirm(mid)
+            case DropEntry(_, mid):
+                self.entries.pop(mid, None)
             case PutHeld(_, mid, blob):
                 self.held[mid] = blob
             case DropHeld(_, mid):
                 self.held.pop(mid, None)
             case DropCircle() | PutSetting():
                 raise AssertionError("not written by a circle's machine")
+
+    def _confirm(self, mid: MessageId | None) -> None:
+        while mid is not None and (entry := self.entries.get(mid)) is not None:
+            if entry.passed_on_by is None:
+                return
+            self.entries[mid] = evolve(entry, passed_on_by=None)
+            mid = entry.previous
+
+    def asked_entries(self, asked: Asked, after: int, limit: int, most: int) -> m.FoundEntries:
+        """As `ports.vault.Vault.asked_entries`; a place is counted from 1."""
+        found: list[m.FoundEntry] = []
+        upto, size = after, 0
+        wanted = [
+            (place, entry)
+            for place, entry in enumerate(self.entries.values(), 1)
+            if entry.kind != "gap" and place > after
+            if entry.mid in asked.mids or any(_is_in(entry, one) for one in asked.ranges)
+        ]
+        for place, entry in wanted[:limit]:
+            if found and size + len(entry.common) > most:
+                break
+            size, upto = size + len(entry.common), place
+            found.append(m.FoundEntry(entry.author, entry.mid, entry.key, entry.common))
+        return m.FoundEntries(tuple(found), len(found) < len(wanted), upto)
+
+    def stories(self, asked: m.FindStories) -> tuple[m.Story, ...]:
+        return tuple(
+            m.Story(entry.mid, entry.passed_on_by)
+            for entry in self.entries.values()
+            if (entry.author, entry.audience, entry.author_seq)
+            == (asked.author, asked.audience, asked.seq)
+            and entry.kind != "gap"
+        )
 
     def load(self) -> Circle:
         log = decode_log(self.blobs["log"]) if "log" in self.blobs else Circle(None).log  # type: ignore[arg-type]
@@ -123,6 +163,11 @@ class Disk:
             dict(self.entries),
             dict(self.held),
         )
+
+
+def _is_in(entry: PutEntry, one: Range) -> bool:
+    is_of = (entry.author, entry.audience) == (one.author, one.audience)
+    return is_of and one.first <= entry.author_seq <= one.last
 
 
 @define(eq=False)
@@ -486,6 +531,15 @@ class World:
                         lying.pop(item, None)
             case m.LoadOwed():
                 self._load_owed(person, run, effect)
+            case m.FindEntries():
+                found = person.disk.asked_entries(
+                    effect.asked, effect.after, effect.limit, effect.most
+                )
+                event: m.Event = m.EntriesFound(effect.member, effect.asked, found)
+                self._later(0.0, partial(self._answer, person, run, event))
+            case m.FindStories():
+                event = m.StoriesFound(effect, person.disk.stories(effect))
+                self._later(0.0, partial(self._answer, person, run, event))
             case m.SendFrames(member, frames):
                 if not self.room.send(person, member, frames):
                     self._send(person, member, frames)

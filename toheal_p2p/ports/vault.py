@@ -14,6 +14,15 @@ from typing import Literal, Protocol
 from attrs import field, frozen
 
 from toheal_protocol.machines.records import Write
+from toheal_protocol.machines.sync_events import (
+    FoundEntries as FoundEntries,
+)
+from toheal_protocol.machines.sync_events import (
+    FoundEntry as FoundEntry,
+)
+from toheal_protocol.machines.sync_events import (
+    Story as Story,
+)
 from toheal_protocol.messages.asking import Range
 from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
@@ -138,33 +147,6 @@ class StoredEntry:
 
 
 @frozen
-class FoundEntry:
-    """One message as it is passed on."""
-
-    author: MemberId
-    mid: MessageId
-    key: bytes = field(repr=False)
-    common: bytes = field(repr=False)
-
-
-@frozen
-class FoundEntries:
-    """The first of what was asked for, in the order of acceptance."""
-
-    entries: tuple[FoundEntry, ...]
-    has_more: bool
-
-
-@frozen
-class Story:
-    """One of the messages with one number of one stream, who passed it on, and what it names before it."""
-
-    mid: MessageId
-    passed_on_by: MemberId | None
-    previous: MessageId | None
-
-
-@frozen
 class DeliveryRow:
     """Where one message of ours is, for one recipient."""
 
@@ -250,18 +232,21 @@ class Vault(Protocol):
         ranges: Sequence[Range],
         mids: Sequence[MessageId],
         *,
+        after: int,
         limit: int,
         most: int,
     ) -> FoundEntries:
         """Return the messages in these ranges and with these ids, gaps left out.
 
-        At most `limit` of them, and as many as have `most` bytes of common parts together, but one
+        Those with a position above `after`, at most `limit` of them, and as many as have `most` bytes of common parts together, but one
         at least.
         """
         ...
 
-    async def stories(self, circle: CircleId, author: MemberId, seq: int) -> tuple[Story, ...]:
-        """Return every message with this number of an author, oldest here first."""
+    async def stories(
+        self, circle: CircleId, author: MemberId, audience: Audience, seq: int
+    ) -> tuple[Story, ...]:
+        """Return every message with this number of one stream, oldest here first."""
         ...
 
     async def deliveries(

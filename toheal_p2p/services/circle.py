@@ -161,6 +161,10 @@ class CircleService:
                     self.relays[relay].unwatch(addresses)
             case machine.LoadOwed():
                 nursery.start_soon(self._load_owed, effect)
+            case machine.FindEntries():
+                nursery.start_soon(self._find_entries, effect)
+            case machine.FindStories():
+                nursery.start_soon(self._find_stories, effect)
             case machine.PrepareLink():
                 self.links.prepare(effect)
             case machine.ConnectLink():
@@ -222,6 +226,24 @@ class CircleService:
         )
         is_complete = len(rows) < effect.limit or rows[-1].seq >= effect.upto
         self.take(machine.OwedLoaded(effect.member, effect.upto, is_complete, frames))
+
+    async def _find_entries(self, effect: machine.FindEntries) -> None:
+        found = await self.vault.asked_entries(
+            self.circle.cold.id,
+            effect.asked.ranges,
+            effect.asked.mids,
+            after=effect.after,
+            limit=effect.limit,
+            most=effect.most,
+        )
+        self.take(machine.EntriesFound(effect.member, effect.asked, found))
+        await self.committer.room()
+
+    async def _find_stories(self, effect: machine.FindStories) -> None:
+        stories = await self.vault.stories(
+            self.circle.cold.id, effect.author, effect.audience, effect.seq
+        )
+        self.take(machine.StoriesFound(effect, stories))
 
     async def _ring(self) -> None:
         while True:

@@ -20,9 +20,11 @@ from toheal_protocol.machines import (
     governing,
     lan,
     linking,
+    passing,
     reset,
     routes,
     seats,
+    stories,
     welcome,
 )
 from toheal_protocol.machines import events as happened
@@ -103,6 +105,10 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             courier.take_deposit_answer(draft, ticket, retry_after=retry_after)
         case happened.OwedLoaded():
             _owed_loaded(draft, event)
+        case happened.EntriesFound():
+            passing.take_found(draft, event)
+        case happened.StoriesFound():
+            stories.take_stories(draft, event)
         case happened.LinkPrepared(member, attempt, blob):
             linking.take_prepared(draft, member, attempt, blob)
         case happened.LinkOpened(member, attempt):

@@ -41,6 +41,27 @@ from toheal_protocol.machines.route_effects import (
 from toheal_protocol.machines.route_effects import (
     WatchedMailbox as WatchedMailbox,
 )
+from toheal_protocol.machines.sync_events import (
+    EntriesFound as EntriesFound,
+)
+from toheal_protocol.machines.sync_events import (
+    FindEntries as FindEntries,
+)
+from toheal_protocol.machines.sync_events import (
+    FindStories as FindStories,
+)
+from toheal_protocol.machines.sync_events import (
+    FoundEntries as FoundEntries,
+)
+from toheal_protocol.machines.sync_events import (
+    FoundEntry as FoundEntry,
+)
+from toheal_protocol.machines.sync_events import (
+    StoriesFound as StoriesFound,
+)
+from toheal_protocol.machines.sync_events import (
+    Story as Story,
+)
 from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
@@ -312,6 +333,8 @@ Event = (
     | Deposited
     | DepositRefused
     | OwedLoaded
+    | EntriesFound
+    | StoriesFound
     | LinkPrepared
     | LinkOpened
     | LinkAging
@@ -362,14 +385,17 @@ class Tell:
 TELLINGS = (
     "admitted",
     "back",
+    "confirmed",
     "declined",
     "fork_seen",
     "fork_told",
+    "gap_filled",
     "invitation_made",
     "joined",
     "left",
     "removed",
     "session_reset",
+    "stories_differ",
     "unreadable",
     "waiting",
 )
@@ -382,6 +408,8 @@ Effect = (
     | DeleteMail
     | SendFrames
     | LoadOwed
+    | FindEntries
+    | FindStories
     | PrepareLink
     | ConnectLink
     | CloseLink

@@ -25,10 +25,17 @@ from toheal_protocol.errors import (
 from toheal_protocol.machines import courier
 from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import OwedFrame, SendFrames
+from toheal_protocol.machines.events import FoundEntry, OwedFrame, SendFrames
 from toheal_protocol.machines.records import DropOwed, PutOwed
 from toheal_protocol.machines.state import Pair, Standing
-from toheal_protocol.messages.frames import Envelope, Note, decode_frame, encode_frame
+from toheal_protocol.messages.frames import (
+    Envelope,
+    Note,
+    Passed,
+    Sealed,
+    decode_frame,
+    encode_frame,
+)
 from toheal_protocol.messages.grants import MAIL, SIGNAL
 from toheal_protocol.messages.notes import (
     MAX_RANGES,
@@ -45,7 +52,7 @@ from toheal_protocol.messages.notes import (
     encode_item,
     encode_note,
 )
-from toheal_protocol.model import Frame, Instant, MemberId, MessageId
+from toheal_protocol.model import ID_SIZE, Frame, Instant, MemberId, MessageId
 from toheal_protocol.ratchet import (
     forget_expired_keys,
     offer_kem_next,
@@ -71,6 +78,7 @@ MAIL_ACK_DELAY: Final = 0.1
 """Seconds an acknowledgement through a mailbox waits, so that a pile of mail gets one."""
 
 _NOTE_AD: Final = b"note"
+_PASSED_AD: Final = b"pass"
 
 SEAL_LIFE: Final = 7 * 24 * 3600
 """Seconds after which an owed frame is sealed again: the peer keeps the key of one it misses for
@@ -99,6 +107,17 @@ class OpenedEnvelope:
     mid: MessageId
     key: ContentKey = field(repr=False)
     common: bytes = field(repr=False)
+
+
+@frozen
+class OpenedPassed:
+    """A message that the peer passes on: it has no number, and its author did not wrap it."""
+
+    author: MemberId
+    mid: MessageId
+    key: ContentKey = field(repr=False)
+    common: bytes = field(repr=False)
+    seq: int = 0
 
 
 @frozen
@@ -155,6 +174,34 @@ def _goes_beside_link(draft: Draft, member: MemberId, note: Passing) -> bool:
     """Say whether a note is about a link that is to replace the present one, which may be dead."""
     is_about_links = isinstance(note, AskLink | LinkOffer | LinkAnswer)
     return is_about_links and choose_grant(draft, member, SIGNAL) is not None
+
+
+def may_be_lost(draft: Draft, member: MemberId) -> int:
+    """Return how many frames that are never sent again this chain bears still."""
+    return CHAIN_SPARED - _never_sent_again(draft.pair(member))
+
+
+def hand_over_passed(draft: Draft, member: MemberId, entry: FoundEntry) -> None:
+    """Wrap a message anew for a peer and send it on its way, if there is one.
+
+    Spec: docs/protocol/sync.md, section 3.3.
+    """
+    pair = draft.pair(member)
+    if pair.session is None or not pair.session.can_send:
+        return
+    session, wrap = seal_message(
+        pair.session,
+        entry.author + entry.key,
+        _PASSED_AD + entry.mid,
+        entropy=draft.entropy,
+        now=draft.wall_now,
+    )
+    draft.set_pair(member, changed(pair, session=session))
+    frame = encode_frame(Passed(wrap, entry.common))
+    if draft.courier(member).has_link:
+        draft.ask(SendFrames(member, (frame,)))
+    else:
+        courier.deposit(draft, member, frame, seq=0, kind=MAIL)
 
 
 def acknowledge_if_due(draft: Draft, member: MemberId) -> None:
@@ -289,8 +336,8 @@ def _seal(
 
 
 def open_frame(
-    draft: Draft, member: MemberId, frame: Note | Envelope
-) -> OpenedNote | OpenedEnvelope | Repeated:
+    draft: Draft, member: MemberId, frame: Sealed
+) -> OpenedNote | OpenedEnvelope | OpenedPassed | Repeated:
     """Open a frame and count it. The caller undoes everything on a `RemoteError`.
 
     Raises:
@@ -303,18 +350,18 @@ def open_frame(
     pair = draft.pair(member)
     if pair.session is None:
         raise UnknownSession("no session with this peer")
-    mid = message_id(frame.common) if isinstance(frame, Envelope) else None
-    sealed = frame.wrap if isinstance(frame, Envelope) else frame.sealed
+    sealed, associated = _parts(frame)
     session, plain = open_message(
-        pair.session,
-        sealed,
-        _NOTE_AD if mid is None else mid,
-        entropy=draft.entropy,
-        now=draft.wall_now,
+        pair.session, sealed, associated, entropy=draft.entropy, now=draft.wall_now
     )
     draft.set_pair(member, changed(pair, session=session))
-    if isinstance(frame, Envelope) and mid is not None:
+    if isinstance(frame, Passed):
         reader = Reader(plain)
+        author, key = MemberId(reader.take(ID_SIZE)), ContentKey(reader.take(32))
+        reader.end()
+        return OpenedPassed(author, message_id(frame.common), key, frame.common)
+    if isinstance(frame, Envelope):
+        mid, reader = MessageId(associated), Reader(plain)
         seq, key = reader.u64(), ContentKey(reader.take(32))
         reader.end()
         if seq == 0:
@@ -338,7 +385,18 @@ def _take_ack(draft: Draft, member: MemberId, through: int, note: AnyNote | None
     courier.take_ack(draft, member, through=pair.base + through, ranges=ranges)
 
 
-def opens(draft: Draft, member: MemberId, frame: Note | Envelope) -> bool:
+def _parts(frame: Sealed) -> tuple[bytes, bytes]:
+    """Return what the session sealed, and the associated data."""
+    match frame:
+        case Note(sealed):
+            return sealed, _NOTE_AD
+        case Envelope(wrap, common):
+            return wrap, message_id(common)
+        case Passed(wrap, common):
+            return wrap, _PASSED_AD + message_id(common)
+
+
+def opens(draft: Draft, member: MemberId, frame: Sealed) -> bool:
     """Say whether a frame is one of this session, opened before or not. Changes nothing.
 
     One that is too far ahead counts as one of it while we miss items before it: then we refused
@@ -348,8 +406,7 @@ def opens(draft: Draft, member: MemberId, frame: Note | Envelope) -> bool:
     session = pair.session
     if session is None:
         return True
-    sealed = frame.sealed if isinstance(frame, Note) else frame.wrap
-    associated = _NOTE_AD if isinstance(frame, Note) else message_id(frame.common)
+    sealed, associated = _parts(frame)
     try:
         open_message(session, sealed, associated, entropy=draft.entropy, now=draft.wall_now)
     except TooFarAhead:

@@ -28,6 +28,7 @@ from toheal_protocol.machines.streams import Log as Log
 from toheal_protocol.machines.streams import Newest as Newest
 from toheal_protocol.machines.streams import Position as Position
 from toheal_protocol.machines.streams import Stream as Stream
+from toheal_protocol.machines.sync_parts import Sync
 from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import DirectChoice
 from toheal_protocol.model import (
@@ -380,6 +381,7 @@ class Live:
     sources: Mapping[Address, Source] = field(factory=dict)
     watched: Mapping[Address, RelayAddress] = field(factory=dict)
     repeat_at: Instant | None = None
+    sync: Sync = field(factory=Sync)
     asked: frozenset[tuple[MemberId, OperationId]] = frozenset()
     """Who was asked for which operations since the process began."""
 

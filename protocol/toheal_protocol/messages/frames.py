@@ -76,6 +76,9 @@ class Passed:
     common: bytes = field(repr=False)
 
 
+Sealed = Note | Envelope | Passed
+"""What the pair session seals; all else belongs to a handshake."""
+
 AnyFrame = Opening | Answer | Renewal | Note | Envelope | Passed
 
 

@@ -13,7 +13,7 @@ import apsw
 
 from toheal_p2p.ports.vault import FoundEntries, FoundEntry, Story
 from toheal_protocol.messages.asking import Range
-from toheal_protocol.model import CircleId, MemberId, MessageId
+from toheal_protocol.model import Audience, CircleId, MemberId, MessageId
 
 _CIRCLE = "(SELECT number FROM circles WHERE circle = ?)"
 
@@ -23,61 +23,68 @@ def asked_entries(
     circle: CircleId,
     ranges: Sequence[Range],
     mids: Sequence[MessageId],
+    after: int,
     limit: int,
     most: int,
 ) -> FoundEntries:
     """Read the first messages of what is asked for, in the order of their acceptance."""
     places: set[int] = set()
     for one in ranges:
-        places.update(_places_in(db, circle, one, limit + 1))
+        places.update(_places_in(db, circle, one, after, limit + 1))
     for mid in mids:
-        places.update(_places_of(db, circle, mid))
+        places.update(_places_of(db, circle, mid, after))
     found: list[FoundEntry] = []
-    size = 0
+    size, upto = 0, after
     for position in islice(sorted(places), limit):
         entry = _found(db, position)
         if found and size + len(entry.common) > most:
             break
         size += len(entry.common)
         found.append(entry)
-    return FoundEntries(tuple(found), has_more=len(found) < len(places))
+        upto = position
+    return FoundEntries(tuple(found), has_more=len(found) < len(places), upto=upto)
 
 
-def stories(db: apsw.Connection, circle: CircleId, author: MemberId, seq: int) -> tuple[Story, ...]:
+def stories(
+    db: apsw.Connection, circle: CircleId, author: MemberId, audience: Audience, seq: int
+) -> tuple[Story, ...]:
     """Read which messages there are with one number of one stream."""
     rows = db.execute(
-        "SELECT mid, passer.member, previous FROM entries"
-        " JOIN envelopes ON envelopes.position = entries.position"
+        "SELECT mid, passer.member FROM entries"
         " LEFT JOIN peers AS passer ON passer.number = entries.passed_on_by"
-        f" WHERE entries.circle = {_CIRCLE} AND kind != 'gap' AND author_seq = ? AND author ="
+        f" WHERE entries.circle = {_CIRCLE} AND kind != 'gap' AND audience = ? AND author_seq = ? AND author ="
         f" (SELECT number FROM peers WHERE circle = {_CIRCLE} AND member = ?)"
         " ORDER BY entries.position",
-        (circle, seq, circle, author),
+        (circle, int(audience), seq, circle, author),
     )
     return tuple(
         Story(
             MessageId(cast(bytes, mid)),
             None if passer is None else MemberId(cast(bytes, passer)),
-            None if previous is None else MessageId(cast(bytes, previous)),
         )
-        for mid, passer, previous in rows
+        for mid, passer in rows
     )
 
 
-def _places_in(db: apsw.Connection, circle: CircleId, one: Range, limit: int) -> tuple[int, ...]:
+def _places_in(
+    db: apsw.Connection, circle: CircleId, one: Range, after: int, limit: int
+) -> tuple[int, ...]:
     rows = db.execute(
         f"SELECT position FROM entries WHERE author = (SELECT number FROM peers WHERE circle = {_CIRCLE}"
-        " AND member = ?) AND author_seq BETWEEN ? AND ? AND kind != 'gap'"
+        " AND member = ?) AND audience = ? AND author_seq BETWEEN ? AND ? AND kind != 'gap'"
+        " AND position > ?"
         " ORDER BY position LIMIT ?",
-        (circle, one.author, one.first, one.last, limit),
+        (circle, one.author, int(one.audience), one.first, one.last, after, limit),
     )
     return tuple(cast(int, position) for (position,) in rows)
 
 
-def _places_of(db: apsw.Connection, circle: CircleId, mid: MessageId) -> tuple[int, ...]:
+def _places_of(
+    db: apsw.Connection, circle: CircleId, mid: MessageId, after: int
+) -> tuple[int, ...]:
     rows = db.execute(
-        f"SELECT position FROM entries WHERE circle = {_CIRCLE} AND mid = ? AND kind != 'gap'",
-        (circle, mid),
+        f"SELECT position FROM entries WHERE circle = {_CIRCLE} AND mid = ? AND kind != 'gap' AND position > ?",
+        (circle, mid, after),
     )
     return tuple(cast(int, position) for (position,) in rows)
 

@@ -135,15 +135,18 @@ class SqliteVault:
         ranges: Sequence[Range],
         mids: Sequence[MessageId],
         *,
+        after: int,
         limit: int,
         most: int,
     ) -> FoundEntries:
         """Return the first of what a member asks for, in the order of acceptance."""
-        return await self._read(asked_reads.asked_entries, circle, ranges, mids, limit, most)
+        return await self._read(asked_reads.asked_entries, circle, ranges, mids, after, limit, most)
 
-    async def stories(self, circle: CircleId, author: MemberId, seq: int) -> tuple[Story, ...]:
-        """Return every message with this number."""
-        return await self._read(asked_reads.stories, circle, author, seq)
+    async def stories(
+        self, circle: CircleId, author: MemberId, audience: Audience, seq: int
+    ) -> tuple[Story, ...]:
+        """Return every message with this number of one stream."""
+        return await self._read(asked_reads.stories, circle, author, audience, seq)
 
     async def deliveries(
         self, circle: CircleId, mid: MessageId | None, *, limit: int
