@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import count
+from itertools import combinations, count, product
 
 from attrs import define, evolve, field
 
@@ -311,6 +311,10 @@ class World:
     _blocked: dict[Address, int] = field(factory=dict)
     _sealed: dict[bytes, bytes] = field(factory=dict)
     _open_ways: dict[tuple[str, bytes], m.LinkWay] = field(factory=dict)
+    frames: list[bytes] = field(factory=list)
+    """Every frame that went over a link."""
+    apart: set[frozenset[str]] = field(factory=set)
+    """Who does not reach whom, by link or by mail; what is sent lies where it is."""
     direct: dict[tuple[str, MemberId], bool] = field(factory=dict)
     """Whether a person's newest link to a member showed addresses: both sides took that way."""
 
@@ -448,6 +452,24 @@ class World:
     def reconnect(self, person: Person) -> None:
         self._later(self._latency(), partial(self._connect, person, person.run))
 
+    def part(self, *groups: Sequence[Person]) -> None:
+        """Let nobody of one group reach anybody of another, until `mend`."""
+        for some, others in combinations(groups, 2):
+            for ours, theirs in product(some, others):
+                self.apart.add(frozenset((ours.name, theirs.name)))
+                if theirs.circle is not None:
+                    self.cut_link(ours, theirs.id)
+
+    def mend(self) -> None:
+        """Let everybody reach everybody again."""
+        self.apart.clear()
+        for address in list(self.relay.boxes):
+            self._push_all(address)
+
+    def _are_apart(self, person: Person, member: MemberId | None) -> bool:
+        names = {other.name for other in self.people if other.circle and other.id == member}
+        return any(frozenset((person.name, name)) in self.apart for name in names)
+
     # ---- the relay
 
     def restart_relay(self) -> None:
@@ -490,7 +512,10 @@ class World:
     def _arrive(self, address: Address, number: int) -> None:
         person = self.relay.watchers.get(address)
         frame = self.relay.boxes.get(address, {}).get(number)
-        if person is None or frame is None or not person.is_online:
+        if person is None or frame is None or not person.is_online or person.circle is None:
+            return
+        source = person.circle.live.sources.get(address)
+        if self.apart and source is not None and self._are_apart(person, source.member):
             return
         if self._is_lost():  # the push is lost; it still lies there and is pushed again
             self._later(1.0, lambda: self._arrive(address, number))
@@ -592,7 +617,9 @@ class World:
     def _open_link(self, attempt: bytes) -> None:
         there = self._meeting.pop(attempt, [])
         wants = [(p.name, attempt) in self._open_ways for p, _ in there]
-        if not all(p.is_running for p, _ in there) or not all(wants) or not self.links_allowed:
+        apart = any(self._are_apart(p, member) for p, member in there)
+        running = all(p.is_running for p, _ in there)
+        if apart or not running or not all(wants) or not self.links_allowed:
             for person, member in there:
                 person.feed(m.LinkClosed(member, attempt))
             return
@@ -612,8 +639,9 @@ class World:
 
     def _send(self, person: Person, member: MemberId, frames: tuple[bytes, ...]) -> None:
         attempt, other = person.links.get(member), self._other(person, member)
-        if attempt is None or other is None:
+        if attempt is None or other is None or self._are_apart(person, member):
             return
+        self.frames.extend(frames)
 
         def arrive() -> None:
             if other.links.get(person.id) == attempt and other.is_running:

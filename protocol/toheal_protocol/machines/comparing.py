@@ -107,7 +107,7 @@ def _take_head(
     elif head.seq < ours.seq:
         draft.ask(FindStories(head.author, head.audience, head.seq, head.mid, member))
     elif head.mid != ours.mid:
-        want_story(draft, head.mid, member)
+        want_story(draft, stream, head.mid)
     elif head.author == member:
         _confirm_own(draft, member)
 

@@ -23,12 +23,16 @@ LAMPORT_STEP: Final = 1 << 16
 """How far one message may move our counter: nobody can carry it to its end."""
 
 
-def misses_something(draft: Draft, author: MemberId, content: Content) -> bool:
-    """Say whether something the author knew is not here yet."""
+def misses_something(draft: Draft, author: MemberId, content: Content, *, is_own: bool) -> bool:
+    """Say whether something the author knew is not here yet.
+
+    Args:
+        is_own: the author itself brought it. Of what others pass on the beginning may come later.
+    """
     stream = Stream(author, content.audience)
     head = draft.log.heads.get(stream)
     follows = content.author_seq == (head.seq if head else 0) + 1
-    if not follows and not _starts_here(draft, stream):
+    if not follows and not (is_own and _starts_here(draft, stream)):
         return True
     if unknown(draft, content.view):
         return True

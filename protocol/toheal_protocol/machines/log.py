@@ -123,7 +123,8 @@ def take_message(
         raise MalformedFrame("a message of another circle")
     stream = Stream(author, content.audience)
     head = draft.log.heads.get(stream)
-    if mid in draft.log.held or (head is not None and head.mid == mid):
+    is_newest = head is not None and head.mid == mid
+    if mid in draft.log.held or (is_newest and not gap_around(draft, stream, content.author_seq)):
         if passer is None:
             _note_own_copy(draft, stream, content, Sealed(mid, key, common))
         return
@@ -134,7 +135,9 @@ def take_message(
         return
     want(draft, passer or author, unknown(draft, content.view))
     is_outside = draft.cold.stage is Stage.KNOCKING
-    if is_outside or (not is_late and misses_something(draft, author, content)):
+    if is_outside or (
+        not is_late and misses_something(draft, author, content, is_own=passer is None)
+    ):
         held = Held(author, key, common, draft.wall_now, passed_on_by=passer, content=content)
         _hold(draft, mid, held)
     elif _is_for_us(draft, content):
@@ -203,7 +206,9 @@ def _releasable(draft: Draft) -> tuple[MessageId, Held] | None:
     """
     waited: set[MemberId] = set()
     for mid, held in draft.log.held.items():
-        if not misses_something(draft, held.author, content_of(held)):
+        if not misses_something(
+            draft, held.author, content_of(held), is_own=held.passed_on_by is None
+        ):
             return mid, held
         has_time = draft.cold.stage is Stage.ACTIVE and held.show_at is not None
         if has_time and (held.show_at or 0) <= draft.now:

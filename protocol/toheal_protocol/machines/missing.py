@@ -92,12 +92,16 @@ def take_answered(draft: Draft, member: MemberId, note: Answered) -> None:
     ask = draft.live.sync.ask
     if ask is None or ask.member != member or ask.number != note.ask:
         return
-    if note.has_more and ask.has_gained:
+    goes_on = note.has_more and ask.has_gained
+    if goes_on:
         draft.set_live(sync=changed(draft.live.sync, ask=None))
-        if _ask(draft, member):
-            return
-    _end_ask(draft, ask)
-    _ask_somebody(draft)
+    else:
+        _end_ask(draft, ask)
+    if not draft.courier(member).has_link:  # a relay lets the end overtake what came before it
+        at = Instant(draft.now + ASK_AFTER)
+        draft.set_live(sync=changed(draft.live.sync, ask_at=at, is_patient=True))
+    elif not (goes_on and _ask(draft, member)):
+        _ask_somebody(draft)
 
 
 def _end_ask(draft: Draft, ask: Ask) -> None:
@@ -106,7 +110,10 @@ def _end_ask(draft: Draft, ask: Ask) -> None:
     for one in ask.ranges:
         key = (ask.member, Stream(one.author, one.audience))
         tried[key] = max(one.last, tried.get(key, 0))
-    wanted = {mid: teller for mid, teller in sync.wanted.items() if mid not in ask.mids}
+    wanted = {
+        mid: evolve(one, asked=one.asked | {ask.member}) if mid in ask.mids else one
+        for mid, one in sync.wanted.items()
+    }
     draft.set_live(sync=changed(sync, ask=None, tried=tried, wanted=wanted))
 
 
@@ -172,7 +179,11 @@ def _wishes(draft: Draft, member: MemberId) -> tuple[tuple[Range, ...], tuple[Me
         for first, last in _joined(spans)
         if last > sync.tried.get((member, stream), 0)
     )
-    mids = tuple(mid for mid, teller in sync.wanted.items() if teller == member)
+    mids = tuple(
+        mid
+        for mid, one in sync.wanted.items()
+        if member not in one.asked and _may_ask_of(draft, one.stream, member)
+    )
     return ranges[:MAX_RANGES_ASKED], mids[:MAX_MIDS_ASKED]
 
 

@@ -16,18 +16,19 @@ from toheal_protocol.machines.missing import ask_soon
 from toheal_protocol.machines.pair import MAX_BEYOND
 from toheal_protocol.machines.records import ConfirmEntries
 from toheal_protocol.machines.state import Position, Stream
+from toheal_protocol.machines.sync_parts import Wanted
 from toheal_protocol.model import MemberId, MessageId
 
 MAX_STORIES: Final = 64
 """Stories asked for in a run of the program: a liar who names ever new ones gets no further."""
 
 
-def want_story(draft: Draft, mid: MessageId, teller: MemberId) -> None:
+def want_story(draft: Draft, stream: Stream, mid: MessageId) -> None:
     """Ask for a message that a member says has a number we have another one of."""
     sync = draft.live.sync
-    if mid in sync.wanted or sync.stories >= MAX_STORIES or teller == draft.our_id:
+    if mid in sync.wanted or sync.stories >= MAX_STORIES:
         return
-    wanted = {**sync.wanted, mid: teller}
+    wanted = {**sync.wanted, mid: Wanted(stream)}
     draft.set_live(sync=changed(sync, wanted=wanted, stories=sync.stories + 1))
     ask_soon(draft)
 
@@ -35,7 +36,7 @@ def want_story(draft: Draft, mid: MessageId, teller: MemberId) -> None:
 def forget_wanted(draft: Draft, mid: MessageId) -> None:
     """A story that was asked for has come."""
     sync = draft.live.sync
-    wanted = {one: teller for one, teller in sync.wanted.items() if one != mid}
+    wanted = {one: kept for one, kept in sync.wanted.items() if one != mid}
     draft.set_live(sync=changed(sync, wanted=wanted))
 
 
@@ -105,7 +106,7 @@ def take_stories(draft: Draft, event: StoriesFound) -> None:
         _compare_own_copy(draft, stream, asked, [one.passed_on_by for one in others])
     elif len(others) == len(event.stories):
         if others:  # with nothing there it is a hole like any other
-            want_story(draft, asked.mid, asked.told_by)
+            want_story(draft, stream, asked.mid)
     elif asked.told_by == asked.author:
         confirm_through(draft, stream, asked.mid)
 

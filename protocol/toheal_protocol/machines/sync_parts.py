@@ -27,6 +27,14 @@ class Ask:
 
 
 @frozen
+class Wanted:
+    """A story we have not seen: its stream, and who was asked for it."""
+
+    stream: Stream
+    asked: frozenset[MemberId] = frozenset()
+
+
+@frozen
 class Answering:
     """How much more of their asks we answer a member: bytes, as of an instant.
 
@@ -54,7 +62,7 @@ class Sync:
         ask_at: when to look what is missing and whom to ask.
         is_patient: authors who are there had time to bring theirs: anybody may be asked now.
         tried: up to which number of a stream a member had nothing more for us.
-        wanted: stories that are asked for by their mid, and of whom.
+        wanted: stories that are asked for by their mid.
         stories: how many were since the process began.
         answering: what members may ask of us still.
         differing: authors of whom the person was told that two stories differ.
@@ -68,7 +76,7 @@ class Sync:
     ask_at: Instant | None = None
     is_patient: bool = False
     tried: Mapping[tuple[MemberId, Stream], int] = field(factory=dict)
-    wanted: Mapping[MessageId, MemberId] = field(factory=dict)
+    wanted: Mapping[MessageId, Wanted] = field(factory=dict)
     stories: int = 0
     answering: Mapping[MemberId, Answering] = field(factory=dict)
     differing: frozenset[MemberId] = frozenset()
