@@ -25,12 +25,13 @@ from toheal_protocol.envelope import (
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.log import GAP_SHOWN_AFTER
 from toheal_protocol.machines.missing import WAIT_LINK
-from toheal_protocol.machines.pair import hand_over_passed, owe_message, pass_note
+from toheal_protocol.machines.pair import owe_message, pass_note
+from toheal_protocol.machines.passing import hand_over_passed
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.state import Position, Stream
 from toheal_protocol.messages.asking import Asked, Range
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
-from toheal_protocol.messages.notes import Head, Heads
+from toheal_protocol.messages.heads import Head, Heads
 from toheal_protocol.model import Audience, MemberId, MessageId, Role
 
 LAST = (1 << 32) - 1

@@ -57,6 +57,7 @@ from toheal_protocol.messages.frames import (
     encode_frame,
 )
 from toheal_protocol.messages.grants import MAIL, SIGNAL, Grant, encode_grants, take_grants
+from toheal_protocol.messages.heads import Heads
 from toheal_protocol.messages.invitation import (
     InvitationEnd,
     open_invitation_end,
@@ -73,7 +74,6 @@ from toheal_protocol.messages.notes import (
     ForkSeen,
     Granted,
     Head,
-    Heads,
     Here,
     Introduction,
     Knock,

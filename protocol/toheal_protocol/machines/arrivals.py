@@ -66,6 +66,7 @@ from toheal_protocol.messages.frames import (
     decode_frame,
 )
 from toheal_protocol.messages.grants import Grant
+from toheal_protocol.messages.heads import Heads
 from toheal_protocol.messages.notes import (
     Ack,
     AnyNote,
@@ -75,7 +76,6 @@ from toheal_protocol.messages.notes import (
     DirectChoice,
     ForkSeen,
     Granted,
-    Heads,
     Here,
     Introduction,
     Knock,

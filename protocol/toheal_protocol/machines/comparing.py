@@ -18,7 +18,8 @@ from toheal_protocol.machines.missing import ask_soon, forget_tried
 from toheal_protocol.machines.pair import pass_note
 from toheal_protocol.machines.state import Position, Stage, Standing, Stream
 from toheal_protocol.machines.stories import confirm_through, want_story
-from toheal_protocol.messages.notes import MAX_HEADS, NO_DIGEST, Head, Heads
+from toheal_protocol.messages.heads import MAX_HEADS, Head, Heads
+from toheal_protocol.messages.notes import NO_DIGEST
 from toheal_protocol.model import Audience, Instant, MemberId, Role
 from toheal_protocol.wire.codec import u8, u32
 

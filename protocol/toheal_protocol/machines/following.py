@@ -9,10 +9,10 @@ from typing import Final
 
 from toheal_protocol.changing import changed
 from toheal_protocol.envelope import MARK_SIZE, Content, Parent
+from toheal_protocol.machines.counting import MAX_BEYOND
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.holes import open_gap
 from toheal_protocol.machines.ledgers import roll_in, unknown
-from toheal_protocol.machines.pair import MAX_BEYOND
 from toheal_protocol.machines.state import Newest, Position, Stream
 from toheal_protocol.model import Audience, MemberId, MessageId, Role
 

@@ -24,8 +24,9 @@ from toheal_protocol.errors import (
 )
 from toheal_protocol.machines import courier
 from toheal_protocol.machines.addressing import choose_grant
+from toheal_protocol.machines.counting import count_received
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import FoundEntry, OwedFrame, SendFrames
+from toheal_protocol.machines.events import OwedFrame, SendFrames
 from toheal_protocol.machines.records import DropOwed, PutOwed
 from toheal_protocol.machines.state import Pair, Standing
 from toheal_protocol.messages.frames import (
@@ -62,9 +63,6 @@ from toheal_protocol.ratchet import (
 from toheal_protocol.ratchet.state import Sending
 from toheal_protocol.wire.codec import Reader, u8, u32, u64
 
-MAX_BEYOND: Final = 1024
-"""Items that may arrive ahead of a gap; what lies further ahead has to come again."""
-
 CHAIN_SPARED: Final = 250
 """Frames in one sending chain after which nothing is sealed for it that can be left unsaid. The
 peer can skip 500 of them; who sends more to somebody who never answers locks itself out."""
@@ -78,7 +76,8 @@ MAIL_ACK_DELAY: Final = 0.1
 """Seconds an acknowledgement through a mailbox waits, so that a pile of mail gets one."""
 
 _NOTE_AD: Final = b"note"
-_PASSED_AD: Final = b"pass"
+PASSED_AD: Final = b"pass"
+"""What a passed message is sealed with, before its id."""
 
 SEAL_LIFE: Final = 7 * 24 * 3600
 """Seconds after which an owed frame is sealed again: the peer keeps the key of one it misses for
@@ -150,7 +149,7 @@ def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
     is_unasked = isinstance(note, AskLink | LinkOffer) or (
         isinstance(note, Here) and not note.is_reply
     )
-    if is_unasked and _never_sent_again(pair) >= CHAIN_SPARED:
+    if is_unasked and never_sent_again(pair) >= CHAIN_SPARED:
         return False
     kind = SIGNAL if isinstance(note, Here | AskLink | LinkOffer | LinkAnswer) else MAIL
     linked = draft.courier(member).has_link and not _goes_beside_link(draft, member, note)
@@ -174,34 +173,6 @@ def _goes_beside_link(draft: Draft, member: MemberId, note: Passing) -> bool:
     """Say whether a note is about a link that is to replace the present one, which may be dead."""
     is_about_links = isinstance(note, AskLink | LinkOffer | LinkAnswer)
     return is_about_links and choose_grant(draft, member, SIGNAL) is not None
-
-
-def may_be_lost(draft: Draft, member: MemberId) -> int:
-    """Return how many frames that are never sent again this chain bears still."""
-    return CHAIN_SPARED - _never_sent_again(draft.pair(member))
-
-
-def hand_over_passed(draft: Draft, member: MemberId, entry: FoundEntry) -> None:
-    """Wrap a message anew for a peer and send it on its way, if there is one.
-
-    Spec: docs/protocol/sync.md, section 3.3.
-    """
-    pair = draft.pair(member)
-    if pair.session is None or not pair.session.can_send:
-        return
-    session, wrap = seal_message(
-        pair.session,
-        entry.author + entry.key,
-        _PASSED_AD + entry.mid,
-        entropy=draft.entropy,
-        now=draft.wall_now,
-    )
-    draft.set_pair(member, changed(pair, session=session))
-    frame = encode_frame(Passed(wrap, entry.common))
-    if draft.courier(member).has_link:
-        draft.ask(SendFrames(member, (frame,)))
-    else:
-        courier.deposit(draft, member, frame, seq=0, kind=MAIL)
 
 
 def acknowledge_if_due(draft: Draft, member: MemberId) -> None:
@@ -271,7 +242,7 @@ def _chain_length(pair: Pair) -> int:
     return ours.number if isinstance(ours, Sending) else 0
 
 
-def _never_sent_again(pair: Pair) -> int:
+def never_sent_again(pair: Pair) -> int:
     """Return how many of these at least are worth nothing now: the peer would have to skip them."""
     return _chain_length(pair) - (pair.next_seq - 1 - pair.acked_through)
 
@@ -393,7 +364,7 @@ def _parts(frame: Sealed) -> tuple[bytes, bytes]:
         case Envelope(wrap, common):
             return wrap, message_id(common)
         case Passed(wrap, common):
-            return wrap, _PASSED_AD + message_id(common)
+            return wrap, PASSED_AD + message_id(common)
 
 
 def opens(draft: Draft, member: MemberId, frame: Sealed) -> bool:
@@ -418,29 +389,6 @@ def opens(draft: Draft, member: MemberId, frame: Sealed) -> bool:
     return True
 
 
-def count_received(draft: Draft, member: MemberId, seq: int) -> bool:
-    """Note that this item is here; False when it was before.
-
-    Raises:
-        TooFarAhead: it leaves a gap larger than we keep count of.
-    """
-    pair = draft.pair(member)
-    through, beyond = pair.received_through, pair.received_beyond
-    if seq <= through or seq in beyond:
-        return False
-    if seq == through + 1 and not beyond:
-        draft.set_pair(member, changed(pair, received_through=seq))
-        return True
-    if seq > through + MAX_BEYOND:
-        raise TooFarAhead("an item too far ahead of the last one without a gap")
-    more = set(beyond) | {seq}
-    while through + 1 in more:
-        through += 1
-        more.discard(through)
-    draft.set_pair(member, changed(pair, received_through=through, received_beyond=frozenset(more)))
-    return True
-
-
 def ack_soon(draft: Draft, member: MemberId, *, over_link: bool) -> None:
     """Let an acknowledgement fall due: at once over a link, a moment later through a mailbox."""
     at = draft.now if over_link else Instant(draft.now + MAIL_ACK_DELAY)
@@ -460,7 +408,7 @@ def ack_if_untold(draft: Draft, member: MemberId) -> None:
     pair, present = draft.pair(member), draft.courier(member)
     if present.has_link or not (pair.received_through or pair.received_beyond):
         return
-    if _never_sent_again(pair) >= CHAIN_SPARED:
+    if never_sent_again(pair) >= CHAIN_SPARED:
         return  # a frame that may be lost for ever, and nobody asked for it
     live = draft.live
     is_told = any(

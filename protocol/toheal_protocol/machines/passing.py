@@ -14,14 +14,22 @@ from toheal_protocol.envelope import Content, ContentKey, decode_content, open_c
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.comparing import may_compare
+from toheal_protocol.machines.courier import deposit
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import EntriesFound, FindEntries, FoundEntry
+from toheal_protocol.machines.events import EntriesFound, FindEntries, FoundEntry, SendFrames
 from toheal_protocol.machines.ledgers import roll_in, unknown
-from toheal_protocol.machines.pair import hand_over_passed, may_be_lost, pass_note
+from toheal_protocol.machines.pair import (
+    CHAIN_SPARED,
+    PASSED_AD,
+    never_sent_again,
+    pass_note,
+)
 from toheal_protocol.machines.sync_parts import Answering
 from toheal_protocol.messages.asking import Answered, Asked
+from toheal_protocol.messages.frames import Passed, encode_frame
 from toheal_protocol.messages.grants import MAIL
 from toheal_protocol.model import Audience, MemberId, Role
+from toheal_protocol.ratchet import seal_message
 
 LINK_MOST: Final = (240, 256 * 1024)
 """Messages and bytes of one answer over a link: a session bridges 500 that are lost."""
@@ -80,6 +88,34 @@ def content_to_pass(draft: Draft, member: MemberId, found: FoundEntry) -> Conten
     except RemoteError:  # forgotten, or kept by an earlier version: nothing to pass on
         return None
     return content if may_pass(draft, member, found.author, content) else None
+
+
+def may_be_lost(draft: Draft, member: MemberId) -> int:
+    """Return how many frames that are never sent again this chain bears still."""
+    return CHAIN_SPARED - never_sent_again(draft.pair(member))
+
+
+def hand_over_passed(draft: Draft, member: MemberId, entry: FoundEntry) -> None:
+    """Wrap a message anew for a peer and send it on its way, if there is one.
+
+    Spec: docs/protocol/sync.md, section 3.3.
+    """
+    pair = draft.pair(member)
+    if pair.session is None or not pair.session.can_send:
+        return
+    session, wrap = seal_message(
+        pair.session,
+        entry.author + entry.key,
+        PASSED_AD + entry.mid,
+        entropy=draft.entropy,
+        now=draft.wall_now,
+    )
+    draft.set_pair(member, changed(pair, session=session))
+    frame = encode_frame(Passed(wrap, entry.common))
+    if draft.courier(member).has_link:
+        draft.ask(SendFrames(member, (frame,)))
+    else:
+        deposit(draft, member, frame, seq=0, kind=MAIL)
 
 
 def _answer(draft: Draft, event: EntriesFound) -> None:

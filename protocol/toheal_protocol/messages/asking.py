@@ -14,6 +14,7 @@ from typing import Final
 
 from attrs import frozen
 
+from toheal_protocol.envelope import read_audience
 from toheal_protocol.errors import MalformedFrame
 from toheal_protocol.model import ID_SIZE, Audience, MemberId, MessageId
 from toheal_protocol.wire.codec import Reader, u8, u32
@@ -96,11 +97,8 @@ def take_answered(reader: Reader) -> Answered:
 
 
 def _take_range(reader: Reader) -> Range:
-    author, audience = MemberId(reader.take(ID_SIZE)), reader.u8()
+    author, audience = MemberId(reader.take(ID_SIZE)), read_audience(reader.u8())
     first, last = reader.u32(), reader.u32()
     if not 1 <= first <= last:
         raise MalformedFrame("a range that does not rise")
-    try:
-        return Range(author, Audience(audience), first, last)
-    except ValueError:
-        raise MalformedFrame("an audience there is not") from None
+    return Range(author, audience, first, last)

@@ -30,8 +30,16 @@ from toheal_protocol.messages.asking import (
     take_asked,
 )
 from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
+from toheal_protocol.messages.heads import (
+    Head as Head,
+)
+from toheal_protocol.messages.heads import (
+    Heads,
+    encode_heads,
+    take_heads,
+)
 from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
-from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, Audience, MemberId, MessageId, OperationId
+from toheal_protocol.model import ID_SIZE, Audience, MessageId, OperationId
 from toheal_protocol.wire.codec import Reader, prefixed16, u8, u16, u32, u64
 from toheal_protocol.wire.padding import pad_to_bucket, unpad
 
@@ -56,8 +64,6 @@ MAX_CARRIED: Final = 64
 MAX_CARRIED_SIZE: Final = 80_000
 """Bytes of the operations in one note: with what surrounds them they fit the largest bucket."""
 
-MAX_HEADS: Final = 8 * MAX_MEMBERS
-"""Heads in one note: two audiences of each member, and of as many who are gone three times over."""
 
 ATTEMPT_SIZE: Final = 16
 """Bytes that name one attempt to open a link."""
@@ -74,19 +80,6 @@ class Ack:
 
 
 @frozen
-class Head:
-    """How far we have read what one author says to one audience, without a gap.
-
-    Told only to those who belong to the audience: that there is a note, and whose, is for them.
-    """
-
-    author: MemberId
-    audience: Audience
-    seq: int
-    mid: MessageId
-
-
-@frozen
 class Here:
     """We are here now, and this is what we have. Answered once by the other side.
 
@@ -98,14 +91,6 @@ class Here:
     is_reply: bool
     digest: bytes = NO_DIGEST
     view: tuple[OperationId, ...] = ()
-
-
-@frozen
-class Heads:
-    """How far we have read; told to who has another digest. `is_reply` False asks for theirs."""
-
-    is_reply: bool
-    heads: tuple[Head, ...] = ()
 
 
 @frozen
@@ -319,7 +304,7 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
         case Here(is_reply, digest, view):
             return u8(is_reply) + digest + _encode_ids(view)
         case Heads(is_reply, heads):
-            return u8(is_reply) + _encode_heads(heads)
+            return u8(is_reply) + encode_heads(heads)
         case Asked():
             return encode_asked(note)
         case Answered():
@@ -333,7 +318,7 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
         case Knock(name, charter_hash, voucher):
             return prefixed16(name.encode()) + charter_hash + voucher
         case Welcome(view, charter, heads):
-            return _encode_ids(view) + prefixed16(charter.encode()) + _encode_heads(heads)
+            return _encode_ids(view) + prefixed16(charter.encode()) + encode_heads(heads)
         case Carried(operations):
             return u8(len(operations)) + b"".join(map(prefixed16, operations))
         case Wanted(wanted):
@@ -350,12 +335,6 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             assert_never(note)
 
 
-def _encode_heads(heads: tuple[Head, ...]) -> bytes:
-    return u8(len(heads)) + b"".join(
-        head.author + u8(head.audience) + u32(head.seq) + head.mid for head in heads
-    )
-
-
 def _encode_ids(ids: tuple[OperationId, ...]) -> bytes:
     return u8(len(ids)) + b"".join(ids)
 
@@ -367,19 +346,6 @@ def _take_ids(reader: Reader) -> tuple[OperationId, ...]:
 
 def _encode_acquaintance(member: Acquaintance) -> bytes:
     return prefixed16(member.card) + prefixed16(member.name.encode()) + member.secret
-
-
-def _take_heads(reader: Reader) -> tuple[Head, ...]:
-    count = _counted(reader.u8(), MAX_HEADS)
-    return tuple(
-        Head(
-            MemberId(reader.take(ID_SIZE)),
-            read_audience(reader.u8()),
-            reader.u32(),
-            MessageId(reader.take(ID_SIZE)),
-        )
-        for _ in range(count)
-    )
 
 
 def _take_acquaintance(reader: Reader) -> Acquaintance:
@@ -419,7 +385,7 @@ def _take_knock(reader: Reader) -> Knock:
 
 
 def _take_welcome(reader: Reader) -> Welcome:
-    return Welcome(_take_ids(reader), take_text(reader, MAX_CHARTER_SIZE), _take_heads(reader))
+    return Welcome(_take_ids(reader), take_text(reader, MAX_CHARTER_SIZE), take_heads(reader))
 
 
 def _take_carried(reader: Reader) -> Carried:
@@ -451,7 +417,7 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     4: _take_answer,
     5: lambda _reader: ForkSeen(),
     6: lambda _reader: AskLink(),
-    7: lambda reader: Heads(_flag(reader.u8()), _take_heads(reader)),
+    7: lambda reader: Heads(_flag(reader.u8()), take_heads(reader)),
     8: take_asked,
     9: take_answered,
     16: lambda reader: Granted(take_grants(reader)),
