@@ -91,6 +91,7 @@ CheckCode = Literal[
     "no_circle",
     "fork_seen",
     "session_reset",
+    "stories_differ",
 ]
 """What `doctor` can find. Each has a sentence `check.<code>`; those of a relay carry the fact
 `address`, those of links, forks and an open meeting `circle`."""

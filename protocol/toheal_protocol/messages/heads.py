@@ -13,6 +13,7 @@ from typing import Final
 from attrs import frozen
 
 from toheal_protocol.envelope import read_audience
+from toheal_protocol.errors import MalformedFrame
 from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, Audience, MemberId, MessageId
 from toheal_protocol.wire.codec import Reader, u8, u32
 
