@@ -248,7 +248,8 @@ class MemoryVault:
             stored = self._entries[circle, row.mid]
             if found and sum(len(one.common) for one in found) + len(stored.common) > most:
                 break
-            found.append(FoundEntry(row.author, row.mid, stored.key, stored.common))
+            one = FoundEntry(row.author, row.mid, stored.key, stored.common, row.passed_on_by)
+            found.append(one)
         upto = wanted[len(found) - 1].position if found else after
         return FoundEntries(tuple(found), has_more=len(found) < len(wanted), upto=upto)
 

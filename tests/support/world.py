@@ -134,7 +134,8 @@ class Disk:
             if found and size + len(entry.common) > most:
                 break
             size, upto = size + len(entry.common), place
-            found.append(m.FoundEntry(entry.author, entry.mid, entry.key, entry.common))
+            sealed = (entry.mid, entry.key, entry.common)
+            found.append(m.FoundEntry(entry.author, *sealed, entry.passed_on_by))
         return m.FoundEntries(tuple(found), len(found) < len(wanted), upto)
 
     def stories(self, asked: m.FindStories) -> tuple[m.Story, ...]:

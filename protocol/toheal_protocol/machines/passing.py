@@ -82,6 +82,8 @@ def may_pass(draft: Draft, member: MemberId, author: MemberId, content: Content)
 
 def content_to_pass(draft: Draft, member: MemberId, found: FoundEntry) -> Content | None:
     """Return what a message of ours or of somebody else's says, if a member may have it."""
+    if found.author == draft.our_id and found.passed_on_by is not None:
+        return None  # from us it would count as our word, and we cannot tell whether we wrote it
     try:
         plain = open_content(found.common, ContentKey(found.key), author=found.author)
         content = decode_content(plain)

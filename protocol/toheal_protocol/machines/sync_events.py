@@ -19,6 +19,7 @@ class FoundEntry:
     mid: MessageId
     key: bytes = field(repr=False)
     common: bytes = field(repr=False)
+    passed_on_by: MemberId | None = None
 
 
 @frozen

@@ -90,9 +90,10 @@ def _places_of(
 
 
 def _found(db: apsw.Connection, position: int) -> FoundEntry:
-    author, key, common, mid = db.execute(
-        "SELECT member, key, common, mid FROM entries JOIN envelopes USING (position)"
-        " JOIN peers ON peers.number = author WHERE position = ?",
+    author, key, common, mid, passer = db.execute(
+        "SELECT author.member, key, common, mid, passer.member FROM entries"
+        " JOIN envelopes USING (position) JOIN peers AS author ON author.number = entries.author"
+        " LEFT JOIN peers AS passer ON passer.number = passed_on_by WHERE position = ?",
         (position,),
     ).get
     return FoundEntry(
@@ -100,4 +101,5 @@ def _found(db: apsw.Connection, position: int) -> FoundEntry:
         mid=MessageId(cast(bytes, mid)),
         key=cast(bytes, key),
         common=cast(bytes, common),
+        passed_on_by=None if passer is None else MemberId(cast(bytes, passer)),
     )
