@@ -18,6 +18,7 @@ from typing import Literal, cast
 import trio
 from attrs import define, evolve, field
 
+from tests.support.fake_bundles import FakeBundles
 from tests.support.fake_governance import WAITING, FakeGovernance
 from toheal_p2p.app.interface import (
     ActView,
@@ -176,6 +177,10 @@ class FakeApp(FakeGovernance):
 
     def __attrs_post_init__(self) -> None:
         self.meeting = FakeMeetings(self)
+
+    @property
+    def bundles(self) -> FakeBundles:
+        return FakeBundles(self._find)
 
     @property
     def spoken(self) -> FakeSpokenCodes:

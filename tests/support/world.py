@@ -557,6 +557,8 @@ class World:
                         lying.pop(item, None)
             case m.LoadOwed():
                 self._load_owed(person, run, effect)
+            case m.BundleReady():
+                pass  # whoever asked for it finds it in the decision
             case m.FindEntries():
                 found = person.disk.asked_entries(
                     effect.asked, effect.after, effect.limit, effect.most

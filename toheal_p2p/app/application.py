@@ -17,6 +17,7 @@ from attrs import define, field
 from toheal_p2p.adapters.interfaces import interface_kinds
 from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
+from toheal_p2p.app.bundles import Bundles
 from toheal_p2p.app.doctor import Patient, examine
 from toheal_p2p.app.governance import Governance
 from toheal_p2p.app.invitations import fetch_content, read_link
@@ -120,6 +121,7 @@ class Application(Paths, Governance):
     _running: dict[CircleId, RunningCircle] = field(factory=dict, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
     spoken: SpokenCodes = field(init=False, repr=False)
+    bundles: Bundles = field(init=False, repr=False)
     _beginning: trio.Lock = field(factory=trio.Lock, init=False)
     _looked_at: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
 
@@ -130,6 +132,7 @@ class Application(Paths, Governance):
         circles, self._nickname, self._relays = restore(stored)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self.bundles = Bundles(self.vault, self.committer, self._running)
             self.spoken = SpokenCodes(
                 nursery,
                 self.entropy,

@@ -12,7 +12,7 @@ Times are whole seconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -20,8 +20,13 @@ import trio
 from attrs import field, frozen
 
 from toheal_p2p.app.act_view import ActView as ActView
+from toheal_p2p.app.bundles_interface import BundlesInterface as BundlesInterface
+from toheal_p2p.app.bundles_interface import BundleView as BundleView
+from toheal_p2p.app.bundles_interface import TakenBundleView as TakenBundleView
 from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterface
 from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
+from toheal_p2p.app.progress_view import ProgressView as ProgressView
+from toheal_p2p.app.progress_view import Report as Report
 from toheal_p2p.app.refusals import Fact, RefusalCode
 from toheal_p2p.app.settings_interface import SettingsInterface
 from toheal_p2p.app.spoken_interface import SpokenInterface
@@ -174,18 +179,6 @@ class LinkView:
 
 
 @frozen
-class ProgressView:
-    """What is being tried just now; its sentence is `progress.<code>` with these facts."""
-
-    code: ProgressCode
-    facts: Mapping[str, Fact] = field(factory=dict, repr=False)
-
-
-Report = Callable[[ProgressView], Awaitable[None]]
-"""Told what is being tried, as it changes."""
-
-
-@frozen
 class CheckView:
     """One thing `doctor` looked at; its sentence is `check.<code>` with these facts."""
 
@@ -206,6 +199,11 @@ class AppInterface(Protocol):
     @property
     def spoken(self) -> SpokenInterface:
         """Codes that are said aloud instead of links."""
+        ...
+
+    @property
+    def bundles(self) -> BundlesInterface:
+        """Messages that travel in a file."""
         ...
 
     @property

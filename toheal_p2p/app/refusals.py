@@ -58,6 +58,10 @@ RefusalCode = Literal[
     "no_facilitator",
     "listens_only",
     "no_such_act",
+    # bundles
+    "bundle_not_yet",
+    "bundle_unknown",
+    "bundle_too_large",
     "act_not_ours",
     "act_on_oneself",
     "role_already",

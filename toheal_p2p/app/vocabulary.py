@@ -105,6 +105,8 @@ ProgressCode = Literal[
     "waiting_for_member",
     "opening_link",
     "through_proxy",
+    "bundling",
+    "unbundling",
 ]
 """What is being tried just now. Each has a sentence `progress.<code>`."""
 

@@ -24,7 +24,7 @@ from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.courier import DEPOSIT_RETRY
-from toheal_protocol.machines.draft import Decision
+from toheal_protocol.machines.draft import Decision, Draft
 from toheal_protocol.machines.state import Circle
 from toheal_protocol.model import Address, Instant, MemberId, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -118,6 +118,11 @@ class CircleService:
             self.take(answer)
         return decision
 
+    def draft(self) -> Draft:
+        """Return a draft to ask questions of; what it decides is nobody's."""
+        now, wall_now = Instant(trio.current_time()), self.wall_clock()
+        return Draft(self.circle, now=now, wall_now=wall_now, entropy=self.entropy)
+
     def link_of(self, member: MemberId) -> HeldLink | None:
         """Return the open link that frames to a member go over now, if there is one."""
         courier = self.circle.live.couriers.get(member)
@@ -175,6 +180,8 @@ class CircleService:
                 self.links.probe(effect)
             case machine.CloseLan(member, wire):
                 self.lan.close(member, wire)
+            case machine.BundleReady():
+                pass  # whoever asked for it waits for the commit
             case machine.Show() | machine.Tell():
                 self.tell(effect)
             case _:

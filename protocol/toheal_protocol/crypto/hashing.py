@@ -32,6 +32,7 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/source",
         "th1/token",
         # keys derived by PRF
+        "th1/bundle",
         "th1/commit",
         "th1/content",
         "th1/dtls",

@@ -265,7 +265,7 @@ def _take_frame(draft: Draft, member: MemberId, frame: Sealed, *, over_link: boo
         return
     try:
         with draft.attempt():
-            _act_on(draft, member, opened)
+            act_on(draft, member, opened)
     except TooFarAhead:
         raise
     except RemoteError:
@@ -273,7 +273,12 @@ def _take_frame(draft: Draft, member: MemberId, frame: Sealed, *, over_link: boo
         draft.ask(Tell("unreadable", member))
 
 
-def _act_on(draft: Draft, member: MemberId, opened: OpenedNote | OpenedEnvelope) -> None:
+def act_on(draft: Draft, member: MemberId, opened: OpenedNote | OpenedEnvelope) -> None:
+    """Do what a peer says in a note, or take its message; its number is counted already.
+
+    Raises:
+        RemoteError: it breaks a rule.
+    """
     if isinstance(opened, OpenedNote):
         if opened.note is None:
             raise MalformedFrame("a note we cannot read")

@@ -14,6 +14,7 @@ from typing import assert_never
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import LocalError
 from toheal_protocol.machines import (
+    bundling,
     consent,
     courier,
     door,
@@ -109,6 +110,12 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             passing.take_found(draft, event)
         case happened.StoriesFound():
             stories.take_stories(draft, event)
+        case happened.BundleSealed():
+            bundling.seal_bundle(draft, event)
+        case happened.BundleOpened():
+            bundling.open_bundle(draft, event)
+        case happened.ItemsBrought():
+            bundling.take_items(draft, event)
         case happened.LinkPrepared(member, attempt, blob):
             linking.take_prepared(draft, member, attempt, blob)
         case happened.LinkOpened(member, attempt):

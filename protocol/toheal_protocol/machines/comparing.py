@@ -76,6 +76,7 @@ def take_digest(draft: Draft, member: MemberId, digest: bytes) -> None:
         return
     forget_tried(draft, member)
     if digest == ours:
+        _note_read(draft, member, _heads_for(draft, member))
         _forget_told(draft, member)
         _confirm_own(draft, member)
     else:
@@ -87,6 +88,7 @@ def take_heads(draft: Draft, member: MemberId, note: Heads) -> None:
     """Note what a member says it has read, and answer with ours."""
     if not may_compare(draft, member):
         return
+    _note_read(draft, member, note.heads)
     beyond: dict[Stream, Position] = {}
     for head in note.heads:
         stream = Stream(head.author, head.audience)
@@ -137,6 +139,12 @@ def _tell_heads(draft: Draft, member: MemberId, *, is_reply: bool) -> None:
     if pass_note(draft, member, Heads(is_reply, _heads_for(draft, member))):
         sync = draft.live.sync
         draft.set_live(sync=changed(sync, told_at={**sync.told_at, member: draft.now}))
+
+
+def _note_read(draft: Draft, member: MemberId, heads: tuple[Head, ...]) -> None:
+    read = {Stream(head.author, head.audience): head.seq for head in heads}
+    sync = draft.live.sync
+    draft.set_live(sync=changed(sync, read={**sync.read, member: read}))
 
 
 def _forget_told(draft: Draft, member: MemberId) -> None:

@@ -42,6 +42,15 @@ from toheal_protocol.machines.route_effects import (
     WatchedMailbox as WatchedMailbox,
 )
 from toheal_protocol.machines.sync_events import (
+    BundleOpened as BundleOpened,
+)
+from toheal_protocol.machines.sync_events import (
+    BundleReady as BundleReady,
+)
+from toheal_protocol.machines.sync_events import (
+    BundleSealed as BundleSealed,
+)
+from toheal_protocol.machines.sync_events import (
     EntriesFound as EntriesFound,
 )
 from toheal_protocol.machines.sync_events import (
@@ -55,6 +64,9 @@ from toheal_protocol.machines.sync_events import (
 )
 from toheal_protocol.machines.sync_events import (
     FoundEntry as FoundEntry,
+)
+from toheal_protocol.machines.sync_events import (
+    ItemsBrought as ItemsBrought,
 )
 from toheal_protocol.machines.sync_events import (
     StoriesFound as StoriesFound,
@@ -335,6 +347,9 @@ Event = (
     | OwedLoaded
     | EntriesFound
     | StoriesFound
+    | BundleSealed
+    | BundleOpened
+    | ItemsBrought
     | LinkPrepared
     | LinkOpened
     | LinkAging
@@ -410,6 +425,7 @@ Effect = (
     | LoadOwed
     | FindEntries
     | FindStories
+    | BundleReady
     | PrepareLink
     | ConnectLink
     | CloseLink

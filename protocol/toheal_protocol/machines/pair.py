@@ -367,6 +367,26 @@ def _parts(frame: Sealed) -> tuple[bytes, bytes]:
             return wrap, PASSED_AD + message_id(common)
 
 
+def owed_body(owed: OwedFrame) -> tuple[ContentKey | None, bytes, bytes]:
+    """Return an owed message's key and common part, or an owed note."""
+    body = owed.item[_ITEM_HEAD:]
+    if body[0] == _ITEM_KEY:
+        return ContentKey(body[1:]), b"", _common_of(owed)
+    return None, body[1:], b""
+
+
+def stored_ranges(pair: Pair) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Return what of the peer's items is stored here: up to which number, and what beyond."""
+    return pair.received_through, _ranges(pair.received_beyond)
+
+
+def take_stored(
+    draft: Draft, member: MemberId, through: int, beyond: tuple[tuple[int, int], ...]
+) -> None:
+    """Take what the peer says it has stored of our items."""
+    _take_ack(draft, member, through, Ack(beyond))
+
+
 def opens(draft: Draft, member: MemberId, frame: Sealed) -> bool:
     """Say whether a frame is one of this session, opened before or not. Changes nothing.
 

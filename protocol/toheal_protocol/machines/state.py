@@ -127,6 +127,7 @@ class Peer:
         returns: from where on their words know that such an act is over; kept for the case that it
             is void now and stands again later.
         gone_at: when we learned that they are not in any more; 0: they are.
+        bundles: the newest bundles they made for us: what names each, and its head.
     """
 
     keys: PersonaKeys
@@ -155,6 +156,7 @@ class Peer:
     silences: tuple[Silenced, ...] = ()
     returns: tuple[Return, ...] = ()
     gone_at: WallTime = WallTime(0)
+    bundles: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
 
 
 class Seat(StrEnum):

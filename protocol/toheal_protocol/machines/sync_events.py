@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+from toheal_protocol.crypto import SealKey
 from toheal_protocol.messages.asking import Asked
 from toheal_protocol.model import Audience, MemberId, MessageId
 
@@ -74,6 +75,40 @@ class FindStories:
     mid: MessageId
     told_by: MemberId
     is_by_author: bool = False
+
+
+@frozen
+class BundleSealed:
+    """A bundle's parts are sealed under a key drawn for it: its head is missing."""
+
+    member: MemberId
+    generation: int
+    key: SealKey = field(repr=False)
+    index_code: int
+
+
+@frozen
+class BundleReady:
+    """The sealed head of a bundle; the session's step is on disk."""
+
+    member: MemberId
+    sealed: bytes = field(repr=False)
+
+
+@frozen
+class BundleOpened:
+    """A person brings a bundle that this member made."""
+
+    member: MemberId
+    sealed: bytes = field(repr=False)
+
+
+@frozen
+class ItemsBrought:
+    """Some items of a bundle that this member made."""
+
+    member: MemberId
+    items: tuple[bytes, ...] = field(repr=False)
 
 
 @frozen

@@ -55,6 +55,7 @@ class Sync:
 
     Attributes:
         told: heads beyond ours, by who told them.
+        read: how far each member said to have read, once it compared with us.
         told_at: when our heads were told to a member last.
         said: the digest a member last heard from us, and when.
         ask: what is asked for just now.
@@ -69,6 +70,7 @@ class Sync:
     """
 
     told: Mapping[MemberId, Mapping[Stream, Position]] = field(factory=dict)
+    read: Mapping[MemberId, Mapping[Stream, int]] = field(factory=dict)
     told_at: Mapping[MemberId, Instant] = field(factory=dict)
     said: Mapping[MemberId, tuple[bytes, Instant]] = field(factory=dict)
     ask: Ask | None = None

@@ -14,6 +14,7 @@ import msgspec
 
 from toheal_p2p.cli.local_wire import VERSION
 from toheal_p2p.cli.requests import (
+    bundle,
     circles,
     doors,
     governance,
@@ -50,6 +51,8 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "circle_role": governance.CircleRole,
     "circle_second": governance.CircleSecond,
     "circle_readmit": governance.CircleReadmit,
+    "bundle_export": bundle.BundleExport,
+    "bundle_import": bundle.BundleImport,
     "invite": doors.Invite,
     "invitations": doors.Invitations,
     "withdraw": doors.Withdraw,
