@@ -166,7 +166,8 @@ def test_behind_a_gap_the_authors_order_holds_though_the_later_one_waited_longer
     world.run_for(0.5)
     answering.say("second")
     world.run_for(GAP_SHOWN_AFTER + 5)
-    assert [text for _, text in reading.texts()] == ["first", "second"]
+    heard = [text for _, text in reading.texts()]
+    assert [text for text in heard if text != "question"] == ["first", "second"]
 
 
 def test_a_gap_in_one_authors_own_row_is_shown_too() -> None:
