@@ -447,5 +447,4 @@ class Application(Paths, Governance):
         return tuple(dict.fromkeys((*self._relays, *used)))
 
     def _entries(self, running: RunningCircle, rows: Sequence[EntryRow]) -> list[views.EntryView]:
-        cold = running.service.circle.cold
-        return [showing.entry_view(cold, row) for row in rows]
+        return [showing.entry_view(running.service.circle.cold, row) for row in rows]

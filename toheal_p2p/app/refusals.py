@@ -133,6 +133,8 @@ FACTS: Final[Mapping[RefusalCode, tuple[str, ...]]] = {
     "no_such_act": ("name",),
     "ambiguous_name": ("name",),
     "circle_full": ("limit",),
+    "bundle_not_yet": ("name",),
+    "bundle_too_large": ("limit",),
     "spoken_word_unknown": ("name",),
     "spoken_word_unsure": ("name", "suggestion"),
     "spoken_words_wrong": ("tries",),

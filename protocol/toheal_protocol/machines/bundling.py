@@ -21,7 +21,7 @@ from toheal_protocol.crypto import NONCE_SIZE
 from toheal_protocol.envelope import ContentKey, message_id
 from toheal_protocol.errors import LocalError, RemoteError, TooFarAhead
 from toheal_protocol.machines.arrivals import act_on
-from toheal_protocol.machines.counting import count_received
+from toheal_protocol.machines.counting import count_received, stored_ranges
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import (
     BundleOpened,
@@ -39,7 +39,6 @@ from toheal_protocol.machines.pair import (
     OpenedPassed,
     ack_soon,
     owed_body,
-    stored_ranges,
     take_stored,
 )
 from toheal_protocol.machines.passing import content_to_pass

@@ -10,6 +10,8 @@ from typing import Final
 from toheal_protocol.changing import changed
 from toheal_protocol.errors import TooFarAhead
 from toheal_protocol.machines.draft import Draft
+from toheal_protocol.machines.state import Pair
+from toheal_protocol.messages.notes import MAX_RANGES
 from toheal_protocol.model import MemberId
 
 MAX_BEYOND: Final = 1024
@@ -37,3 +39,38 @@ def count_received(draft: Draft, member: MemberId, seq: int) -> bool:
         more.discard(through)
     draft.set_pair(member, changed(pair, received_through=through, received_beyond=frozenset(more)))
     return True
+
+
+def stored_ranges(pair: Pair) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Return what of the peer's items is stored here: up to which number, and what beyond."""
+    return pair.received_through, ranges_of(pair.received_beyond)
+
+
+def ranges_of(numbers: frozenset[int]) -> tuple[tuple[int, int], ...]:
+    """Return numbers as ranges that rise, as many as one acknowledgement holds."""
+    ranges: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    return tuple(ranges[:MAX_RANGES])
+
+
+def fresh_pair(pair: Pair) -> Pair:
+    """Return the pair ready for a new session: counts stay, the session goes."""
+    return changed(pair, session=None, generation=pair.generation + 1)
+
+
+def count_anew(pair: Pair) -> Pair:
+    """Return a pair that counts from 1 in its session, whatever was counted before.
+
+    What is still owed keeps its old number until `owe_again`, so nothing is lost if we crash.
+    """
+    return changed(
+        pair,
+        base=pair.next_seq - 1,
+        acked_beyond=frozenset(),
+        received_through=0,
+        received_beyond=frozenset(),
+    )

@@ -24,7 +24,7 @@ from toheal_protocol.errors import (
 )
 from toheal_protocol.machines import courier
 from toheal_protocol.machines.addressing import choose_grant
-from toheal_protocol.machines.counting import count_received
+from toheal_protocol.machines.counting import count_received, ranges_of
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import OwedFrame, SendFrames
 from toheal_protocol.machines.records import DropOwed, PutOwed
@@ -39,7 +39,6 @@ from toheal_protocol.messages.frames import (
 )
 from toheal_protocol.messages.grants import MAIL, SIGNAL
 from toheal_protocol.messages.notes import (
-    MAX_RANGES,
     Ack,
     AnyNote,
     AskLink,
@@ -181,7 +180,7 @@ def acknowledge_if_due(draft: Draft, member: MemberId) -> None:
     if due is None or due > draft.now:
         return
     pair = draft.pair(member)
-    if pass_note(draft, member, Ack(_ranges(pair.received_beyond))):
+    if pass_note(draft, member, Ack(ranges_of(pair.received_beyond))):
         draft.change_courier(member, ack_at=None)
 
 
@@ -375,11 +374,6 @@ def owed_body(owed: OwedFrame) -> tuple[ContentKey | None, bytes, bytes]:
     return None, body[1:], b""
 
 
-def stored_ranges(pair: Pair) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """Return what of the peer's items is stored here: up to which number, and what beyond."""
-    return pair.received_through, _ranges(pair.received_beyond)
-
-
 def take_stored(
     draft: Draft, member: MemberId, through: int, beyond: tuple[tuple[int, int], ...]
 ) -> None:
@@ -436,32 +430,3 @@ def ack_if_untold(draft: Draft, member: MemberId) -> None:
     )
     if not is_told or present.told_through != pair.received_through or pair.received_beyond:
         ack_soon(draft, member, over_link=False)
-
-
-def fresh_pair(pair: Pair) -> Pair:
-    """Return the pair ready for a new session: counts stay, the session goes."""
-    return changed(pair, session=None, generation=pair.generation + 1)
-
-
-def count_anew(pair: Pair) -> Pair:
-    """Return a pair that counts from 1 in its session, whatever was counted before.
-
-    What is still owed keeps its old number until `owe_again`, so nothing is lost if we crash.
-    """
-    return changed(
-        pair,
-        base=pair.next_seq - 1,
-        acked_beyond=frozenset(),
-        received_through=0,
-        received_beyond=frozenset(),
-    )
-
-
-def _ranges(numbers: frozenset[int]) -> tuple[tuple[int, int], ...]:
-    ranges: list[tuple[int, int]] = []
-    for number in sorted(numbers):
-        if ranges and ranges[-1][1] == number - 1:
-            ranges[-1] = (ranges[-1][0], number)
-        else:
-            ranges.append((number, number))
-    return tuple(ranges[:MAX_RANGES])

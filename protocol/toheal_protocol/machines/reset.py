@@ -31,11 +31,12 @@ from toheal_protocol.handshake import (
 from toheal_protocol.identity import decode_card, make_card
 from toheal_protocol.machines import calls, courier
 from toheal_protocol.machines.addressing import draw_mailboxes, grants_of, open_deposit
+from toheal_protocol.machines.counting import count_anew
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import OwedLoaded, Tell
 from toheal_protocol.machines.holes import open_gap
 from toheal_protocol.machines.missing import ask_soon
-from toheal_protocol.machines.pair import count_anew, opens, owe_again, owe_note
+from toheal_protocol.machines.pair import opens, owe_again, owe_note
 from toheal_protocol.machines.state import Calling, Peer, Position, Source, Stage, Standing, Stream
 from toheal_protocol.messages.frames import Sealed, decode_frame
 from toheal_protocol.messages.grants import Grant, encode_grants
