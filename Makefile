@@ -16,7 +16,7 @@ PART ?= all
 SECONDS ?= 60
 FACTOR ?= 20
 
-.PHONY: help demo test check bench docs soak fuzz format clean
+.PHONY: help demo test check bench docs screenshots soak fuzz format clean
 
 help:
 	@echo "make demo    a relay, two people and one circle on this machine"
@@ -24,6 +24,7 @@ help:
 	@echo "make check   format, lint, types, import rules, quick tests: under a minute"
 	@echo "make format  write the format that check asks for"
 	@echo "make bench   run the benchmarks and write docs/benchmarks.md"
+	@echo "make screenshots  take pictures of every screen into docs/screenshots (needs Chromium)"
 	@echo "make docs    build the documentation into site/"
 	@echo "make soak    the same tests with FACTOR ($(FACTOR)) times the random cases"
 	@echo "make fuzz    fuzz the parsers of PART ($(PART)) for SECONDS ($(SECONDS)) each"
@@ -51,6 +52,9 @@ bench: $(READY)
 
 docs: $(READY)
 	$(BIN)/uv run --quiet --no-project --with-requirements scripts/docs-requirements.txt zensical build --clean --strict
+
+screenshots: $(READY)
+	$(BIN)/python -m tests.support.tour docs/screenshots
 
 soak: $(READY)
 	TOHEAL_SOAK=$(FACTOR) TOHEAL_KILLS=1000 $(PYTEST) -q -n 2 -m ""

@@ -1,6 +1,6 @@
-"""One end of a bare aiortc data channel in a process of its own, driven by lines as `people` is.
+"""One end of raw aiortc in a process of its own, driven by lines as `people` is.
 
-python -m benchmarks.bare_process controlling|controlled
+python -m benchmarks.bare_process offering|answering
 """
 
 from __future__ import annotations
@@ -9,82 +9,52 @@ import asyncio
 import json
 import sys
 import time
-from typing import Any
 
-from aiortc import (
-    RTCDtlsFingerprint,
-    RTCDtlsParameters,
-    RTCIceCandidate,
-    RTCIceParameters,
-    RTCSctpCapabilities,
-)
-
-from benchmarks.bench_link import Bare
-from benchmarks.people import Answer, Line, tell
+from benchmarks.bare import Bare
+from benchmarks.lines import Answer, Line, tell
 
 
-class BareAlone(Bare):
-    """A bare end whose peer is elsewhere."""
-
-    def description(self) -> Answer:
-        """Return what the peer must know."""
-        ours = self.gatherer.getLocalParameters()
-        return {
-            "ufrag": ours.usernameFragment,
-            "password": ours.password,
-            "fingerprints": [
-                [print_.algorithm, print_.value]
-                for print_ in self.dtls.getLocalParameters().fingerprints
-            ],
-            "candidates": [vars(one) for one in self.gatherer.getLocalCandidates()],
-        }
-
-    async def connect_to(self, theirs: Answer) -> None:
-        """Open the channel."""
-        for candidate in theirs["candidates"]:
-            await self.ice.addRemoteCandidate(RTCIceCandidate(**candidate))
-        await self.ice.addRemoteCandidate(None)
-        await self.ice.start(RTCIceParameters(theirs["ufrag"], theirs["password"]))
-        prints = [RTCDtlsFingerprint(*one) for one in theirs["fingerprints"]]
-        await self.dtls.start(RTCDtlsParameters(prints))
-        await self.sctp.start(RTCSctpCapabilities(maxMessageSize=65536), 5000)
-        await self.open.wait()
-
-
-async def answer(end: BareAlone, asked: Answer) -> dict[str, Any]:
+async def answer(end: Bare, asked: Answer) -> Answer:
     """Do what one line asks."""
     match asked["ask"]:
-        case "connect":
-            await end.connect_to(asked["theirs"])
+        case "offer":
+            return await end.offer()
+        case "take_offer":
+            return await end.take_offer(asked["theirs"])
+        case "take_answer":
+            await end.take_answer(asked["theirs"])
+        case "open":
+            await end.open.wait()
         case "echo":
             end.answer = end.channel.send if asked["on"] else None
         case "ping":
-            took = []
-            for _ in range(asked["count"]):
-                back = asyncio.ensure_future(end.receive_all(1))
-                await asyncio.sleep(0)
-                began = time.monotonic()
-                end.channel.send(bytes(asked["size"]))
-                await back
-                took.append(time.monotonic() - began)
-            return {"took": took}
+            return {"took": [await ping(end, asked["size"]) for _ in range(asked["count"])]}
         case "send":
-            began = time.monotonic()
+            began, used = time.monotonic(), time.process_time()
             await end.send_all(bytes(asked["size"]), asked["count"])
-            return {"began": began}
+            return {"began": began, "cpu": time.process_time() - used}
         case "expect":  # answered at once, so that the other side begins after it
-            end.wanted = end.received + asked["count"]
-            end.enough.clear()
+            end.expect(asked["count"])
         case "receive":
+            used = time.process_time()
             await end.enough.wait()
+            return {"at": time.monotonic(), "cpu": time.process_time() - used}
     return {"at": time.monotonic()}
 
 
-async def live(*, controlling: bool) -> None:
+async def ping(end: Bare, size: int) -> float:
+    """Return the seconds until a message came back."""
+    back = asyncio.ensure_future(end.receive_all(1))
+    await asyncio.sleep(0)
+    began = time.monotonic()
+    end.channel.send(bytes(size))
+    await back
+    return time.monotonic() - began
+
+
+async def live(*, offers: bool) -> None:
     """Answer lines until there are no more."""
-    end = BareAlone(controlling=controlling)
-    await end.gatherer.gather()
-    tell(end.description())
+    end = Bare(offers=offers)
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         tell(await answer(end, json.loads(line)))
@@ -92,14 +62,13 @@ async def live(*, controlling: bool) -> None:
 
 
 def a_bare_pair() -> tuple[Line, Line]:
-    """Start two processes with a bare channel between them."""
-    ends = [Line(("benchmarks.bare_process", side)) for side in ("controlling", "controlled")]
-    described = [end.answer() for end in ends]
-    for end, theirs in zip(ends, reversed(described), strict=True):
-        end.begin("connect", theirs=theirs)
-    for end in ends:
-        end.answer()
-    return ends[0], ends[1]
+    """Start two processes with a data channel between them."""
+    ours, theirs = (Line(("benchmarks.bare_process", side)) for side in ("offering", "answering"))
+    answered = theirs.ask("take_offer", theirs=ours.ask("offer"))
+    ours.ask("take_answer", theirs=answered)
+    for end in (ours, theirs):
+        end.ask("open")
+    return ours, theirs
 
 
 def main(side: str) -> None:
@@ -107,7 +76,7 @@ def main(side: str) -> None:
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(live(controlling=side == "controlling"))
+        runner.run(live(offers=side == "offering"))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from statistics import median, quantiles
 from typing import Final
 
 from benchmarks.figures import Figure, print_figures
-from benchmarks.people import Line, a_person, a_relay, newest
+from benchmarks.lines import Line
+from benchmarks.people import a_person, a_relay, newest
 from tests.support.lossy import HOST, Climate, bad_weather
 
 CLIMATES: Final = (

@@ -16,7 +16,7 @@ from pathlib import Path
 import trio
 from attrs import define, field
 
-from benchmarks.people import Answer, Line, tell
+from benchmarks.lines import Answer, Line, tell
 from tests.support.links import key_pair
 from toheal_p2p.adapters.bridge import run
 from toheal_p2p.adapters.webrtc import WebRtcChannels

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
@@ -24,6 +24,7 @@ import attrs
 import trio
 from attrs import define, field
 
+from benchmarks.lines import Answer, Line, tell
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.vault import PassphraseCost, create_vault, open_vault
 from toheal_p2p.app import showing
@@ -36,63 +37,7 @@ PASSPHRASE: Final = "a passphrase of the benchmarks"
 CHEAP: Final = PassphraseCost(passes=1, memory=8 * 1024 * 1024)
 """Stretching that costs milliseconds: it is measured by itself, in the part about the vault."""
 
-Answer = dict[str, Any]
-"""What a line of JSON says. `Any`, because JSON says no more."""
-
-
 # ---- outside: what a benchmark holds of a process
-
-
-@define(eq=False)
-class Line:
-    """A process that answers lines."""
-
-    arguments: tuple[str, ...]
-    _process: subprocess.Popen[bytes] = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", *self.arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def begin(self, ask: str, **arguments: object) -> None:
-        """Ask, and do not wait for the answer."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"ask": ask, **arguments}).encode() + b"\n")
-        self._process.stdin.flush()
-
-    def answer(self) -> Answer:
-        """Wait for one answer."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.arguments[0]} ended with {self._process.wait()}")
-        answer = cast(Answer, json.loads(line))
-        if "failed" in answer:
-            raise RuntimeError(answer["failed"])
-        return answer
-
-    def ask(self, ask: str, **arguments: object) -> Answer:
-        """Ask and wait for the answer."""
-        self.begin(ask, **arguments)
-        return self.answer()
-
-    def end(self) -> None:
-        """End the process in the ordinary way."""
-        assert self._process.stdin is not None
-        with suppress(OSError):
-            self._process.stdin.close()
-        try:
-            self._process.wait(15)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
 
 
 @contextmanager
@@ -279,12 +224,16 @@ class Driver:
         return {}
 
     async def delivered(self, circle: str, size: int, count: int) -> Answer:
-        """Say a text and wait until the other has it on disk; answer the seconds each took."""
+        """Say a text and wait until the other has it on disk; answer the seconds each took.
+
+        Each begins at rest: nothing of the one before waits for our disk any more.
+        """
         service = self.app._find(circle).service
         watched = WatchedCommitter(service.committer)
         service.committer = cast(Committer, watched)
         took = []
         for _ in range(count):
+            await watched.committer.flushed()
             began = time.monotonic()
             await self._say(circle, "w" * size)
             while not self._all_acknowledged(circle):
@@ -380,10 +329,6 @@ async def serve(
                 asked = json.loads(line)
                 tell(await getattr(driver, asked.pop("ask"))(**asked))
     app.end()
-
-
-def tell(answer: Answer) -> None:
-    print(json.dumps(answer), flush=True)
 
 
 def main(home: str) -> None:

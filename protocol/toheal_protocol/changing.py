@@ -6,7 +6,7 @@ Here the fields are copied at once, which a class allows that is `@frozen(slots=
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
@@ -17,8 +17,13 @@ def changed(value: T, **changes: Any) -> T:  # the names are checked below, the 
     No validator or converter runs: what the states of the machines hold has none.
     """
     before = value.__dict__
-    if not changes.keys() <= before.keys():
+    after = before | changes
+    if len(after) != len(before):
         raise TypeError("no such field")
-    fresh = object.__new__(type(value))
-    fresh.__dict__.update(before, **changes)
+    fresh = _new(type(value))
+    _set(fresh, "__dict__", after)  # past what makes the class frozen
     return fresh
+
+
+_new: Final = object.__new__
+_set: Final = object.__setattr__

@@ -21,7 +21,12 @@ from toheal_protocol.errors import LocalError
 from toheal_protocol.model import Instant
 from toheal_protocol.wire.relay_address import RelayAddress
 from toheal_relay.limits import limits_for
-from toheal_relay.machine import memory_ceiling, raise_descriptors, settle_memory
+from toheal_relay.machine import (
+    memory_ceiling,
+    overwrite_freed_memory,
+    raise_descriptors,
+    settle_memory,
+)
 from toheal_relay.server.control import AlreadyRunning, NotRunning, ask_holdings
 from toheal_relay.server.relay import RelayConfig, RunningRelay, serve_relay
 from toheal_relay.server.sockets import CannotListen, host_for_others
@@ -133,6 +138,7 @@ def run(
         except UnusableTurn as problem:
             raise click.UsageError(str(problem)) from None
         config = RelayConfig(state, host, port, public_host, public_port, limits, turn)
+        overwrite_freed_memory()
         trio.run(_run, config, as_json, allow_loopback, show_deposits)
 
 

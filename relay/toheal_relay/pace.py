@@ -34,6 +34,11 @@ class Pace:
         self._empty_at = empty_at
         return 0.0
 
+    def has_room(self, cost: float, *, now: Instant) -> bool:
+        """Say whether `take` would give `cost`."""
+        empty_at = max(self._empty_at, now) + cost / self.rate
+        return empty_at - now - self.burst / self.rate <= ROUNDING
+
     def owe(self, cost: float, *, now: Instant) -> float:
         """Take `cost` in any case and return for how many seconds nothing more should be taken."""
         self._empty_at = max(self._empty_at, now) + cost / self.rate

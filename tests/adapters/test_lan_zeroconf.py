@@ -40,7 +40,7 @@ def loopback() -> Segment:
 
 @asynccontextmanager
 async def announced(names: Names = OURS) -> AsyncIterator[Announcement]:
-    announcement = Announcement(loopback(), names, names.port)
+    announcement = Announcement(loopback(), names.label, names, names.port)
     await announcement.open()
     try:
         yield announcement
@@ -236,7 +236,7 @@ async def test_nothing_runs_after_the_end() -> None:
 
 async def test_cancelling_the_opening_leaves_nothing() -> None:
     before = len(asyncio.all_tasks())
-    announcement = Announcement(loopback(), OURS, 50_017)
+    announcement = Announcement(loopback(), OURS.label, OURS, 50_017)
     with trio.CancelScope() as scope:
         scope.cancel()
         await announcement.open()

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
+from functools import partial
 
 import pytest
 from aioice import ice
 from aiortc import rtcsctptransport as stock
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcicetransport import RTCIceTransport
+from google_crc32c import value as crc32c
 
 from tests.support.sctp_wire import Pair
 from toheal_p2p.adapters import sctp_flow
 from toheal_p2p.adapters.dtls_flow import FlowDtls, _is_one_record
 from toheal_p2p.adapters.sctp import GuardedSctp
 from toheal_p2p.adapters.sctp_flow import PACKET_MOST, SACK_DELAY, QuickSctp
+from toheal_protocol.errors import LocalError
 from toheal_protocol.wire.link_record import MAX_RECORD_SIZE
 
 SACK, DATA = stock.SackChunk.type, stock.DataChunk.type
@@ -210,15 +213,86 @@ def test_after_a_loss_it_stops_looking_back_once_all_is_sent_again():
     talking(talk)
 
 
-def test_many_records_of_one_turn_are_one_task():
+def test_a_record_leaves_in_the_moment_it_is_sent():
     async def talk(pair):
-        for _ in range(10):
+        for number in range(3):
             pair.ours.channel.send(b"record")
-        assert len(pair.ours.sctp._under_way) == 1
+            assert len(pair.ours.wire.sent) == number + 1
         await pair.carry()
-        assert len(pair.theirs.messages) == 10
+        assert len(pair.theirs.messages) == 3
 
     talking(talk)
+
+
+def test_a_way_to_the_socket_that_waits_is_a_bug_of_ours():
+    async def talk(pair):
+        async def wait(_packet):
+            await asyncio.sleep(0)
+
+        carries = pair.ours.wire._send_data
+        pair.ours.wire._send_data = wait
+        with pytest.raises(LocalError):
+            pair.ours.channel.send(b"record")
+        pair.ours.wire._send_data = carries
+
+    talking(talk)
+
+
+@pytest.mark.parametrize("size", [1, 1199, 1200, 1201, 2400, 2401, 16384])
+def test_a_message_is_cut_as_aiortc_cuts_it(size):
+    async def talk(pair):
+        message = random.Random(size).randbytes(size)
+        pair.ours.channel.send(message)
+        pair.ours.channel.send(b"another")
+        await pair.carry()
+        assert pair.theirs.messages == [message, b"another"]
+
+    talking(talk, stock.RTCSctpTransport)
+
+
+TSN = 16
+"""Where the number of a chunk stands, which is drawn anew for each association."""
+
+
+def changed_at(packet, place, value):
+    """Return a packet with another byte in one place, and the sum that fits it."""
+    fresh = bytearray(packet)
+    if place == TSN:
+        tsn = int.from_bytes(packet[TSN : TSN + 4], "big") + value - 20
+        fresh[TSN : TSN + 4] = (tsn % 2**32).to_bytes(4, "big")
+    elif place in range(4, 8):  # a tag is drawn anew as well
+        fresh[place] ^= value
+    else:
+        fresh[place] = value
+    fresh[8:12] = bytes(4)
+    fresh[8:12] = crc32c(bytes(fresh)).to_bytes(4, "little")
+    return bytes(fresh)
+
+
+def judged(packet_of):
+    """Return what becomes of a packet: what was received, whether that ended it, what is missing."""
+    found = []
+
+    async def talk(pair):
+        pair.theirs.channel.send(b"one")
+        [packet] = await sent_by(pair.theirs)
+        await pair.ours.sctp.take_packets([packet_of(packet)])
+        sctp = pair.ours.sctp
+        state = sctp._advertised_rwnd, bool(sctp._message), sctp._last_received_tsn is None
+        found.append((list(pair.ours.messages), pair.ours.is_over, *state))
+
+    talking(talk)
+    return found[0]
+
+
+@pytest.mark.parametrize("place", [*range(TSN + 1), *range(TSN + 4, 28)])
+def test_the_short_way_of_a_packet_ends_where_the_long_one_does(place, monkeypatch):
+    for value in (0, 1, 2, 3, 4, 7, 19, 20, 21, 22, 53, 130, 255):
+        packet_of = partial(changed_at, place=place, value=value)
+        with monkeypatch.context() as patch:
+            short = judged(packet_of)
+            patch.setattr(QuickSctp, "_read_next", lambda _self, _packet: None)
+            assert judged(packet_of) == short
 
 
 def test_a_changed_packet_is_dropped():
@@ -258,7 +332,7 @@ def test_what_we_override_and_lean_on_exists_in_the_pinned_versions():
     assert {"_recv_next"} <= vars(FlowDtls).keys() & vars(RTCDtlsTransport).keys()
     sources = {
         RTCDtlsTransport: ("self._data_receiver", "self._write_ssl", "self.encrypted", "self._ssl"),
-        RTCIceTransport: ("self._connection", "self._recv"),
+        RTCIceTransport: ("self._connection", "self._recv", "self._send = self._connection.send"),
         ice.Connection: ("self._queue", "put_nowait(None)", "put_nowait((data, component))"),
         stock.RTCSctpTransport: (
             "self._advanced_peer_ack_tsn",

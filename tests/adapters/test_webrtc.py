@@ -420,21 +420,20 @@ async def test_many_dtls_records_in_one_datagram_leave_nothing_behind():
         theirs.send_nowait(b"first")
         with trio.fail_after(5):
             assert await ours.receive() == (b"first",)
-            sent = []
-            theirs._dtls._write_ssl = _keep_back
+            sent, kept_back = [], []
+            send = theirs._ice._send
+
+            async def keep_back(datagram):
+                kept_back.append(datagram)
+
+            theirs._ice._send = keep_back
             for number in range(8):
                 theirs.send_nowait(b"record %d" % number)
-            await trio.sleep(0.01)
-            datagram = theirs._dtls._ssl.bio_read(1500)
-            await aio(theirs._ice._send, datagram)
+            theirs._ice._send = send
+            await aio(send, b"".join(kept_back))
             while len(sent) < 8:
                 sent += await ours.receive()
         assert sent == [b"record %d" % number for number in range(8)]
-        del theirs._dtls._write_ssl
-
-
-async def _keep_back():
-    return
 
 
 @in_guest

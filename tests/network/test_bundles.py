@@ -15,8 +15,7 @@ from tests.support.world import Person, World
 from toheal_protocol.crypto import SealKey
 from toheal_protocol.envelope import ContentKey
 from toheal_protocol.errors import RemoteError
-from toheal_protocol.machines import bundling
-from toheal_protocol.machines import events as m
+from toheal_protocol.machines import bundling, sync_events
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.messages.asking import Asked
 from toheal_protocol.messages.bundle import (
@@ -62,9 +61,9 @@ def make(maker: Person, reader: Person) -> bytes:
     parts = [seal_part(key, n, encode_bundle_item(item)) for n, item in enumerate(items, 1)]
     index = seal_index(key, parts)
     generation = circle.pairs[reader.id].generation
-    decision = maker.feed(m.BundleSealed(reader.id, generation, key, index_code(index)))
+    decision = maker.feed(sync_events.BundleSealed(reader.id, generation, key, index_code(index)))
     assert decision is not None
-    [sealed] = [one.sealed for one in decision.effects if isinstance(one, m.BundleReady)]
+    [sealed] = [one.sealed for one in decision.effects if isinstance(one, sync_events.BundleReady)]
     return b"".join(join_bundle(sealed, index, parts, maker.entropy))
 
 
@@ -74,7 +73,7 @@ def take(reader: Person, bundle: bytes) -> int | None:
         member = bundling.find_bundle(draft_of(reader), sealed)
         if member is None:
             continue
-        reader.feed(m.BundleOpened(member, sealed))
+        reader.feed(sync_events.BundleOpened(member, sealed))
         assert reader.circle is not None
         head = bundling.head_of(reader.circle, member, sealed)
         assert head is not None
@@ -83,7 +82,7 @@ def take(reader: Person, bundle: bytes) -> int | None:
         except RemoteError:
             return None
         whole = tuple(part for part in parts if part is not None)
-        reader.feed(m.ItemsBrought(member, whole))
+        reader.feed(sync_events.ItemsBrought(member, whole))
         return parts.count(None)
     return None
 

@@ -230,6 +230,11 @@ def test_a_governed_schedule_ends_in_one_membership_and_the_same_words(seed: int
     run_schedule(seed, length=60)
 
 
+@pytest.mark.parametrize("seed", [93, 288, 478, 479, 512, 561, 707, 729])
+def test_schedules_at_whose_end_somebody_did_not_know_to_be_out(seed: int) -> None:
+    run_schedule(2_000_000 + seed, length=200)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(int(os.environ.get("TOHEAL_SOAK_SCHEDULES", "2000"))))
 def test_many_long_governed_schedules_end_in_one_membership(seed: int) -> None:

@@ -278,23 +278,22 @@ def test_who_left_is_not_reached_in_the_room_any_more() -> None:
     assert not world.room.has_wire(theirs, ours)
 
 
-def test_somebody_who_is_no_member_gets_no_wire() -> None:
+def test_somebody_at_the_door_gets_a_wire_from_nobody_but_who_invited() -> None:
     world = World(14)
     ours, theirs = world.bring_together(is_direct=False)
     guest = world.person("هدى")
     world.knock(guest, world.invite(ours), ours)
     world.run_until(lambda: bool(world.waiting(ours)), within=60)
-    decision = ours.feed(m.LanMet(guest.id, 1))
-    assert decision is not None
-    assert m.CloseLan(guest.id, 1) in decision.effects
     stranger = type(theirs.id)(bytes(32))
-    decision = ours.feed(m.LanMet(stranger, 2))
-    assert decision is not None
-    assert m.CloseLan(stranger, 2) in decision.effects
-    ours.feed(m.LanParted(stranger, 2))
+    for person, other in ((theirs, guest.id), (theirs, stranger), (ours, stranger)):
+        decision = person.feed(m.LanMet(other, 2))
+        assert decision is not None
+        assert m.CloseLan(other, 2) in decision.effects
+        person.feed(m.LanParted(other, 2))
     enter(world, ours, theirs, guest)
     world.run_for(10)
-    assert not world.room.has_wire(ours, guest)
+    assert world.room.has_wire(ours, guest)
+    assert not world.room.has_wire(theirs, guest)
 
 
 def test_garbage_and_foreign_flights_on_a_wire_change_nothing() -> None:

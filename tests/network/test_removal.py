@@ -23,6 +23,7 @@ from toheal_protocol.errors import RemoteError
 from toheal_protocol.identity import encode_card
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.addressing import open_deposit
+from toheal_protocol.machines.carrying import tell_who_is_out
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.pair import open_frame, owe_message, owe_note
@@ -485,6 +486,68 @@ def test_an_act_whose_author_did_not_know_of_somebody_reaches_them_through_other
     assert ours.id not in now(third).members and theirs.id in now(third).members
     assert now(theirs).heads == now(third).heads
     assert ours.id in now(theirs).left
+
+
+def apart(world: World, some: list[Person], others: list[Person]) -> Callable[[], None]:
+    """Let the relay lose what the two parts send each other; the result ends it."""
+    for ours in some:
+        for theirs in others:
+            world.block(ours, theirs)
+            undo = world.block(theirs, ours)
+    return undo
+
+
+def test_who_was_taken_back_by_somebody_removed_meanwhile_is_told_so() -> None:
+    """With the removal of theirs the taking back is void: nobody may speak into the void for ever."""
+    world, (ours, theirs, third, back) = gather(31, 4, facilitators=3)
+    remove(ours, back)
+    world.run_for(60)
+    together_again = apart(world, [ours, third], [theirs, back])
+    theirs.feed(m.Readmitted(back.id))
+    remove(ours, theirs)
+    world.run_for(20)
+    second(third)
+    world.run_for(60)
+    assert state(back).cold.stage is Stage.ACTIVE
+    assert back.id not in now(ours).members
+    together_again()
+    back.say("is anybody there?")
+    world.run_for(120)
+    assert state(theirs).cold.stage is Stage.REMOVED
+    assert state(back).cold.stage is Stage.REMOVED
+    assert counting_texts(ours, back) == []
+
+
+def test_who_did_not_hear_of_the_removal_learns_it_and_nothing_that_came_after() -> None:
+    world, (ours, theirs, gone) = gather(32, 3)
+    together_again = apart(world, [ours, theirs], [gone])
+    remove(ours, gone)
+    removal = now(ours).heads
+    world.run_for(20)
+    give_role(ours, theirs, Role.FACILITATOR)
+    world.run_for(20)
+    ours.disk.owed.pop(gone.id)  # the relay lost it, and ours does not owe it any more
+    ours.feed(m.Left())
+    together_again()
+    world.run_for(20)
+    assert state(gone).cold.stage is Stage.ACTIVE
+    world.disconnect(gone)
+    world.reconnect(gone)
+    world.run_for(60)
+    assert state(gone).cold.stage is Stage.REMOVED
+    assert now(gone).heads == removal
+
+
+def test_who_is_told_to_be_out_and_goes_on_is_told_once() -> None:
+    world, (ours, theirs, gone) = gather(34, 3)
+    world.disconnect(gone)
+    remove(ours, gone)
+    world.run_for(60)
+    draft = Draft(state(theirs), now=Instant(0), wall_now=theirs.wall, entropy=SeededEntropy(1))
+    view = tuple(now(gone).heads)
+    for _ in range(100):
+        tell_who_is_out(draft, gone.id, view)
+    assert draft.pair(gone.id).next_seq == state(theirs).pairs[gone.id].next_seq + 1
 
 
 def test_a_removed_facilitator_introduces_nobody() -> None:

@@ -23,6 +23,7 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.machines import events as m
+from toheal_protocol.machines import sync_events
 from toheal_protocol.machines.log import GAP_SHOWN_AFTER
 from toheal_protocol.machines.missing import WAIT_LINK
 from toheal_protocol.machines.pair import owe_message, pass_note
@@ -290,14 +291,14 @@ def content_of(author: Person, text: str, *, seq: int, previous: MessageId | Non
     )
 
 
-def sealed(author: Person, content: Content, *, seed: int = 5) -> m.FoundEntry:
+def sealed(author: Person, content: Content, *, seed: int = 5) -> sync_events.FoundEntry:
     """Seal something under an author's id, as every member can."""
     key = ContentKey(SeededEntropy(seed).draw(32))
     common = seal_content(encode_content(content), key, author=author.id)
-    return m.FoundEntry(author.id, message_id(common), key, common)
+    return sync_events.FoundEntry(author.id, message_id(common), key, common)
 
 
-def pass_forged(liar: Person, reader: Person, entry: m.FoundEntry) -> None:
+def pass_forged(liar: Person, reader: Person, entry: sync_events.FoundEntry) -> None:
     acts(liar, lambda draft: hand_over_passed(draft, reader.id, entry))
 
 

@@ -52,13 +52,13 @@ def _cold() -> Cold:
     return ours.circle.cold
 
 
-def test_only_members_of_an_active_circle_are_known() -> None:
+def test_only_members_and_who_stands_at_the_door_are_known() -> None:
     cold = _cold()
     [known] = known_peers(cold)
     assert known.member in cold.peers
     for stage in (Stage.KNOCKING, Stage.LEFT, Stage.DECLINED):
         assert known_peers(changed(cold, stage=stage)) == ()
-    for standing in set(Standing) - {Standing.MEMBER}:
+    for standing in (Standing.HOST, Standing.EXPECTED, Standing.GONE):
         peers = {m: changed(peer, standing=standing) for m, peer in cold.peers.items()}
         assert known_peers(changed(cold, peers=peers)) == ()
 

@@ -44,7 +44,7 @@ from toheal_protocol.wire.turn import (
 )
 from toheal_relay.limits import Limits
 from toheal_relay.turn.credentials import LIFE
-from toheal_relay.turn.packets import CREDIT
+from toheal_relay.turn.quotas import CREDIT
 
 ICE_CHECK = sign_stun(StunMessage(BINDING_REQUEST, bytes(12)), b"password")
 

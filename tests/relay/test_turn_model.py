@@ -12,6 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.support.turn_client import Refused, send_indication
 from tests.support.turn_hall import FRIEND, HOST, NOON, Hall
+from toheal_protocol.wire.stun import BINDING_REQUEST, StunMessage
+from toheal_protocol.wire.stun_integrity import sign_stun
 from toheal_protocol.wire.turn import encode_channel_data
 from toheal_relay.limits import Limits
 
@@ -29,6 +31,7 @@ ELSEWHERE = [(FRIEND, 7000), (FRIEND, 7001), ("6.6.6.6", 7000)]
 
 guests = st.integers(0, 2)
 channels = st.sampled_from(CHANNELS)
+together = st.integers(1, 3)
 
 
 @define
@@ -131,35 +134,44 @@ class TurnModel(RuleBasedStateMachine):
             held.channels[channel] = (address, self.now + 600)
             held.permissions[address[0]] = self.now + 300
 
-    @rule(number=guests, channel=channels, padding=st.integers(0, 3))
-    def send_by_channel(self, number: int, channel: int, padding: int) -> None:
-        packet = self.packet(padding)
+    @rule(number=guests, channel=channels, padding=st.integers(0, 3), count=together)
+    def send_by_channel(self, number: int, channel: int, padding: int, count: int) -> None:
+        packets = self.packets(padding, count)
         held, guest = self.held[number], self.guests[number]
         address, until = held.channels.get(channel, (("", 0), -math.inf))
-        self.expect_sent(number, address, packet, may=self.is_live(number) and until > self.now)
-        guest.say(encode_channel_data(channel, packet))
+        self.expect_sent(number, address, packets, may=self.is_live(number) and until > self.now)
+        guest.say(*(encode_channel_data(channel, packet) for packet in packets))
         self.check()
 
-    @rule(number=guests, peer=st.integers(0, 5), padding=st.integers(0, 3))
-    def send_indication(self, number: int, peer: int, padding: int) -> None:
-        packet, address = self.packet(padding), self.address(peer)
+    @rule(number=guests, peer=st.integers(0, 5), padding=st.integers(0, 3), count=together)
+    def send_indication(self, number: int, peer: int, padding: int, count: int) -> None:
+        packets, address = self.packets(padding, count), self.address(peer)
         if not address[1]:
             return
         permitted = self.held[number].permissions.get(address[0], -math.inf) > self.now
-        self.expect_sent(number, address, packet, may=self.is_live(number) and permitted)
-        self.guests[number].say(send_indication(*address, packet))
+        self.expect_sent(number, address, packets, may=self.is_live(number) and permitted)
+        self.guests[number].say(*(send_indication(*address, packet) for packet in packets))
         self.check()
 
-    @rule(number=guests, peer=st.integers(3, 5), padding=st.integers(0, 3))
-    def arrive(self, number: int, peer: int, padding: int) -> None:
+    @rule(number=guests, peer=st.integers(3, 5), padding=st.integers(0, 3), count=together)
+    def arrive(self, number: int, peer: int, padding: int, count: int) -> None:
+        self.come(number, peer, self.packets(padding, count))
+
+    @rule(number=guests, peer=st.integers(3, 5))
+    def answer(self, number: int, peer: int) -> None:
+        """From now on the quick way may be taken to this peer."""
+        self.count += 1
+        check = StunMessage(BINDING_REQUEST, self.count.to_bytes(12, "big"))
+        self.come(number, peer, [sign_stun(check, b"password")])
+
+    def come(self, number: int, peer: int, packets: list[bytes]) -> None:
         port = self.held[number].relayed[1]
         if port not in self.hall.ports:
             return
-        packet = self.packet(padding)
         self.heard: dict[int, list[tuple[object, bytes]]] = {}
         self.left: list[tuple[tuple[str, int], bytes]] = []
-        self.expect_heard(number, self.address(peer), packet)
-        self.hall.arrive(port, self.address(peer), packet)
+        self.expect_heard(number, self.address(peer), packets)
+        self.hall.arrive(port, self.address(peer), *packets)
         self.check()
 
     @rule(seconds=st.sampled_from([1, 100, 299, 301, 600, 1000]), sweep=st.booleans())
@@ -173,32 +185,33 @@ class TurnModel(RuleBasedStateMachine):
         assert len(self.hall.ports) == self.hall.turn.allocations
         assert self.hall.turn.allocations >= sum(map(self.is_live, range(3)))
 
-    def packet(self, padding: int) -> bytes:
-        self.count += 1
-        return b"%d" % self.count + bytes(padding)
+    def packets(self, padding: int, count: int) -> list[bytes]:
+        """Return packets of one size."""
+        self.count += count
+        return [b"%6d" % (self.count - each) + bytes(padding) for each in range(count)]
 
     def expect_sent(
-        self, number: int, address: tuple[str, int], packet: bytes, *, may: bool
+        self, number: int, address: tuple[str, int], packets: list[bytes], *, may: bool
     ) -> None:
         self.heard, self.left = {}, []
         if not may or self.is_refused(address):
             return
         owner = self.owner(address)
         if owner is None:
-            self.left.append((address, packet))
+            self.left += [(address, packet) for packet in packets]
         else:
-            self.expect_heard(owner, self.held[number].relayed, packet)
+            self.expect_heard(owner, self.held[number].relayed, packets)
 
-    def expect_heard(self, number: int, sender: tuple[str, int], packet: bytes) -> None:
+    def expect_heard(self, number: int, sender: tuple[str, int], packets: list[bytes]) -> None:
         if not self.is_live(number):
             return
         held = self.held[number]
         for channel, (address, until) in held.channels.items():
             if address == sender and until > self.now:
-                self.heard[number] = [(channel, packet)]
+                self.heard[number] = [(channel, packet) for packet in packets]
                 return
         if held.permissions.get(sender[0], -math.inf) > self.now:
-            self.heard[number] = [(sender, packet)]
+            self.heard[number] = [(sender, packet) for packet in packets]
 
     def check(self) -> None:
         """Everything that was to be heard was, by who was to hear it, and nothing else."""

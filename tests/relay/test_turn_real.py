@@ -8,7 +8,8 @@ import signal
 import socket
 import ssl
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,14 @@ from tests.support.relays import HOST, RelayProcess, calling, relay_process, run
 from tests.support.turn_client import TO_UDP, TurnClient
 from toheal_protocol.crypto.turn import turn_password
 from toheal_protocol.wire.stun import (
+    BINDING_REQUEST,
     XOR_MAPPED_ADDRESS,
+    StunMessage,
     binding_request,
     decode_stun,
     decode_xor_address,
 )
+from toheal_protocol.wire.stun_integrity import sign_stun
 from toheal_protocol.wire.turn import LIFETIME, Method, encode_channel_data
 from toheal_protocol.wire.turn_grant import TurnTransport
 from toheal_relay.limits import Limits
@@ -35,6 +39,7 @@ from toheal_relay.turn.config import TurnConfig
 pytestmark = pytest.mark.real
 
 SECRET = b"0123456789abcdef"
+ICE_CHECK = sign_stun(StunMessage(BINDING_REQUEST, bytes(12)), b"a password")
 NAME = f"{int(time.time()) + 3600}:test"
 
 
@@ -397,3 +402,62 @@ def test_nobody_opens_a_tls_context_of_old(tmp_path: Path) -> None:
         with socket.create_connection((HOST, relay.address.port)) as tcp:
             with pytest.raises(ssl.SSLError):
                 context.wrap_socket(tcp)
+
+
+@pytest.mark.parametrize("way", TurnTransport)
+def test_many_packets_of_many_sizes_arrive_unchanged_both_ways(
+    tmp_path: Path, secret_file: Path, way: TurnTransport
+) -> None:
+    """So quickly that they are read and sent in bursts, and in the order in which they were said."""
+    sizes = [0, 1, 2, 3, 4, 900, 1200, 1200, 1200, 1472] + [1000] * 30
+    packets = [os.urandom(size) for size in sizes]
+    with relay_process(tmp_path, "--turn-secret", str(secret_file)) as relay:
+        address = (HOST, relay.address.port)
+        with near_end(address, way, tmp_path) as near, socket.socket(type=socket.SOCK_DGRAM) as far:
+            far.bind((HOST, 0))
+            far.settimeout(5)
+            is_stream = way is not TurnTransport.UDP
+            client = TurnClient(_over(near), NAME, turn_password(SECRET, NAME))
+            far.connect(client.allocate())
+            client.bind(0x4001, *far.getsockname())
+            far.send(ICE_CHECK)
+            near.recv(2048)
+            for _ in range(5):
+                messages = [
+                    encode_channel_data(0x4001, packet, is_stream=is_stream) for packet in packets
+                ]
+                relay.process.send_signal(signal.SIGSTOP)
+                for message in messages:
+                    near.sendall(message)
+                relay.process.send_signal(signal.SIGCONT)
+                assert [far.recv(2048) for _ in packets] == packets
+                relay.process.send_signal(signal.SIGSTOP)
+                for packet in packets:
+                    far.send(packet)
+                relay.process.send_signal(signal.SIGCONT)
+                if is_stream:
+                    expected = b"".join(messages)
+                    heard = b""
+                    while len(heard) < len(expected):
+                        heard += near.recv(65_536)
+                    assert heard == expected
+                else:
+                    assert [near.recv(2048) for _ in packets] == messages
+        assert ask_holdings(tmp_path)["faults"] == 0
+
+
+@contextmanager
+def near_end(address: tuple[str, int], way: TurnTransport, state: Path) -> Iterator[socket.socket]:
+    """Connect to a relay as a client does."""
+    if way is TurnTransport.UDP:
+        with socket.socket(type=socket.SOCK_DGRAM) as udp:
+            udp.settimeout(5)
+            udp.connect(address)
+            yield udp
+        return
+    with socket.create_connection(address, timeout=5) as tcp:
+        if way is TurnTransport.TCP:
+            yield tcp
+            return
+        with pinned(state / "relay.pem").wrap_socket(tcp) as tls:
+            yield tls

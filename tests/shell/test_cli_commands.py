@@ -117,6 +117,27 @@ def test_meeting_one_circle_on_networks_that_are_not_there(toheal: Toheal) -> No
 # ---- circles
 
 
+def test_the_relays_of_a_circle_are_shown_and_changed(toheal: Toheal) -> None:
+    shown = toheal("circle", "relays", "evening")
+    assert shown.code == 0
+    lines = shown.out.splitlines()
+    assert "read here, connected" in lines[0]
+    assert "reads here: " in lines[1]
+    assert "Sam" in lines[1]
+    assert "\x1b" not in shown.out
+    assert "not contacted" in lines[-2]
+    added = toheal("--lang", "ar", "circle", "relays", "evening", "add", RELAY)
+    assert added.code == 0
+    assert "المُرحِّل" in added.err
+    allowed = toheal("circle", "relays", "evening", "allow", RELAY, "--json")
+    assert [one["use"] for one in allowed.values] == ["reading", "leaving", "named"]
+    refused = toheal("circle", "relays", "evening", "remove", RELAY)
+    assert refused.code == 1
+    assert "only relay" in refused.err
+    assert toheal("circle", "relays", "evening", "add").code == 2
+    assert toheal("circle", "relays", "evening", "sell", RELAY).code == 2
+
+
 def test_a_new_circle_gives_its_id_and_the_charter_of_this_language(toheal: Toheal) -> None:
     made = toheal("--lang", "ar", "circle", "create", "حلقة", "--relay", RELAY)
     assert (made.code, made.err) == (0, "")
@@ -354,6 +375,24 @@ def test_a_note_to_facilitators_is_marked_as_one(toheal: Toheal) -> None:
         one for one in toheal("read", "evening", "--json").values if "only for them" in one["text"]
     ]
     assert value["audience"] == "facilitators"
+
+
+def test_an_answer_a_request_an_edit_and_a_retraction_are_shown_in_words(toheal: Toheal) -> None:
+    said = toheal("say", "evening", "first words").out.strip()
+    assert toheal("say", "evening", "an answer", "--reply", said[:12]).code == 0
+    assert toheal("request", "evening", said[:12], "--text", "please look").code == 0
+    shown = toheal("read", "evening").out
+    assert "On نورس: first words" in "".join(one for one in shown if one.isprintable())
+    assert "asks the facilitators to look at a message" in shown and "please look" in shown
+    assert toheal("edit", "evening", said, "second words").code == 0
+    assert "Edited" in toheal("read", "evening").out
+    done = toheal("retract", "evening", said)
+    assert done.code == 0
+    assert "may have read it: 2" in "".join(one for one in done.out if one.isprintable())
+    shown = toheal("read", "evening").out
+    assert "taken back by its author" in shown and "first words" not in shown.split("On")[0]
+    assert toheal("retract", "evening", "0000").code == 1
+    assert toheal("edit", "evening", said, " ").code == 1
 
 
 def test_safety_words_are_in_the_language_of_the_reader(toheal: Toheal) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import get_args
 
 import pytest
 import trio
@@ -19,13 +20,16 @@ from tests.support.vaults import (
     member_id,
 )
 from toheal_p2p.ports.vault import DiskFull
+from toheal_p2p.services.circle import _is_awaited
 from toheal_p2p.services.committer import (
+    COMPANY_LONGEST,
     MOST_AT_ONCE,
     MOST_WAITING,
     Committer,
     VaultFailed,
     coalesce,
 )
+from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.records import (
     PutLog,
     PutPair,
@@ -295,3 +299,103 @@ def test_coalescing_keeps_the_order_and_one_put_of_each_key(writes: list[Write])
     settings = [write.name for write in kept if isinstance(write, PutSetting)]
     assert len(settings) == len(set(settings))
     assert coalesce(kept) == kept
+
+
+# What may wait for company
+
+
+@pytest.mark.trio
+async def test_what_nobody_waits_for_is_written_after_a_moment(autojump_clock: object) -> None:
+    vault, seen = MemoryVault(), []
+    committer = Committer(vault)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(committer.run)
+        await trio.sleep(10)
+        began = trio.current_time()
+        committer.submit([a_pair(1)], lambda: seen.append(trio.current_time()), may_wait=True)
+        await trio.sleep(COMPANY_LONGEST / 2)
+        committer.submit([a_pair(2)], may_wait=True)
+        assert vault.commits == []
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert vault.commits == [(a_pair(2),)]
+    assert seen == [pytest.approx(began + COMPANY_LONGEST)]
+
+
+@pytest.mark.trio
+async def test_company_comes_first_to_last_and_at_once(autojump_clock: object) -> None:
+    vault, seen = MemoryVault(), []
+    committer = Committer(vault)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(committer.run)
+        began = trio.current_time()
+        committer.submit([a_pair(1, 1)], lambda: seen.append(1), may_wait=True)
+        committer.submit([a_pair(2, 2)], lambda: seen.append(2))
+        committer.submit([a_pair(3, 3)], lambda: seen.append(3), may_wait=True)
+        await trio.testing.wait_all_tasks_blocked()
+        assert trio.current_time() == began
+        assert seen == [1, 2, 3]
+        nursery.cancel_scope.cancel()
+    assert vault.commits == [(a_pair(1, 1), a_pair(2, 2), a_pair(3, 3))]
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("count", [1, MOST_AT_ONCE])
+async def test_who_waits_for_the_disk_waits_for_no_company(
+    autojump_clock: object, count: int
+) -> None:
+    vault = MemoryVault()
+    committer = Committer(vault)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(committer.run)
+        began = trio.current_time()
+        for number in range(count):
+            committer.submit([a_pair(number, number)], may_wait=True)
+        if count == MOST_AT_ONCE:
+            await trio.testing.wait_all_tasks_blocked()
+        else:
+            await committer.flushed()
+        assert trio.current_time() == began
+        assert [len(group) for group in vault.commits] == [count]
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_what_came_while_a_group_was_written_waits_no_longer_than_that(
+    autojump_clock: object,
+) -> None:
+    vault = MemoryVault(before_commit=one_second)
+    committer = Committer(vault)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(committer.run)
+        committer.submit([a_pair(1)])
+        await trio.sleep(0.5)
+        committer.submit([a_pair(2)], may_wait=True)
+        await trio.sleep(0.5 + COMPANY_LONGEST + 1.1)
+        assert [len(group) for group in vault.commits] == [1, 1]
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_what_did_not_fit_a_group_waits_for_no_company(autojump_clock: object) -> None:
+    vault = MemoryVault()
+    committer = Committer(vault)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(committer.run)
+        began = trio.current_time()
+        for number in range(MOST_AT_ONCE + 3):
+            committer.submit([an_entry(number)])
+        await committer.flushed()
+        assert trio.current_time() == began
+        committer.submit([an_entry(1000)])
+        for number in range(MOST_AT_ONCE + 2):
+            committer.submit([an_entry(2000 + number)])
+        await trio.testing.wait_all_tasks_blocked()
+        assert trio.current_time() == began
+        assert [len(group) for group in vault.commits] == [MOST_AT_ONCE, 3] * 2
+        nursery.cancel_scope.cancel()
+
+
+def test_nothing_that_reaches_anybody_waits_for_company() -> None:
+    for effect in get_args(machine.Effect):
+        assert _is_awaited(object.__new__(effect)) == (effect is not machine.WakeAt)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.support.source import CLIENT, name_of, python_files, tree_of
 from toheal_p2p.app import vocabulary
 from toheal_p2p.app.refusals import CODES, FACTS, Fact, RefusalCode, Refused
+from toheal_p2p.care.helplines import all_helplines, countries
 from toheal_p2p.locale import LANGUAGES, Language, catalogue_path, choose_language, load_words
 from toheal_p2p.locale.catalogue import Entry, load_po, parse_po
 from toheal_p2p.locale.shown import (
@@ -35,8 +36,10 @@ FAMILIES = {
     "delivery": vocabulary.DELIVERY_STATES,
     "link": vocabulary.LINK_KINDS,
     "relay_state": vocabulary.RELAY_STATES,
+    "relay_use": vocabulary.RELAY_USES,
     "meeting_state": vocabulary.MEETING_STATES,
     "spoken_state": vocabulary.SPOKEN_STATES,
+    "share_state": vocabulary.SHARE_STATES,
     "content_note": vocabulary.CONTENT_NOTES,
     "check": vocabulary.CHECK_CODES,
     "entry": vocabulary.ENTRY_KINDS,
@@ -44,6 +47,9 @@ FAMILIES = {
     "progress": vocabulary.PROGRESS_CODES,
     "act_state": vocabulary.ACT_STATES,
     "act_reason": vocabulary.ACT_REASONS,
+    "country": countries(),
+    "emergency": ("all", *sorted({line.service for line in all_helplines() if line.service})),
+    "weekday": ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
 }
 """Keys that code puts together from a word of the application."""
 
@@ -93,9 +99,13 @@ def _keys_in_code() -> set[str]:
                     if isinstance(first, ast.Constant) and isinstance(first.value, str):
                         found.add(first.value)
                 case ast.Constant(value=str(text)) if re.fullmatch(r"[a-z_]+\.[a-z_]+", text):
-                    if text.partition(".")[0] in known:
+                    if text.partition(".")[0] in known and not text.endswith((".html", ".csv")):
                         found.add(text)
-    return found
+    for path in (CLIENT / "web" / "templates").iterdir():
+        written = re.findall(r'"([a-z_]+\.[a-z_]+)"', path.read_text(encoding="utf-8"))
+        found |= {text for text in written if text.partition(".")[0] in known - {"link"}}
+    # the page says some refusals in words of its own
+    return found | {key for key in ENGLISH if key.removeprefix("page_refused.") in CODES}
 
 
 def test_every_key_of_the_code_is_in_both_catalogues_and_no_other() -> None:
@@ -208,6 +218,26 @@ def test_arabic_is_typed_as_arabic() -> None:
         if foreign.search(form) or not unicodedata.is_normalized("NFC", form)
     ]
     assert wrong == []
+
+
+NEVER_ON_THE_PAGE = re.compile(
+    "spoken_.*|.*_file|.*setting.*|proxy_malformed|no_such_(message|relay|act|interface)|act_.*|role_.*"
+    "|not_(running|confirmed|supported_here)|passphrase_needed|connection_lost|other_version|lan_off"
+    "|ambiguous_name|port_in_use|clock_doubtful|locked"
+)
+"""Refusals of what only commands do; `locked` is the page that asks for the passphrase."""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_never_tells_anybody_to_type_a_command(language: Language) -> None:
+    words = load_words(language)
+    told = []
+    for code in CODES:
+        own = words.text(f"page_refused.{code}")
+        shown = words.text(f"refused.{code}") if own == f"page_refused.{code}" else own
+        if not NEVER_ON_THE_PAGE.fullmatch(code) and re.search(r"toheal [a-z-]|--[a-z]", shown):
+            told.append(code)
+    assert told == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

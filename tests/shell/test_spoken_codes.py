@@ -230,7 +230,7 @@ async def test_a_code_is_looked_up_at_the_relays_the_joiner_knows(autojump_clock
         ours, circle = await inviter(village)
         theirs = await village.start("Salma")
         offered = await ours.spoken.offer(circle, expires_in=HOUR, language="en")
-        with pytest.raises(Refused, match="spoken_no_relay"):
+        with pytest.raises(Refused, match="spoken_not_in_room"):
             await theirs.spoken.look_up(offered.code, relays=())
         await theirs.relay_add(str(village.relay.address))
         assert await theirs.spoken.look_up(offered.code, relays=())

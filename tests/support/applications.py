@@ -40,6 +40,8 @@ class Village:
     other_relays: list[MemoryRelay] = field(factory=list)
     cut_off: set[tuple[str, RelayAddress]] = field(factory=set)
     """Who does not reach which relay."""
+    dialled: set[tuple[str, RelayAddress]] = field(factory=set)
+    """Who has called which relay."""
     udp: Udp = "works"
     on_relay: Callable[[RelayPair], None] = lambda _pair: None
     policies: dict[str, NetworkPolicy] = field(factory=dict)
@@ -95,6 +97,7 @@ class Village:
         return RelayProbe(None, has_tcp=True, milliseconds=1, udp=self.udp, udp_milliseconds=1)
 
     async def _dial(self, name: str, address: RelayAddress) -> MemoryRelayChannel:
+        self.dialled.add((name, address))
         for relay in self.relays:
             if relay.address == address and (name, address) not in self.cut_off:
                 return await relay.dial(address)

@@ -20,6 +20,8 @@ from attrs import define, evolve, field
 
 from tests.support.fake_bundles import FakeBundles
 from tests.support.fake_governance import WAITING, FakeGovernance
+from tests.support.fake_sharing import FakeSharing
+from toheal_p2p.app.circle_relays_interface import CircleRelayView
 from toheal_p2p.app.interface import (
     ActView,
     AppInterface,
@@ -33,14 +35,16 @@ from toheal_p2p.app.interface import (
     LinkView,
     MeetingView,
     MemberView,
+    QuoteView,
     RelayView,
     Report,
+    RetractionView,
     WaitingView,
 )
 from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
 from toheal_p2p.app.settings_interface import SettingView
 from toheal_p2p.app.spoken_interface import LookedUpView, SpokenView
-from toheal_p2p.app.vocabulary import Audience, SpokenState
+from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES, Audience, SpokenState
 from toheal_p2p.cli.local_server import serve
 
 NOW = 1_800_000_000
@@ -109,15 +113,17 @@ class FakeMeetings:
 
     app: FakeApp
     opened: list[str] = field(factory=list)
+    room_until: int = 0
 
     async def open(
-        self, circle: str | None, *, seconds: int, interfaces: Sequence[str]
+        self, circle: str | None, *, seconds: int, interfaces: Sequence[str], room: bool = False
     ) -> Sequence[MeetingView]:
         if circle is not None:
             await self.app._find(circle)
         if "none0" in interfaces:
             raise refuse("no_such_interface")
         self.opened.append(circle or "all")
+        self.room_until = NOW + seconds if room else 0
         return await self.views()
 
     async def close(self, circle: str | None) -> None:
@@ -129,7 +135,13 @@ class FakeMeetings:
         networks = ("wlan0 192.168.1.5",)
         return [
             MeetingView(
-                _id("evening"), "evening", "met", NOW + 7200, networks, ("Sam", "Ev\x1b]il")
+                _id("evening"),
+                "evening",
+                "met",
+                NOW + 7200,
+                networks,
+                ("Sam", "Ev\x1b]il"),
+                self.room_until,
             ),
             MeetingView(_id("x"), "x", "silent", NOW + 7200, networks, ()),
         ]
@@ -154,13 +166,15 @@ class FakeSettings:
     async def set(self, name: str, value: str) -> SettingView:
         if name == "country":
             raise Refused("setting_later", name=name)
+        if name == "language":
+            return SettingView("language", value, ("ar", "en", "none"), comes_later=False)
         await self.get(name)
         self.proxy = value
         return await self.get(name)
 
 
 @define(eq=False)
-class FakeApp(FakeGovernance):
+class FakeApp(FakeGovernance, FakeSharing):
     """See the module."""
 
     end: Callable[[], None] = lambda: None
@@ -194,6 +208,7 @@ class FakeApp(FakeGovernance):
         direct: bool,
         charter: str,
         nickname: str | None,
+        disappear: int = 7 * 24 * 3600,
     ) -> CircleView:
         await self._find(name, may_miss=True)
         self.charter = charter
@@ -205,6 +220,7 @@ class FakeApp(FakeGovernance):
             members=1,
             relays=tuple(relays or self.relays),
             direct=direct,
+            disappear=disappear,
         )
         self.circles.append(made)
         return made
@@ -276,23 +292,87 @@ class FakeApp(FakeGovernance):
             raise Refused("no_such_relay", address=address)
         self.relays.remove(address)
 
+    async def circle_relays(self, circle: str) -> Sequence[CircleRelayView]:
+        await self._find(circle)
+        named = RELAY.replace("relay", "other")
+        return [
+            CircleRelayView(RELAY, "reading", "connected", None, ("Sam", "Ev\x1b]il")),
+            CircleRelayView(named, "leaving", "unreachable", "relay_unreachable", ()),
+            CircleRelayView(RELAY.replace("relay", "named"), "named", None, None, ("Sam",)),
+        ]
+
+    async def circle_relay(
+        self, circle: str, address: str, *, change: Literal["add", "remove", "allow"]
+    ) -> Sequence[CircleRelayView]:
+        if change == "remove":
+            raise Refused("last_relay")
+        return await self.circle_relays(circle)
+
     async def say(
-        self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
+        self,
+        circle: str,
+        text: str,
+        *,
+        notes: Sequence[str],
+        to_facilitators: bool,
+        reply: str | None = None,
     ) -> str:
         found = await self._find(circle)
+        answered = None if reply is None else self._said(reply)
         self.add(
             found.id,
             text,
             notes=tuple(notes),
             audience="facilitators" if to_facilitators else "circle",
+            about=answered,
         )
         self.calls.append(f"said {text}")
         return self.entries[-1].id
 
-    async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[EntryView]:
+    def _said(self, message: str) -> EntryView:
+        for entry in self.entries:
+            if entry.id.startswith(message):
+                return entry
+        raise Refused("no_such_message", name=message)
+
+    async def request(self, circle: str, message: str, *, text: str) -> str:
         found = await self._find(circle)
-        here = [entry for entry in self.entries if entry.circle == found.id]
-        return [entry for entry in here if entry.position > after][:limit]
+        about = self._said(message)
+        self.add(found.id, text, kind="request", audience="facilitators", about=about)
+        return self.entries[-1].id
+
+    async def edit(self, circle: str, message: str, text: str) -> str:
+        found = await self._find(circle)
+        before = self._own(message)
+        self.entries[before.position - 1] = evolve(before, text=text, edited=True)
+        self.add(found.id, text, kind="edit", about=before)
+        return self.entries[-1].id
+
+    async def retract(self, circle: str, message: str) -> RetractionView:
+        found = await self._find(circle)
+        before = self._own(message)
+        self.entries[before.position - 1] = evolve(before, text="", kind="retracted")
+        self.add(found.id, "", kind="retraction", about=before)
+        return RetractionView(before.id, 2, 1)
+
+    async def circle_disappear(self, circle: str, seconds: int) -> None:
+        await self._find(circle)
+        if seconds not in DISAPPEAR_TIMES.values():
+            raise Refused("disappear_unfit")
+        self.calls.append(f"disappear {seconds}")
+
+    def _own(self, message: str) -> EntryView:
+        before = self._said(message)
+        if not before.mine:
+            raise Refused("not_your_message")
+        return before
+
+    async def read(
+        self, circle: str, *, after: int = 0, limit: int, newest: bool = False
+    ) -> Sequence[EntryView]:
+        found = await self._find(circle)
+        here = [one for one in self.entries if one.circle == found.id and one.position > after]
+        return here[-limit:] if newest else here[:limit]
 
     async def follow(self, circle: str, *, after: int) -> AsyncGenerator[EntryView, None]:
         self.following += 1
@@ -363,6 +443,7 @@ class FakeApp(FakeGovernance):
         passed_on_by: str | None = None,
         author_name: str = "نورس",
         audience: Audience = "circle",
+        about: EntryView | None = None,
         act: ActView | None = None,
     ) -> None:
         """Have something said."""
@@ -382,6 +463,8 @@ class FakeApp(FakeGovernance):
                 notes=notes,
                 passed_on_by=passed_on_by,
                 audience=audience,
+                reply_to=None if about is None else about.id,
+                quote=None if about is None else QuoteView(about.author_name, about.text),
                 act=act,
             )
         )

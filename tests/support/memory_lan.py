@@ -65,9 +65,19 @@ class MemoryHost:
     network: MemoryNetwork
     address: str
     is_here: bool = True
+    more: tuple[Segment, ...] = ()
+    """Further addresses of it, on the same network."""
 
     def segments(self) -> tuple[Segment, ...]:
-        return (Segment("room0", 1, self.address, 24),) if self.is_here else ()
+        return (Segment("room0", 1, self.address, 24), *self.more) if self.is_here else ()
+
+    async def look(self, segment: Segment, label: str) -> MemorySpot:
+        await trio.sleep(DELAY)
+        if not self.is_here:
+            raise LanFailed("gone")
+        spot = MemorySpot(self, evolve(SOMEBODY, label=label), is_hidden=True)
+        spot.announce()
+        return spot
 
     async def open(self, segment: Segment, names: Names) -> MemorySpot:
         await trio.sleep(DELAY)
@@ -75,7 +85,7 @@ class MemoryHost:
             raise LanFailed("gone")
         taken = {spot.port for spot in self.network.spots if spot.host is self}
         port = next(port for port in count(names.port) if port not in taken)
-        spot = MemorySpot(self, evolve(names, port=port))
+        spot = MemorySpot(self, evolve(names, port=port), address=segment.host)
         spot.announce()
         return spot
 
@@ -89,10 +99,12 @@ class MemoryHost:
 
 @define(eq=False)
 class MemorySpot:
-    """Fulfils `ports.lan.Spot`."""
+    """Fulfils `ports.lan.Spot`, and hidden `ports.lan.Lookout`."""
 
     host: MemoryHost
     names: Names
+    is_hidden: bool = False
+    address: str = ""
     has_heard_others: bool = False
     _heard: trio.MemorySendChannel[Appeared | Vanished] = field(init=False)
     _hearing: trio.MemoryReceiveChannel[Appeared | Vanished] = field(init=False)
@@ -110,16 +122,19 @@ class MemorySpot:
     @property
     def shown(self) -> Appeared:
         """What others hear of it."""
-        return Appeared(self.names.instance, self.host.address, self.port)
+        return Appeared(self.names.instance, self.address, self.port)
 
     def announce(self) -> None:
         network = self.host.network
         network.spots.append(self)
-        network.announced.append(Announced(trio.current_time(), self.host.address, self.names))
+        if not self.is_hidden:
+            network.announced.append(Announced(trio.current_time(), self.host.address, self.names))
         for other in network.spots:
             if self._is_heard_by(other):
-                other.take(self, self.shown)
-                self.take(other, other.shown)
+                if not self.is_hidden:
+                    other.take(self, self.shown)
+                if not other.is_hidden:
+                    self.take(other, other.shown)
 
     def take(self, sender: MemorySpot, news: Appeared | Vanished) -> None:
         """Have it hear something of somebody's."""
@@ -155,7 +170,7 @@ class MemorySpot:
         await trio.sleep(DELAY)
         network = self.host.network
         for spot in network.spots:
-            is_it = spot.host.address == host and spot.port == port
+            is_it = spot.address == host and spot.port == port and not spot.is_hidden
             if is_it and spot.host.is_here and self.host.is_here:
                 ours, theirs = (
                     MemoryLanStream(self.host, host),
@@ -171,7 +186,7 @@ class MemorySpot:
         if self in self.host.network.spots:
             self.host.network.spots.remove(self)
             for other in self.host.network.spots:
-                if self._is_heard_by(other):
+                if self._is_heard_by(other) and not self.is_hidden:
                     other.take(self, Vanished(self.names.instance))
         self._heard.close()
         self._came.close()

@@ -46,6 +46,7 @@ from toheal_protocol.messages.announcement import (
 )
 from toheal_protocol.messages.asking import Answered, Asked, Range
 from toheal_protocol.messages.bodies import TextBody, decode_text, encode_text
+from toheal_protocol.messages.consent import Receipt, decode_receipt, encode_receipt
 from toheal_protocol.messages.frames import (
     Answer,
     Envelope,
@@ -71,6 +72,7 @@ from toheal_protocol.messages.notes import (
     Carried,
     Declined,
     DirectChoice,
+    Followed,
     ForkSeen,
     Granted,
     Head,
@@ -80,6 +82,7 @@ from toheal_protocol.messages.notes import (
     Lasting,
     LinkAnswer,
     LinkOffer,
+    Moved,
     NewCard,
     Wanted,
     Welcome,
@@ -97,6 +100,7 @@ from toheal_protocol.messages.operations import (
     encode_operation,
     sign_operation,
 )
+from toheal_protocol.messages.share_notes import ShareAnswer, ShareAsk, ShareWithdrawn
 from toheal_protocol.model import (
     Address,
     Audience,
@@ -183,6 +187,12 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     DirectChoice(True, 3),
     Carried((encode_announcement(Announcement(CREATE)), encode_announcement(Announcement(ADD)))),
     Wanted((OperationId(b"o" * 32),)),
+    ShareAsk(b"s" * 16, _MID, WallTime(9), "مرشدتي", "شرح", "كلمات"),
+    ShareAnswer(b"s" * 16, Signature(b"v" * 64)),
+    ShareAnswer(b"s" * 16, None),
+    ShareWithdrawn(b"s" * 16),
+    Moved(2, tuple(dict.fromkeys(grant.relay for grant in GRANTS))),
+    Followed(2),
 )
 """One of each kind; a test says that none is missing."""
 
@@ -199,6 +209,7 @@ EVERY_FRAME = (
 _WORLD = World(3)
 _A, _B = _WORLD.bring_together()
 _A.say("seed")
+_A.say("seed", Audience.FACILITATORS)
 _WORLD.run_for(5)
 _HELD = Held(_ID, b"k" * 32, b"common", WallTime(1), Instant(1.0))
 
@@ -235,6 +246,7 @@ PARSERS: tuple[tuple[str, Callable[[bytes], object]], ...] = (
     ("decode_announcement", decode_announcement),
     ("take_keys", _take_keys),
     ("decode_text", decode_text),
+    ("decode_receipt", decode_receipt),
     ("take_grants", _take_grants),
     ("open_deposit", _open_deposit),
     ("open_invitation_end", _open_invitation_end),
@@ -250,6 +262,19 @@ SEEDS: tuple[bytes, ...] = (
     *(encode_item(note) for note in EVERY_NOTE),
     *(encode_operation(operation) for operation in EVERY_OPERATION),
     *(bytes([operation.kind - 1]) + operation.body for operation in EVERY_OPERATION),
+    encode_receipt(
+        Receipt(
+            _CIRCLE,
+            _MID,
+            _THEIRS.persona.keys.verify,
+            b"h" * 32,
+            WallTime(9),
+            b"s" * 16,
+            "مرشدتي",
+            "شرح",
+            Signature(b"v" * 64),
+        )
+    ),
     encode_announcement(Announcement(EVERY_OPERATION[2])),
     encode_text(TextBody("نص", 1_800_000_000, ("loss",))),
     encode_grants(GRANTS),

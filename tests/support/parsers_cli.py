@@ -22,6 +22,10 @@ SEEDS: tuple[bytes, ...] = tuple(
             {"circle": "c", "who": "w", "role": "listener", "reason": "term", "text": ""},
         ),
         ("circle_second", {"circle": "c", "act": "ab"}),
+        ("request", {"circle": "c", "message": "ab", "text": ""}),
+        ("edit", {"circle": "c", "message": "ab", "text": "t"}),
+        ("circle_disappear", {"circle": "c", "seconds": 86400}),
+        ("share_answer", {"circle": "c", "share": "ab", "yes": True}),
         ("say", {"circle": "c", "text": "مرحبا", "notes": ["loss"], "to_facilitators": False}),
     )
 )

@@ -120,7 +120,7 @@ def parse_at_the_turn_server(frame: bytes) -> object:
     hall = TURN_GUEST.hall
     TURN_GUEST.inbox.clear()
     hall.arrive(TURN_GUEST.relayed[1], ("5.5.5.5", 5), frame)
-    hall.turn.relay(TURN_GUEST.client.key, frame, hall.now)
+    hall.turn.relay(TURN_GUEST.client.key, [frame], hall.now)
     return hall.turn.receive(TURN_GUEST.client, frame, now=hall.now)
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from toheal_protocol.machines import events as m
-from toheal_protocol.machines.lan_keys import known_peers
+from toheal_protocol.machines.lan_keys import KnownPeer, known_peers, our_name
+from toheal_protocol.machines.state import Stage
 from toheal_protocol.model import MemberId
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Room:
     world: World
     people: list[Person] = field(factory=list)
     wires: dict[tuple[int, MemberId], int] = field(factory=dict)
+    unnamed: dict[int, bytes] = field(factory=dict)
+    """Wires that lead to nobody yet, on the side of the door, and the invitation shown."""
     carried: int = 0
     _numbers: count = field(factory=lambda: count(1))  # type: ignore[type-arg]
     _is_looking: bool = False
@@ -65,10 +68,28 @@ class Room:
             ends = {self.wires.get((id(person), member)), self.wires.get((id(other), person.id))}
             if ends == {number} and other.is_running:
                 self.carried += len(frames)
-                other.feed(m.LanArrived(person.id, frames))
+                other.feed(self._arrived(person, other, number, frames))
 
         self.world._later(0.005, arrive)  # a wire keeps its order
         return True
+
+    def _arrived(
+        self, person: Person, other: Person, number: int, frames: tuple[bytes, ...]
+    ) -> m.Event:
+        if number in self.unnamed and self._is_host(other):
+            return m.LanKnocked(self.unnamed[number], number, frames)
+        return m.LanArrived(person.id, frames)
+
+    @staticmethod
+    def _is_host(person: Person) -> bool:
+        assert person.circle is not None
+        return person.circle.cold.stage is Stage.ACTIVE
+
+    def name(self, person: Person, number: int, member: MemberId) -> None:
+        """Somebody at the door said who they are."""
+        self.unnamed.pop(number, None)
+        if self.wires.get((id(person), member)) != number:
+            person.feed(m.LanParted(member, number))
 
     def cut(self, person: Person, member: MemberId) -> None:
         """The wire breaks; what was on its way is gone."""
@@ -108,11 +129,26 @@ class Room:
     def _recognise(self, one: Person, other: Person) -> None:
         assert one.circle is not None
         assert other.circle is not None
-        ours = {known.key for known in known_peers(one.circle.cold) if known.member == other.id}
-        theirs = {known.key for known in known_peers(other.circle.cold) if known.member == one.id}
-        if not ours & theirs or one.circle.cold.id != other.circle.cold.id:
+        if one.circle.cold.id != other.circle.cold.id:
+            return
+        theirs = {known.key: known for known in _who_knows(other, one)}
+        both = [
+            (known, theirs[known.key]) for known in _who_knows(one, other) if known.key in theirs
+        ]
+        if not both:
             return
         number = next(self._numbers)
         self.wires[(id(one), other.id)] = self.wires[(id(other), one.id)] = number
-        one.feed(m.LanMet(other.id, number))
-        other.feed(m.LanMet(one.id, number))
+        for person, known, them in ((one, both[0][0], other), (other, both[0][1], one)):
+            if known.invitation:
+                self.unnamed[number] = known.invitation
+            else:
+                person.feed(m.LanMet(them.id, number))
+
+
+def _who_knows(person: Person, other: Person) -> list[KnownPeer]:
+    """Return by which keys one recognises the other."""
+    assert person.circle is not None
+    assert other.circle is not None
+    name = our_name(other.circle.cold)
+    return [known for known in known_peers(person.circle.cold) if known.member == name]

@@ -38,8 +38,13 @@ class FakePort:
     number: int
     sent: deque[tuple[tuple[str, int], bytes]] = field(factory=deque)
 
-    def sendto(self, packet: bytes, to: tuple[str, int]) -> None:
-        self.sent.append((to, packet))
+    def send(self, block: bytes, size: int, to: tuple[str, int]) -> None:
+        self.sent += [(to, packet) for packet in packets_of(block, size)]
+
+
+def packets_of(block: bytes, size: int) -> list[bytes]:
+    """Return the packets that a block is made of."""
+    return [block[at : at + size] for at in range(0, len(block), size)] if size else [block]
 
 
 @define(eq=False)
@@ -82,12 +87,12 @@ class Hall:
         if sweep:
             self.turn.sweep(now=self.now)
 
-    def arrive(self, number: int, sender: tuple[str, int], packet: bytes) -> None:
-        """Let a packet come to a relayed port from elsewhere."""
-        out = self.turn.from_peer(self.ports[number], sender, packet, now=self.now)
+    def arrive(self, number: int, sender: tuple[str, int], *packets: bytes) -> None:
+        """Let packets of one size come to a relayed port from elsewhere, together."""
+        out = self.turn.from_peer(self.ports[number], sender, list(packets), now=self.now)
         if out is not None:
-            send, to, message = out
-            send(message, to)
+            send, block, size, to = out
+            send(block, size, to)
 
     def _open(self, even: bool) -> FakePort | None:
         if len(self.ports) >= self.ports_left:
@@ -138,18 +143,22 @@ class Guest:
         self.relayed = self.turn.allocate()
         return self.relayed
 
-    def say(self, message: bytes) -> None:
-        """Send anything, as the server's shell would bring it."""
+    def say(self, *messages: bytes) -> None:
+        """Send anything, as the server's shell would bring it: alike messages together."""
         turn, client = self.hall.turn, self.client
-        out = turn.relay(client.key, message, self.hall.now)
-        if out is None:
+        out = turn.relay(client.key, list(messages), self.hall.now)
+        if out is not None:
+            send, block, size, to = out
+            send(block, size, to)
+            return
+        for message in messages:
             try:
                 out = turn.receive(client, message, now=self.hall.now)
             except RemoteError:
-                return
-        if out is not None:
-            send, to, packet = out
-            send(packet, to)
+                continue
+            if out is not None:
+                send, block, size, to = out
+                send(block, size, to)
 
     def heard(self) -> list[tuple[object, bytes]]:
         """Take everything out of the inbox: (channel or sender, packet)."""
@@ -160,8 +169,8 @@ class Guest:
             found.append(decode_channel_data(message) if is_channel else read_data(message))
         return found
 
-    def _take(self, packet: bytes, _to: object) -> None:
-        self.inbox.append(packet)
+    def _take(self, block: bytes, size: int, _to: object) -> None:
+        self.inbox += packets_of(block, size)
 
     def _exchange(self, request: bytes) -> bytes | None:
         before = len(self.inbox)

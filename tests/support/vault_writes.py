@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.support.vaults import an_entry, an_owed, circle_id, member_id, message_id
 from toheal_p2p.ports.vault import Vault
+from toheal_protocol.machines.lifetime import HARD_END, Ages
 from toheal_protocol.machines.records import (
     ConfirmEntries,
     DropCircle,
@@ -15,6 +16,8 @@ from toheal_protocol.machines.records import (
     DropOwed,
     GiveUpOwed,
     MarkAtRelay,
+    MarkShown,
+    PutAges,
     PutCircle,
     PutHeld,
     PutLog,
@@ -22,7 +25,7 @@ from toheal_protocol.machines.records import (
     PutSetting,
 )
 from toheal_protocol.messages.asking import Range
-from toheal_protocol.model import Audience
+from toheal_protocol.model import Audience, WallTime
 
 some_circle = st.sampled_from([circle_id(1), circle_id(2)])
 some_member = st.sampled_from([member_id(1), member_id(2)])
@@ -51,14 +54,24 @@ some_write = st.one_of(
     st.builds(MarkAtRelay, some_circle, some_member, st.tuples(some_seq), some_blob),
     st.builds(DropOwed, some_circle, some_member, some_seq, st.tuples(some_seq)),
     st.builds(GiveUpOwed, some_circle, some_member),
+    st.builds(MarkShown, some_circle, st.tuples(some_mid)),
     st.builds(
-        lambda circle, number, text, author, passer, previous: an_entry(
+        PutAges,
+        st.builds(
+            Ages, st.integers(0, 9), st.integers(0, 2).map(HARD_END.__mul__), st.just(WallTime(7))
+        ),
+    ),
+    st.builds(
+        lambda circle, number, text, author, about, ttl, passer, previous: an_entry(
             number,
             passed_on_by=passer,
             previous=previous,
             circle=circle,
             text=text,
             author=author,
+            kind=about[0],
+            reply=about[1],
+            ttl=ttl,
             is_mine=author == member_id(1),
             recipients=(member_id(1), member_id(2)),
         ),
@@ -66,6 +79,9 @@ some_write = st.one_of(
         st.integers(0, 2),
         st.sampled_from(["", "كَلِمة", "الكلمة x", "y"]),
         some_member,
+        st.just(("text", None))
+        | st.tuples(st.sampled_from(["text", "edit", "retraction"]), some_mid),
+        st.sampled_from([0, 1, 5]),
         st.none() | some_member,
         st.none() | some_mid,
     ),
@@ -81,7 +97,11 @@ async def everything(vault: Vault) -> list[object]:
     """
     circles = (circle_id(1), circle_id(2))
     stored = await vault.load()
-    found: list[object] = [{one.circle: one for one in stored.circles}, stored.settings]
+    found: list[object] = [
+        {one.circle: one for one in stored.circles},
+        stored.settings,
+        stored.ages,
+    ]
     rows = [row for circle in circles for row in await vault.entries(circle, limit=99)]
     rank = {position: place for place, position in enumerate(sorted(row.position for row in rows))}
     found += [evolve(row, position=rank[row.position]) for row in rows]
@@ -89,6 +109,9 @@ async def everything(vault: Vault) -> list[object]:
         matches = await vault.search(circle, "كلمة", limit=99)
         found.append([rank[row.position] for row in matches])
         found.append(await vault.deliveries(circle, None, limit=99))
+        for number in range(3):
+            kept = await vault.entry(circle, message_id(number))
+            found.append(kept and (kept.key, kept.common))
         for member in (member_id(1), member_id(2)):
             found.append(await vault.owed(circle, member, after=-1, limit=99))
             found.append(

@@ -8,7 +8,7 @@ virtual time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from toheal_p2p.ports.vault import (
     VaultClosed,
     VaultError,
 )
+from toheal_protocol.machines.lifetime import Ages, is_over
 from toheal_protocol.machines.records import (
     ConfirmEntries,
     DropCircle,
@@ -40,6 +41,8 @@ from toheal_protocol.machines.records import (
     DropOwed,
     GiveUpOwed,
     MarkAtRelay,
+    MarkShown,
+    PutAges,
     PutCircle,
     PutEntry,
     PutHeld,
@@ -143,6 +146,12 @@ class MemoryVault:
     _owed: dict[tuple[CircleId, MemberId], dict[int, OwedRow]] = field(factory=dict, init=False)
     _undelivered: set[tuple[CircleId, MemberId, MessageId]] = field(factory=set, init=False)
     _entries: dict[tuple[CircleId, MessageId], StoredEntry] = field(factory=dict, init=False)
+    _forgotten: set[tuple[CircleId, MessageId]] = field(factory=set, init=False)
+    _times: dict[tuple[CircleId, MessageId], tuple[int, int, int | None]] = field(
+        factory=dict, init=False
+    )
+    _ages: Ages = field(factory=Ages, init=False)
+    _ending: set[tuple[CircleId, MessageId]] = field(factory=set, init=False)
     _held: dict[CircleId, dict[MessageId, bytes]] = field(factory=dict, init=False)
     _settings: dict[str, bytes] = field(factory=dict, init=False)
     _previous: dict[tuple[CircleId, MessageId], MessageId] = field(factory=dict, init=False)
@@ -178,7 +187,7 @@ class MemoryVault:
             )
             for circle, blob in self._circles.items()
         )
-        return Stored(circles=circles, settings=dict(self._settings))
+        return Stored(circles=circles, settings=dict(self._settings), ages=self._ages)
 
     async def owed(
         self, circle: CircleId, member: MemberId, *, after: int, limit: int
@@ -206,7 +215,15 @@ class MemoryVault:
 
     async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:
         await self._look()
-        return self._entries.get((circle, mid))
+        stored = self._entries.get((circle, mid))
+        return None if stored is None or stored.row.kind == "forgotten" else stored
+
+    async def rows(
+        self, circle: CircleId, mids: Sequence[MessageId]
+    ) -> Mapping[MessageId, EntryRow]:
+        await self._look()
+        found = {row.mid: row for row in self._rows(circle)}
+        return {mid: found[mid] for mid in mids if mid in found}
 
     async def ids_by_author(
         self,
@@ -240,6 +257,7 @@ class MemoryVault:
             row
             for row in self._rows(circle)
             if row.kind != "gap"
+            and self._entries[circle, row.mid].key
             and row.position > after
             and (row.mid in mids or any(_is_in(row, one) for one in ranges))
         ]
@@ -285,7 +303,11 @@ class MemoryVault:
     ) -> tuple[EntryRow, ...]:
         await self._look()
         groups = asked_words(query)
-        found = [row for row in self._rows(circle) if groups and _answers(row.text, groups)]
+        found = [
+            row
+            for row in self._rows(circle)
+            if groups and row.kind != "edit" and _answers(row.text, groups)
+        ]
         return tuple(reversed(found))[:limit]
 
     async def aclose(self) -> None:
@@ -300,7 +322,11 @@ class MemoryVault:
         self._require_open()
 
     def _rows(self, circle: CircleId | None) -> list[EntryRow]:
-        rows = [stored.row for (of, _mid), stored in self._entries.items() if circle in (None, of)]
+        rows = [
+            stored.row
+            for (of, _mid), stored in self._entries.items()
+            if circle in (None, of) and stored.row.kind != "forgotten"
+        ]
         return sorted(rows, key=lambda row: row.position)
 
     def _delivery(self, circle: CircleId, mid: MessageId, member: MemberId) -> DeliveryRow:
@@ -330,6 +356,12 @@ class MemoryVault:
                 self._confirm(circle, mid)
             case DropEntry(circle, mid):
                 self._entries.pop((circle, mid), None)
+                self._times.pop((circle, mid), None)
+                self._ending.discard((circle, mid))
+            case MarkShown():
+                self._mark_shown(write)
+            case PutAges(ages):
+                self._forget(ages)
             case DropCircle(circle):
                 self._drop_circle(circle)
             case _:
@@ -352,9 +384,14 @@ class MemoryVault:
                     if row.mid is not None:
                         self._undelivered.add((circle, member, row.mid))
                 rows.clear()
+        self._erase_delivered()
 
     def _put_entry(self, write: PutEntry) -> None:
         before = self._entries.get((write.circle, write.mid))
+        if before is not None and before.row.kind in ("retracted", "forgotten"):
+            return
+        if (write.circle, write.mid) in self._forgotten:
+            return
         if before is None:
             self._last_position += 1
         row = EntryRow(
@@ -371,13 +408,24 @@ class MemoryVault:
             notes=write.notes,
             passed_on_by=write.passed_on_by,
             reply=write.reply,
+            is_shown=write.is_mine if before is None else before.row.is_shown,
         )
+        if before is not None and before.row.is_edited:
+            row = evolve(before.row, passed_on_by=write.passed_on_by)
+        if before is None:
+            shown = self._ages.seen if write.is_mine else None
+            self._times[write.circle, write.mid] = (write.ttl, self._ages.unseen, shown)
+        else:
+            _ttl, came, shown = self._times[write.circle, write.mid]
+            self._times[write.circle, write.mid] = (write.ttl, came, shown)
         self._entries[write.circle, write.mid] = StoredEntry(
             row, write.key, write.common, write.recipients, write.parents
         )
         self._previous.pop((write.circle, write.mid), None)
         if write.previous is not None:
             self._previous[write.circle, write.mid] = write.previous
+        about = write.kind in ("edit", "retraction")
+        self._settle(write.circle, write.reply if about else write.mid)
 
     def _confirm(self, circle: CircleId, mid: MessageId | None) -> None:
         while mid is not None and (stored := self._entries.get((circle, mid))) is not None:
@@ -387,6 +435,76 @@ class MemoryVault:
             self._entries[circle, mid] = evolve(stored, row=row)
             mid = self._previous.get((circle, mid))
 
+    def _mark_shown(self, write: MarkShown) -> None:
+        for mid in write.mids:
+            stored = self._entries.get((write.circle, mid))
+            if stored is not None and not stored.row.is_shown:
+                ttl, came, _ = self._times[write.circle, mid]
+                self._times[write.circle, mid] = (ttl, came, self._ages.seen)
+                row = evolve(stored.row, is_shown=True)
+                self._entries[write.circle, mid] = evolve(stored, row=row)
+
+    def _forget(self, ages: Ages) -> None:
+        self._ages = ages
+        over = [
+            key
+            for key, (ttl, came, shown) in self._times.items()
+            if key in self._entries and is_over(ages, ttl=ttl, came=came, shown=shown)
+        ]
+        waiting = [
+            key
+            for key in over
+            if self._entries[key].row.kind == "retraction"
+            and (key[0], self._entries[key].row.reply) not in self._entries
+            and (key[0], self._entries[key].row.reply) not in self._forgotten
+        ]
+        for key in over:
+            row = self._entries[key].row
+            if key not in waiting and row.kind != "forgotten":
+                self._erase(key[0], evolve(row, kind="forgotten", reply=None))
+
+    def _settle(self, circle: CircleId, target: MessageId | None) -> None:
+        stored = self._entries.get((circle, target or MessageId(b"")))
+        if stored is None or stored.row.kind not in ("text", "request", "retracted"):
+            return
+        row = stored.row
+        changes = [
+            one.row
+            for (of, _), one in self._entries.items()
+            if of == circle
+            and one.row.reply == target
+            and one.row.kind in ("edit", "retraction")
+            and (one.row.author, one.row.audience) == (row.author, row.audience)
+        ]
+        if any(one.kind == "retraction" for one in changes):
+            self._erase(circle, evolve(row, kind="retracted", is_edited=False))
+            for one in changes:
+                if one.kind == "edit":
+                    self._erase(circle, one)
+        elif changes:
+            last = max(changes, key=lambda one: (one.author_seq, one.mid))
+            edited = evolve(row, text=last.text, notes=last.notes, is_edited=True)
+            self._entries[circle, row.mid] = evolve(stored, row=edited)
+
+    def _erase(self, circle: CircleId, row: EntryRow) -> None:
+        """Without the envelope: what is owed keeps a copy of its own here."""
+        stored = self._entries[circle, row.mid]
+        erased = evolve(row, text="", notes=())
+        self._entries[circle, row.mid] = evolve(stored, row=erased)
+        self._ending.add((circle, row.mid))
+        self._erase_delivered()
+
+    def _erase_delivered(self) -> None:
+        owed = {(key[0], row.mid) for key, rows in self._owed.items() for row in rows.values()}
+        for circle, mid in [one for one in self._ending if one not in owed]:
+            self._ending.discard((circle, mid))
+            stored = self._entries.get((circle, mid))
+            if stored is not None:
+                self._entries[circle, mid] = evolve(stored, key=b"", common=b"")
+                if stored.row.kind == "forgotten":
+                    del self._entries[circle, mid], self._times[circle, mid]
+                    self._forgotten.add((circle, mid))
+
     def _drop_circle(self, circle: CircleId) -> None:
         self._circles.pop(circle, None)
         self._logs.pop(circle, None)
@@ -394,6 +512,9 @@ class MemoryVault:
         self._pairs = {key: pair for key, pair in self._pairs.items() if key[0] != circle}
         self._owed = {key: rows for key, rows in self._owed.items() if key[0] != circle}
         self._entries = {key: one for key, one in self._entries.items() if key[0] != circle}
+        self._times = {key: one for key, one in self._times.items() if key[0] != circle}
+        self._forgotten = {key for key in self._forgotten if key[0] != circle}
+        self._ending = {key for key in self._ending if key[0] != circle}
         self._undelivered = {key for key in self._undelivered if key[0] != circle}
 
 

@@ -16,7 +16,7 @@ import trio
 from attrs import evolve
 
 from toheal_relay.limits import Limits
-from toheal_relay.machine import raise_descriptors, settle_memory
+from toheal_relay.machine import overwrite_freed_memory, raise_descriptors, settle_memory
 from toheal_relay.server.relay import RelayConfig, serve_relay
 from toheal_relay.turn.config import TurnConfig
 
@@ -68,4 +68,5 @@ async def serve(state: Path, secret: bytes) -> None:
 
 if __name__ == "__main__":
     raise_descriptors()
+    overwrite_freed_memory()
     trio.run(serve, Path(sys.argv[1]), sys.argv[2].encode())

@@ -17,7 +17,7 @@ from attrs import define, evolve, field
 
 from tests.support.entropy import SeededEntropy
 from tests.support.room import Room
-from toheal_protocol.machines import door
+from toheal_protocol.machines import door, sync_events
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.draft import Decision
@@ -30,6 +30,8 @@ from toheal_protocol.machines.records import (
     DropOwed,
     GiveUpOwed,
     MarkAtRelay,
+    MarkShown,
+    PutAges,
     PutCircle,
     PutEntry,
     PutHeld,
@@ -110,7 +112,7 @@ class Disk:
                 self.held[mid] = blob
             case DropHeld(_, mid):
                 self.held.pop(mid, None)
-            case DropCircle() | PutSetting():
+            case DropCircle() | PutSetting() | MarkShown() | PutAges():
                 raise AssertionError("not written by a circle's machine")
 
     def _confirm(self, mid: MessageId | None) -> None:
@@ -120,9 +122,11 @@ class Disk:
             self.entries[mid] = evolve(entry, passed_on_by=None)
             mid = entry.previous
 
-    def asked_entries(self, asked: Asked, after: int, limit: int, most: int) -> m.FoundEntries:
+    def asked_entries(
+        self, asked: Asked, after: int, limit: int, most: int
+    ) -> sync_events.FoundEntries:
         """As `ports.vault.Vault.asked_entries`; a place is counted from 1."""
-        found: list[m.FoundEntry] = []
+        found: list[sync_events.FoundEntry] = []
         upto, size = after, 0
         wanted = [
             (place, entry)
@@ -135,12 +139,12 @@ class Disk:
                 break
             size, upto = size + len(entry.common), place
             sealed = (entry.mid, entry.key, entry.common)
-            found.append(m.FoundEntry(entry.author, *sealed, entry.passed_on_by))
-        return m.FoundEntries(tuple(found), len(found) < len(wanted), upto)
+            found.append(sync_events.FoundEntry(entry.author, *sealed, entry.passed_on_by))
+        return sync_events.FoundEntries(tuple(found), len(found) < len(wanted), upto)
 
-    def stories(self, asked: m.FindStories) -> tuple[m.Story, ...]:
+    def stories(self, asked: sync_events.FindStories) -> tuple[sync_events.Story, ...]:
         return tuple(
-            m.Story(entry.mid, entry.passed_on_by)
+            sync_events.Story(entry.mid, entry.passed_on_by)
             for entry in self.entries.values()
             if (entry.author, entry.audience, entry.author_seq)
             == (asked.author, asked.audience, asked.seq)
@@ -347,12 +351,12 @@ class World:
         self.people.append(made)
         return made
 
-    def found(self, person: Person, *, is_direct: bool = True) -> None:
+    def found(self, person: Person, *, is_direct: bool = True, has_relay: bool = True) -> None:
         circle = door.found_circle(
             name="حلقة",
             my_name=person.name,
             charter="",
-            relays=(self.relay.address,),
+            relays=(self.relay.address,) if has_relay else (),
             is_direct=is_direct,
             entropy=person.entropy,
             wall_now=person.wall,
@@ -370,7 +374,9 @@ class World:
 
     def try_to_invite(self, person: Person, lifetime: int = 48 * 3600) -> InvitationLink | None:
         """Make an invitation; None when the process died over it."""
-        decision = person.feed(m.Invited(lifetime, self.relay.address))
+        assert person.circle is not None
+        relay = next(iter(person.circle.cold.relays), None)
+        decision = person.feed(m.Invited(lifetime, relay))
         if decision is None:
             return None
         texts = [e.text for e in decision.effects if isinstance(e, m.Tell) and e.text]
@@ -557,16 +563,16 @@ class World:
                         lying.pop(item, None)
             case m.LoadOwed():
                 self._load_owed(person, run, effect)
-            case m.BundleReady():
+            case sync_events.BundleReady():
                 pass  # whoever asked for it finds it in the decision
-            case m.FindEntries():
+            case sync_events.FindEntries():
                 found = person.disk.asked_entries(
                     effect.asked, effect.after, effect.limit, effect.most
                 )
-                event: m.Event = m.EntriesFound(effect.member, effect.asked, found)
+                event: m.Event = sync_events.EntriesFound(effect.member, effect.asked, found)
                 self._later(0.0, partial(self._answer, person, run, event))
-            case m.FindStories():
-                event = m.StoriesFound(effect, person.disk.stories(effect))
+            case sync_events.FindStories():
+                event = sync_events.StoriesFound(effect, person.disk.stories(effect))
                 self._later(0.0, partial(self._answer, person, run, event))
             case m.SendFrames(member, frames):
                 if not self.room.send(person, member, frames):
@@ -578,6 +584,8 @@ class World:
                 self._connect_link(person, member, attempt)
             case m.CloseLan(member, wire):
                 self.room.close(person, member, wire)
+            case m.NameLan(wire, member):
+                self.room.name(person, wire, member)
             case m.CloseLink(member, attempt):
                 self._open_ways.pop((person.name, attempt), None)
                 if person.links.get(member) == attempt:

@@ -61,7 +61,7 @@ def _wipe(person: PersonProcess) -> None:
     assert time.monotonic() - began < WIPED_WITHIN
     assert person.program.await_end() == 0
     is_refused(person, "no_profile", "circle", "list")
-    is_refused(person, "no_profile", "run")
+    is_refused(person, "no_profile", "run", "--passphrase-file", "-")
     secret = str(person.folder / "passphrase")
     person.cli("init", "--name", "Begins anew", "--passphrase-file", secret)
     person.start()

@@ -258,7 +258,7 @@ def test_a_command_without_a_running_process_says_how_to_start_it(scene: Scene) 
     is_refused(stopped, "not_running", "circle", "list")
     elsewhere = PersonProcess("Nobody", stopped.folder / "elsewhere")
     is_refused(elsewhere, "no_profile", "circle", "list")
-    is_refused(elsewhere, "no_profile", "run")
+    is_refused(elsewhere, "no_profile", "run", "--passphrase-file", "-")
 
 
 FULL = """

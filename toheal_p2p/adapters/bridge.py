@@ -99,6 +99,17 @@ async def aio(fn: Callable[..., Coroutine[Any, Any, T]], *args: object) -> T:
     return result
 
 
+def caller_from_threads() -> Callable[..., object]:
+    """Return what other threads have a function called by in this one: `call(function, *args)`.
+
+    The host loop's own way where there is one: trio's goes through a socket and two passes more.
+    """
+    try:
+        return asyncio.get_running_loop().call_soon_threadsafe
+    except RuntimeError:  # trio runs by itself, in tests and in commands that start no client
+        return trio.lowlevel.current_trio_token().run_sync_soon
+
+
 def _result(task: asyncio.Task[T], cancelled: list[trio.lowlevel.RaiseCancelT]) -> T:
     if not task.cancelled():
         return task.result()

@@ -1,7 +1,7 @@
 """DTLS once the handshake is over: everything that has arrived is taken at once.
 
-Stock aiortc asks OpenSSL three times for each datagram, twice to hear that there is nothing, and
-lets SCTP answer each packet by itself. Here the datagrams that wait are decrypted one after the
+Stock aiortc asks OpenSSL three times for each datagram, twice to hear that there is nothing, sends
+through five functions, and lets SCTP answer each packet by itself. Here the datagrams that wait are decrypted one after the
 other and go up together, and OpenSSL is asked again only where it may have something to say.
 
 It overrides private methods: `aiortc==1.16.*` is pinned, and a test checks that the names exist.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from aiortc.rtcdtlstransport import State
 from OpenSSL import SSL
 
 from toheal_p2p.adapters.dtls import QuickDtls
@@ -53,6 +54,17 @@ class FlowDtls(QuickDtls):
         if packets:
             await receiver.take_packets(packets)
         await self._answer()
+
+    async def _send_data(self, data: bytes) -> None:
+        """Encrypt a packet and send it: one record, one datagram."""
+        if self._ssl is None or self._state is not State.CONNECTED:
+            raise ConnectionError("Cannot send encrypted data, not connected")
+        self._ssl.send(data)
+        try:
+            datagram = self._ssl.bio_read(_LONGEST)
+        except SSL.Error:
+            return
+        await self.transport._send(datagram)
 
     def _is_past_handshake(self) -> bool:
         """Say whether no flight of the handshake can be lost any more: aiortc repeats those."""

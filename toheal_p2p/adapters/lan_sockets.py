@@ -47,6 +47,14 @@ class SocketLan:
         """Return the networks one could meet on just now."""
         return find_segments(include_loopback=self.include_loopback)
 
+    async def look(self, segment: Segment, label: str) -> SocketLookout:
+        """Ask who is there; see `ports.lan.Lan`."""
+        from toheal_p2p.adapters.lan_zeroconf import Announcement
+
+        announcement = Announcement(segment, label)
+        await announcement.open()
+        return SocketLookout(segment, announcement)
+
     async def open(self, segment: Segment, names: Names) -> SocketSpot:
         """Open a spot; see `ports.lan.Lan`."""
         from toheal_p2p.adapters.lan_zeroconf import Announcement  # 0.03 s, for those who meet
@@ -56,7 +64,7 @@ class SocketLan:
         except OSError as failure:
             raise LanFailed(failure.strerror or "no socket") from None
         port = int(listener.getsockname()[1])
-        announcement = Announcement(segment, names, port)
+        announcement = Announcement(segment, names.label, names, port)
         try:
             await announcement.open()
         except BaseException:
@@ -66,13 +74,11 @@ class SocketLan:
 
 
 @define(eq=False)
-class SocketSpot:
-    """`ports.lan.Spot` on one interface."""
+class SocketLookout:
+    """`ports.lan.Lookout` on one interface."""
 
     segment: Segment
     _announcement: Announcement = field(repr=False)
-    _listener: trio.socket.SocketType = field(repr=False)
-    port: int
 
     @property
     def has_heard_others(self) -> bool:
@@ -85,20 +91,6 @@ class SocketSpot:
             return await self._announcement.news.receive()
         except trio.EndOfChannel:
             raise LanFailed("closed") from None
-
-    async def accept(self) -> SocketLanStream:
-        """Wait until a machine of the segment connects; see `ports.lan.Spot`."""
-        while True:
-            try:
-                socket, sender = await self._listener.accept()
-            except OSError as failure:
-                if failure.errno not in _NO_ROOM:
-                    raise LanFailed(failure.strerror or "not accepted") from None
-                await trio.sleep(CROWDED_PAUSE)
-                continue
-            if is_on(self.segment, _host_of(sender)):
-                return _stream(socket, _host_of(sender))
-            socket.close()
 
     async def connect(self, host: str, port: int) -> SocketLanStream:
         """Connect to a machine of the segment; see `ports.lan.Spot`."""
@@ -117,9 +109,35 @@ class SocketSpot:
             raise
 
     async def aclose(self) -> None:
+        """Ask and hear no more; see `ports.lan.Lookout`."""
+        await self._announcement.aclose()
+
+
+@define(eq=False)
+class SocketSpot(SocketLookout):
+    """`ports.lan.Spot` on one interface."""
+
+    _listener: trio.socket.SocketType = field(repr=False)
+    port: int
+
+    async def accept(self) -> SocketLanStream:
+        """Wait until a machine of the segment connects; see `ports.lan.Spot`."""
+        while True:
+            try:
+                socket, sender = await self._listener.accept()
+            except OSError as failure:
+                if failure.errno not in _NO_ROOM:
+                    raise LanFailed(failure.strerror or "not accepted") from None
+                await trio.sleep(CROWDED_PAUSE)
+                continue
+            if is_on(self.segment, _host_of(sender)):
+                return _stream(socket, _host_of(sender))
+            socket.close()
+
+    async def aclose(self) -> None:
         """Be announced and listen no more; see `ports.lan.Spot`."""
         self._listener.close()
-        await self._announcement.aclose()
+        await super().aclose()
 
 
 @define(eq=False)

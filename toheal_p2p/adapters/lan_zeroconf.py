@@ -85,11 +85,17 @@ class _Ear(RecordUpdateListener):
 
 @define(eq=False)
 class Announcement:
-    """We are announced on one segment, and hear who else is under the same label, until closed."""
+    """We hear who is under a label on one segment, and are announced there ourselves if we have names.
+
+    Attributes:
+        names: ours, under the same label; None: we only look.
+        port: where we listen.
+    """
 
     segment: Segment
-    names: Names
-    port: int
+    label: str
+    names: Names | None = None
+    port: int = 0
     news: trio.MemoryReceiveChannel[Appeared | Vanished] = field(init=False)
     _send: trio.MemorySendChannel[Appeared | Vanished] = field(init=False)
     _ear: _Ear = field(init=False)
@@ -127,10 +133,12 @@ class Announcement:
         self._zeroconf = AsyncZeroconf(zc=zeroconf)
         try:
             zeroconf.async_add_listener(self._ear, None)
-            announcing = await zeroconf.async_register_service(
-                self._service(), cooperating_responders=True
-            )
-            self._tasks.append(asyncio.ensure_future(announcing))
+            await zeroconf.async_wait_for_start()
+            if self.names is not None:
+                announcing = await zeroconf.async_register_service(
+                    self._service(self.names), cooperating_responders=True
+                )
+                self._tasks.append(asyncio.ensure_future(announcing))
             if not zeroconf.engine.senders:
                 raise OSError("no way to send on this interface")
             self._browse(zeroconf)
@@ -140,8 +148,7 @@ class Announcement:
             await self._close()
             raise
 
-    def _service(self) -> AsyncServiceInfo:
-        names = self.names
+    def _service(self, names: Names) -> AsyncServiceInfo:
         kind = service_type(names.label)
         return AsyncServiceInfo(
             kind,
@@ -155,7 +162,7 @@ class Announcement:
         )
 
     def _browse(self, zeroconf: Zeroconf) -> None:
-        kind = service_type(self.names.label)
+        kind = service_type(self.label)
         handlers: Any = [self._changed]
         self._browser = AsyncServiceBrowser(
             zeroconf, kind, handlers, question_type=DNSQuestionType.QM
@@ -195,7 +202,7 @@ class Announcement:
     def _news_of(
         self, zeroconf: Zeroconf, kind: str, name: str, change: ServiceStateChange
     ) -> Appeared | Vanished | None:
-        instance = instance_of(name, self.names.label)
+        instance = instance_of(name, self.label)
         if instance is None:
             return None
         if change is ServiceStateChange.Removed:

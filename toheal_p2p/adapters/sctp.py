@@ -107,8 +107,14 @@ class GuardedSctp(QuickSctp):
 
     async def _take_packet(self, packet: bytes) -> None:
         try:
+            if len(packet) <= MAX_PACKET_SIZE and (part := self._read_next(packet)) is not None:
+                await self._take_next(*part)
+                return
             check_packet(packet)
         except MalformedFrame:
+            return
+        except Exception:  # noqa: BLE001  the peer chose these bytes, and whatever they met ends here
+            await self._give_up()
             return
         try:
             await super()._handle_data(packet)
@@ -158,7 +164,8 @@ class GuardedSctp(QuickSctp):
         if self._advertised_rwnd < -WINDOW_OVERRUN or len(self._held) > MAX_HELD_CHUNKS:
             raise BrokeTheRules("more than a receiver holds")
         for step in range(1, (self._last_received_tsn - before) % _TSNS + 1):
-            await self._append(self._held.pop((before + step) % _TSNS))
+            chunk = self._held.pop((before + step) % _TSNS)
+            await self._append(chunk.flags, chunk.user_data)
 
     def _check_chunk(self, chunk: stock.DataChunk, *, ahead: int) -> None:
         if chunk.stream_id != 0 or chunk.protocol != _BINARY:
@@ -168,14 +175,22 @@ class GuardedSctp(QuickSctp):
         if MAX_TSN_AHEAD < ahead < _TSNS // 2:
             raise BrokeTheRules("too far ahead")
 
-    async def _append(self, chunk: stock.DataChunk) -> None:
-        if bool(chunk.flags & _FIRST) == bool(self._message):
+    async def _take_next(self, flags: int, part: bytes) -> None:
+        """Take the next part of all; nothing is held before it, so nothing waits for it."""
+        self._has_received = True
+        self._advertised_rwnd -= len(part)
+        await self._append(flags, part)
+        if not self._is_gathering:
+            await self._send_sack()
+
+    async def _append(self, flags: int, part: bytes) -> None:
+        if bool(flags & _FIRST) == bool(self._message):
             raise BrokeTheRules("a message inside another, or without a beginning")
-        self._message.append(chunk.user_data)
-        self._message_size += len(chunk.user_data)
+        self._message.append(part)
+        self._message_size += len(part)
         if self._message_size > MAX_RECORD_SIZE:
             raise BrokeTheRules("a message longer than a record")
-        if chunk.flags & _LAST:
+        if flags & _LAST:
             message = b"".join(self._message)
             self._message.clear()
             self._message_size = 0

@@ -19,14 +19,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
-from struct import pack, unpack_from
-from typing import Final
+from struct import Struct, pack, unpack_from
+from typing import Any, Final
 
 from aiortc import rtcsctptransport as stock
 from aiortc.rtcdatachannel import RTCDataChannel
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcsctptransport import RTCSctpTransport
 from google_crc32c import value as crc32c
+
+from toheal_protocol.errors import LocalError
 
 SACK_DELAY: Final = 0.02
 """Seconds an acknowledgement of a single packet waits for company (RFC 9260 allows 0.2)."""
@@ -43,6 +45,38 @@ _TSNS: Final = 2**32
 _HALF: Final = 2**31
 _HEADER: Final = 12
 _NO_SUM: Final = bytes(4)
+_SEQUENCES: Final = 2**16
+_DATA_PACKET: Final = Struct("!4xLLBBHLHHL")
+"""The header of a packet, and of its first chunk if that is data."""
+_DATA_HEADER: Final = 16
+_ESTABLISHED: Final = RTCSctpTransport.State.ESTABLISHED
+_FIRST: Final = stock.SCTP_DATA_FIRST_FRAG
+_LAST: Final = stock.SCTP_DATA_LAST_FRAG
+
+
+class OurChunk(stock.DataChunk):
+    """A part of a message on its way; what aiortc notes of it begins as the class says."""
+
+    _abandoned = False
+    _acked = False
+    _expiry: float | None = None
+    _in_flight = False
+    _max_retransmits: int | None = None
+    _misses = 0
+    _retransmit = False
+    _sent_count = 0
+    _sent_time: float | None = None
+
+    def __init__(  # six numbers of one layout
+        self, flags: int, tsn: int, stream_id: int, stream_seq: int, protocol: int, part: bytes
+    ) -> None:
+        self.flags = flags
+        self.tsn = tsn
+        self.stream_id = stream_id
+        self.stream_seq = stream_seq
+        self.protocol = protocol
+        self.user_data = part
+        self._book_size = len(part)
 
 
 class QuickSctp(RTCSctpTransport):
@@ -58,7 +92,6 @@ class QuickSctp(RTCSctpTransport):
         self._looks_back = False
         self._t3_at = 0.0
         self._made_room = 0
-        self._is_flushing = False
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def take_packets(self, packets: Sequence[bytes]) -> None:
@@ -170,19 +203,35 @@ class QuickSctp(RTCSctpTransport):
     # ---- sending
 
     def _data_channel_send(self, channel: RTCDataChannel, data: bytes | str) -> None:
-        """Queue a message; all that are queued in one turn of the loop leave in the next."""
+        """Send a message now, as far as there is room for it, and not in the next turn of the loop."""
         if not isinstance(data, bytes) or not data:
             super()._data_channel_send(channel, data)
             return
         channel._addBufferedAmount(len(data))
         self._data_channel_queue.append((channel, stock.WEBRTC_BINARY, data))
-        if not self._is_flushing:
-            self._is_flushing = True
-            self._begin(self._flush_queued())
+        _finish(self._data_channel_flush())
 
-    async def _flush_queued(self) -> None:
-        self._is_flushing = False
-        await self._data_channel_flush()
+    async def _send(
+        self,
+        stream_id: int,
+        pp_id: int,
+        user_data: bytes,
+        expiry: float | None = None,
+        max_retransmits: int | None = None,
+        ordered: bool = True,
+    ) -> None:
+        """Cut a message into chunks and send what there is room for."""
+        sequence = self._outbound_stream_seq.get(stream_id, 0)
+        size = len(user_data)
+        for at in range(0, size, stock.USERDATA_MAX_LENGTH):
+            part = user_data[at : at + stock.USERDATA_MAX_LENGTH]
+            flags = (0 if at else _FIRST) | (_LAST if at + len(part) == size else 0)
+            self._outbound_queue.append(
+                OurChunk(flags, self._local_tsn, stream_id, sequence, pp_id, part)
+            )
+            self._local_tsn = (self._local_tsn + 1) % _TSNS
+        self._outbound_stream_seq[stream_id] = (sequence + 1) % _SEQUENCES
+        await self._transmit()
 
     async def _transmit(self) -> None:
         if self._looks_back or self._fast_recovery_exit is not None:
@@ -253,6 +302,33 @@ class QuickSctp(RTCSctpTransport):
 
     # ---- receiving
 
+    def _read_next(self, packet: bytes) -> tuple[int, bytes] | None:
+        """Return flags and content of a packet that holds one chunk: the next one, as nearly all do.
+
+        None says nothing of a packet but that it has to be looked at more closely.
+        """
+        if len(packet) <= _DATA_PACKET.size:
+            return None
+        tag, _, kind, flags, length, tsn, stream, _, protocol = _DATA_PACKET.unpack_from(packet)
+        is_alone = _HEADER + length + -length % 4 == len(packet)
+        if kind != stock.DataChunk.type or not is_alone or length <= _DATA_HEADER:
+            return None
+        if flags & ~(_FIRST | _LAST) or stream != 0 or protocol != stock.WEBRTC_BINARY:
+            return None
+        last = self._last_received_tsn
+        is_next = last is not None and tsn == (last + 1) % _TSNS
+        if not is_next or self._sack_misordered or self._sack_duplicates:
+            return None
+        if tag != self._local_verification_tag or self._association_state != _ESTABLISHED:
+            return None
+        total = crc32c(packet[:8] + _NO_SUM + packet[_HEADER:])
+        if packet[8:_HEADER] != total.to_bytes(4, "little"):
+            return None
+        self._last_received_tsn = tsn
+        self._since_sack += 1
+        self._sack_needed = True
+        return flags, packet[_DATA_PACKET.size : _HEADER + length]
+
     async def _handle_data(self, data: bytes) -> None:
         """Take a packet. One with data and acknowledgements alone needs little looking at."""
         if any(kind not in _PLAIN for kind, _, _ in _chunks_of(data)):
@@ -266,6 +342,16 @@ class QuickSctp(RTCSctpTransport):
             await self._receive_chunk(_PLAIN[kind](flags=flags, body=body))
         if self._sack_needed:
             await self._send_sack()
+
+
+def _finish(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that waits for nothing: between here and the socket nothing ever does."""
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    work.close()
+    raise LocalError("the way of a packet waits for something")
 
 
 _PLAIN: Final[dict[int, type[stock.DataChunk] | type[stock.SackChunk]]] = {

@@ -6,7 +6,7 @@ durable, and refuses with a code that the doors put into words.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -21,43 +21,41 @@ from toheal_p2p.app.bundles import Bundles
 from toheal_p2p.app.doctor import Patient, examine
 from toheal_p2p.app.governance import Governance
 from toheal_p2p.app.invitations import fetch_content, read_link
+from toheal_p2p.app.known_relays import KnownRelays
 from toheal_p2p.app.meeting import Meetings
-from toheal_p2p.app.names import find, find_message
+from toheal_p2p.app.names import find
 from toheal_p2p.app.paths import Paths, servers_of
 from toheal_p2p.app.profile import (
-    MAX_OWN_RELAYS,
-    put_relays,
     read_relay,
     require_charter,
-    require_text,
     restore,
     usable_name,
 )
 from toheal_p2p.app.refusals import Refused
-from toheal_p2p.app.relays import RelayPair, make_pairs
+from toheal_p2p.app.relays import CircleConnections, RelayPair
 from toheal_p2p.app.running import (
     RunningCircle,
     begin_anew,
     decide,
     find_circle,
     open_seats,
-    relay_view,
     remember_warnings,
     require_active,
     require_facilitated,
-    require_facilitators,
     require_relay,
     require_room,
-    require_voice,
 )
 from toheal_p2p.app.settings import Settings
+from toheal_p2p.app.sharing import Sharing
 from toheal_p2p.app.spoken import SpokenCodes
+from toheal_p2p.app.talking import require_time
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.probes import Interfaces, Probe
-from toheal_p2p.ports.vault import EntryRow, Vault
+from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
+from toheal_p2p.services.forgetting import Forgetting
 from toheal_p2p.services.relay_connection import RelayConnection
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import RemoteError
@@ -65,33 +63,28 @@ from toheal_protocol.identity import safety_words
 from toheal_protocol.machines import door
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.addressing import MAX_RELAYS
+from toheal_protocol.machines.lifetime import DEFAULT_TTL
 from toheal_protocol.machines.records import PutCircle, Write
 from toheal_protocol.machines.state import Circle, Stage
 from toheal_protocol.machines.storing import encode_cold
-from toheal_protocol.messages.bodies import CONTENT_NOTES
 from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import (
-    Audience,
     CircleId,
     WallTime,
 )
+from toheal_protocol.wire.invitation_link import InvitationLink
 from toheal_protocol.wire.relay_address import RelayAddress
-
-PAGE: Final = 200
-"""Entries a follower reads at once."""
-
-NEWEST_DELIVERIES: Final = 100
-"""Rows of `deliveries` when no message is named."""
 
 DRAIN_DEADLINE: Final = 2.0
 """Seconds open links get to finish when the person locks. What is left is owed and comes later."""
 
-SEARCH_MOST: Final = 200
-"""Entries a search returns."""
+
+MOST_FROM_ROOM: Final = 8
+"""Invitations that were handed over in the room and wait for a yes to their charter."""
 
 
 @define(eq=False)
-class Application(Paths, Governance):
+class Application(Paths, Governance, KnownRelays, Sharing):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:
@@ -123,6 +116,7 @@ class Application(Paths, Governance):
     spoken: SpokenCodes = field(init=False, repr=False)
     bundles: Bundles = field(init=False, repr=False)
     _beginning: trio.Lock = field(factory=trio.Lock, init=False)
+    _from_room: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
     _looked_at: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -140,8 +134,10 @@ class Application(Paths, Governance):
                 self.connect,
                 self._inviting,
                 self._find,
-                self.invite,
+                self._offer_seat,
                 self._known_relays,
+                self.meeting,
+                self._keep_from_room,
             )
             for circle in circles:
                 await self._start(circle)
@@ -150,6 +146,7 @@ class Application(Paths, Governance):
             if self.was_put_back:
                 await begin_anew(self._running.values(), self.committer, self.vault)
             nursery.start_soon(self.meeting.run, self._running)
+            await nursery.start(Forgetting(self.committer, self.wall_clock).run, stored.ages)
             task_status.started()
 
     # ---- circles
@@ -162,6 +159,7 @@ class Application(Paths, Governance):
         direct: bool,
         charter: str,
         nickname: str | None,
+        disappear: int = DEFAULT_TTL,
     ) -> views.CircleView:
         """Begin a circle."""
         chosen = tuple(read_relay(address) for address in relays) or self._relays[:MAX_RELAYS]
@@ -176,6 +174,7 @@ class Application(Paths, Governance):
             is_direct=direct,
             entropy=self.entropy,
             wall_now=self.wall_clock(),
+            disappear=require_time(disappear),
         )
         await self._begin(circle)
         return showing.circle_view(circle.cold)
@@ -205,9 +204,14 @@ class Application(Paths, Governance):
 
     async def invite(self, circle: str, *, expires_in: int) -> views.InvitationView:
         """Offer one seat."""
+        require_relay(self._inviting(circle))
+        return await self._offer_seat(circle, expires_in=expires_in)
+
+    async def _offer_seat(self, circle: str, *, expires_in: int) -> views.InvitationView:
+        """Offer one seat; without any relay it can only be handed over in the room."""
         running = self._inviting(circle)
         cold = running.service.circle.cold
-        relay = next((one for one in cold.relays if running.is_up(one)), cold.relays[0])
+        relay = next(filter(running.is_up, cold.relays), next(iter(cold.relays), None))
         told = await self._decide(running, machine.Invited(expires_in, relay))
         link = next(e.text for e in told if isinstance(e, machine.Tell) and e.text)
         offered = map(showing.invitation_view, running.service.circle.cold.invitations)
@@ -232,7 +236,9 @@ class Application(Paths, Governance):
     ) -> views.InvitationContentView:
         """Fetch what the invitation says."""
         read = read_link(link, wall_now=self.wall_clock())
-        content = await fetch_content(read, connect=self.connect, report=report)
+        content = self._from_room.get(str(read))
+        if content is None:
+            content = await fetch_content(read, connect=self.connect, report=report)
         if content.circle_id in self._running:
             raise Refused("already_a_member")
         self._looked_at = {str(read): content}
@@ -242,7 +248,8 @@ class Application(Paths, Governance):
         """Knock at the door that the invitation opens."""
         name = usable_name(nickname or self._nickname)
         read = read_link(link, wall_now=self.wall_clock())
-        content = self._looked_at.get(str(read))
+        from_room = self._from_room.get(str(read))
+        content = from_room or self._looked_at.get(str(read))
         if content is None:
             content = await fetch_content(read, connect=self.connect)
         try:
@@ -256,7 +263,15 @@ class Application(Paths, Governance):
         except RemoteError:
             raise Refused("invitation_malformed") from None
         await self._begin(circle)
+        if from_room is not None:
+            del self._from_room[str(read)]
+            self.meeting.open_beside(self._running[circle.cold.id])
         return showing.circle_view(circle.cold)
+
+    def _keep_from_room(self, link: InvitationLink, content: InvitationContent) -> None:
+        self._from_room[str(link)] = content
+        for oldest in list(self._from_room)[:-MOST_FROM_ROOM]:
+            del self._from_room[oldest]
 
     async def waiting(self, circle: str) -> Sequence[views.WaitingView]:
         """Return who stands at the door."""
@@ -271,77 +286,6 @@ class Application(Paths, Governance):
         """Keep the door closed to somebody."""
         running = require_facilitated(self._find(circle))
         await self._decide(running, machine.Refused(running.at_door(who)))
-
-    # ---- relays
-
-    async def relay_add(self, address: str) -> None:
-        """Add a relay to the profile's own."""
-        relay = read_relay(address)
-        if relay in self._relays:
-            return
-        if len(self._relays) >= MAX_OWN_RELAYS:
-            raise Refused("too_many_relays", limit=MAX_OWN_RELAYS)
-        await self._keep_relays((*self._relays, relay))
-
-    async def relay_list(self) -> Sequence[views.RelayView]:
-        """Return the profile's own relays, and those its circles use."""
-        circles = self._running.values()
-        return [relay_view(relay, circles) for relay in self._known_relays()]
-
-    async def relay_remove(self, address: str) -> None:
-        """Remove one of the profile's relays."""
-        relay = read_relay(address)
-        if relay not in self._relays:
-            raise Refused("no_such_relay", address=address[:200])
-        await self._keep_relays(tuple(one for one in self._relays if one != relay))
-
-    # ---- words
-
-    async def say(
-        self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
-    ) -> str:
-        """Say something; returns the message's id once it is durable."""
-        found = self._find(circle)
-        running = require_facilitators(found) if to_facilitators else require_voice(found)
-        require_text(text)
-        known = tuple(dict.fromkeys(note for note in notes if note in CONTENT_NOTES))
-        audience = Audience.FACILITATORS if to_facilitators else Audience.CIRCLE
-        decision = await self._decide(running, machine.Submitted(text, known, audience))
-        mine = [e.entry.mid for e in decision if isinstance(e, machine.Show) and e.entry.is_mine]
-        return mine[-1].hex()
-
-    async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[views.EntryView]:
-        """Return entries above `after`, oldest first."""
-        running = self._find(circle)
-        cold = running.service.circle.cold
-        rows = await self.vault.entries(cold.id, after=after, limit=limit)
-        return self._entries(running, rows)
-
-    async def follow(self, circle: str, *, after: int) -> AsyncGenerator[views.EntryView, None]:
-        """Give every entry above `after`, and then each new one."""
-        running = self._find(circle)
-        while True:
-            changed = running.changed
-            rows = await self.vault.entries(running.service.circle.cold.id, after=after, limit=PAGE)
-            for view in self._entries(running, rows):
-                after = view.position
-                yield view
-            if not rows:
-                await changed.wait()
-
-    async def deliveries(self, circle: str, message: str | None) -> Sequence[views.DeliveryView]:
-        """Return where our message is per member."""
-        running = self._find(circle)
-        cold = running.service.circle.cold
-        mid = None if message is None else await find_message(self.vault, cold.id, message)
-        rows = await self.vault.deliveries(cold.id, mid, limit=NEWEST_DELIVERIES)
-        return [showing.delivery_view(cold, row) for row in rows]
-
-    async def search(self, circle: str, query: str) -> Sequence[views.EntryView]:
-        """Return entries that hold every word of the query, newest first."""
-        running = self._find(circle)
-        rows = await self.vault.search(running.service.circle.cold.id, query, limit=SEARCH_MOST)
-        return self._entries(running, rows)
 
     # ---- members and links
 
@@ -380,6 +324,7 @@ class Application(Paths, Governance):
             async with trio.open_nursery() as nursery:
                 for running in self._running.values():
                     nursery.start_soon(running.service.drain_links)
+        await self.committer.flushed()  # what was acknowledged while the links drained
         self.end()
 
     async def wipe(self) -> None:
@@ -399,7 +344,9 @@ class Application(Paths, Governance):
     async def _start(self, circle: Circle) -> None:
         if self._nursery is None:
             raise RuntimeError("the application is not running")
-        relays = make_pairs(circle.cold.relays, self.connect, self.on_relay)
+        connections = CircleConnections(self.connect, self.on_relay)
+        connections.follow(circle.cold)
+        relays = connections.pairs
         running: RunningCircle
 
         service = CircleService(
@@ -412,21 +359,17 @@ class Application(Paths, Governance):
             channels=self.channels,
             tell=lambda happened: running.hear(happened),
             servers=partial(servers_of, relays.values(), self.settings.network),
+            follow=connections.follow,
         )
         running = RunningCircle(service, relays)
         self._running[circle.cold.id] = running
         await self._nursery.start(service.run)
-        for pair in relays.values():
-            self._nursery.start_soon(pair.run, service)
+        self._nursery.start_soon(connections.run, service)
 
     async def _decide(
         self, running: RunningCircle, event: machine.Event
     ) -> tuple[machine.Effect, ...]:
         return await decide(running, event, self.committer)
-
-    async def _keep_relays(self, relays: tuple[RelayAddress, ...]) -> None:
-        self._relays = relays
-        await self._keep([put_relays(relays)])
 
     async def _keep(self, writes: Sequence[Write]) -> None:
         """Return when these are on disk; a vault that fails is told to who asked, too."""
@@ -440,11 +383,4 @@ class Application(Paths, Governance):
         return find_circle(circle, self._running)
 
     def _inviting(self, circle: str) -> RunningCircle:
-        return require_relay(require_room(require_facilitated(self._find(circle))))
-
-    def _known_relays(self) -> tuple[RelayAddress, ...]:
-        used = [relay for one in self._running.values() for relay in one.relays]
-        return tuple(dict.fromkeys((*self._relays, *used)))
-
-    def _entries(self, running: RunningCircle, rows: Sequence[EntryRow]) -> list[views.EntryView]:
-        return [showing.entry_view(running.service.circle.cold, row) for row in rows]
+        return require_room(require_facilitated(self._find(circle)))

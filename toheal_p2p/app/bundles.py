@@ -21,7 +21,7 @@ from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.committer import Committer
 from toheal_protocol.crypto import SealKey
 from toheal_protocol.errors import RemoteError
-from toheal_protocol.machines import bundling
+from toheal_protocol.machines import bundling, sync_events
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.state import Standing
 from toheal_protocol.messages.asking import Range
@@ -83,9 +83,9 @@ class Bundles:
         index = seal_index(key, parts)
         if service.circle.pairs[member].generation != generation:
             raise Refused("bundle_not_yet", name=who)
-        event = machine.BundleSealed(member, generation, key, index_code(index))
+        event = sync_events.BundleSealed(member, generation, key, index_code(index))
         effects = await decide(running, event, self.committer)
-        [sealed] = [one.sealed for one in effects if isinstance(one, machine.BundleReady)]
+        [sealed] = [one.sealed for one in effects if isinstance(one, sync_events.BundleReady)]
         pieces = join_bundle(sealed, index, parts, service.entropy)
         size = await trio.to_thread.run_sync(_write, path, list(pieces))
         return BundleView(path, messages, left, size)
@@ -94,7 +94,7 @@ class Bundles:
         """Take a file that a member made for us."""
         bundle = await trio.to_thread.run_sync(_read, path)
         running, member, sealed = self._whose(bundle)
-        await decide(running, machine.BundleOpened(member, sealed), self.committer)
+        await decide(running, sync_events.BundleOpened(member, sealed), self.committer)
         head = bundling.head_of(running.service.circle, member, sealed)
         if head is None:
             raise Refused("bundle_unknown")
@@ -119,7 +119,7 @@ class Bundles:
 
     async def _bring(self, running: RunningCircle, member: MemberId, some: list[bytes]) -> None:
         if some:
-            await decide(running, machine.ItemsBrought(member, tuple(some)), self.committer)
+            await decide(running, sync_events.ItemsBrought(member, tuple(some)), self.committer)
             some.clear()
 
     def _whose(self, bundle: bytes) -> tuple[RunningCircle, MemberId, bytes]:
@@ -146,7 +146,7 @@ class Bundles:
 
     async def _of_others(
         self, running: RunningCircle, member: MemberId
-    ) -> AsyncIterator[machine.FoundEntry]:
+    ) -> AsyncIterator[sync_events.FoundEntry]:
         circle = running.service.circle
         ranges = bundling.missing_there(circle, member)
         mids: tuple[MessageId, ...] = ()

@@ -22,6 +22,7 @@ from toheal_p2p.app.vocabulary import CheckCode, MeetingState
 from toheal_p2p.app.ways import link_views
 from toheal_p2p.ports.probes import Interfaces, Probe, RelayProbe
 from toheal_p2p.ports.vault import Vault
+from toheal_protocol.machines.moving import unreached
 from toheal_protocol.machines.state import Stage
 from toheal_protocol.wire.relay_address import RelayAddress, parse_relay_address
 
@@ -213,6 +214,7 @@ def _circles(
             facts = {"circle": cold.name, "name": cold.peers[member].name}
             checks.append(CheckView("stories", False, "stories_differ", facts))
         checks += _resets(running, wall_now)
+        checks += _not_contacted(running)
         checks.append(_links(running, network))
     return checks
 
@@ -227,6 +229,21 @@ def _links(running: RunningCircle, network: NetworkPolicy) -> CheckView:
     facts: dict[str, str | int] = {"circle": running.service.circle.cold.name}
     facts |= {kind: kinds.count(kind) for kind in ("direct", "turn", "lan", "relay", "none")}
     return CheckView("links", code != "links_none", code, facts)
+
+
+def _not_contacted(running: RunningCircle) -> list[CheckView]:
+    """Say who reads only where we may not write."""
+    cold = running.service.circle.cold
+    return [
+        CheckView(
+            "relay",
+            False,
+            "relay_not_allowed",
+            {"circle": cold.name, "name": peer.name, "address": str(named[0])},
+        )
+        for peer in cold.peers.values()
+        if (named := unreached(cold, peer))
+    ]
 
 
 def _resets(running: RunningCircle, wall_now: int) -> list[CheckView]:

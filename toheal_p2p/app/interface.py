@@ -12,7 +12,7 @@ Times are whole seconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -23,19 +23,26 @@ from toheal_p2p.app.act_view import ActView as ActView
 from toheal_p2p.app.bundles_interface import BundlesInterface as BundlesInterface
 from toheal_p2p.app.bundles_interface import BundleView as BundleView
 from toheal_p2p.app.bundles_interface import TakenBundleView as TakenBundleView
+from toheal_p2p.app.circle_relays_interface import CircleRelays
+from toheal_p2p.app.entry_view import DeliveryView as DeliveryView
+from toheal_p2p.app.entry_view import EntryView as EntryView
+from toheal_p2p.app.entry_view import QuoteView as QuoteView
+from toheal_p2p.app.entry_view import RetractionView as RetractionView
 from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterface
 from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
 from toheal_p2p.app.progress_view import ProgressView as ProgressView
 from toheal_p2p.app.progress_view import Report as Report
 from toheal_p2p.app.refusals import Fact, RefusalCode
 from toheal_p2p.app.settings_interface import SettingsInterface
+from toheal_p2p.app.share_view import ExportView as ExportView
+from toheal_p2p.app.share_view import ShareView as ShareView
+from toheal_p2p.app.share_view import SharingInterface
 from toheal_p2p.app.spoken_interface import SpokenInterface
+from toheal_p2p.app.talking_interface import TalkingInterface
 from toheal_p2p.app.vocabulary import (
     ActReason,
-    Audience,
     CheckCode,
     CircleState,
-    DeliveryState,
     LinkKind,
     ProgressCode,
     RelayState,
@@ -45,7 +52,10 @@ from toheal_p2p.app.vocabulary import (
 
 @frozen
 class CircleView:
-    """One circle, as it stands with us. `relays` empty: nothing but the same network reaches it."""
+    """One circle, as it stands with us. `relays` empty: nothing but the same network reaches it.
+
+    `disappear`: seconds for which what we say stays with its readers; 0: for ever.
+    """
 
     id: str
     name: str = field(repr=False)
@@ -54,6 +64,7 @@ class CircleView:
     members: int
     relays: tuple[str, ...] = field(repr=False)
     direct: bool
+    disappear: int = 7 * 24 * 3600
 
 
 @frozen
@@ -116,46 +127,6 @@ class RelayView:
 
 
 @frozen
-class EntryView:
-    """One entry of a circle's log.
-
-    Attributes:
-        position: grows with the order of acceptance on this device, over all circles.
-        kind: one of `vocabulary.ENTRY_KINDS`, or a word of a later version.
-        text: what was said. For `joined` and `left`: the name of the member it is about.
-            For `gap`: how many messages of the author are missing before the next one, in digits.
-        passed_on_by: the name of who passed it on, where its author has not confirmed it yet.
-        audience: who has it, beside its author.
-        act: for `act` and `second`, what was done or is supported.
-    """
-
-    position: int
-    id: str
-    circle: str
-    author: str
-    author_name: str = field(repr=False)
-    mine: bool
-    kind: str
-    text: str = field(repr=False)
-    sent_at: int
-    received_at: int
-    notes: tuple[str, ...] = field(repr=False)
-    passed_on_by: str | None = field(repr=False)
-    audience: Audience = "circle"
-    act: ActView | None = field(default=None, repr=False)
-
-
-@frozen
-class DeliveryView:
-    """Where one message of ours is, for one member."""
-
-    id: str
-    member: str
-    member_name: str = field(repr=False)
-    state: DeliveryState
-
-
-@frozen
 class DirectView:
     """What two members have said about connecting directly; it takes a yes of both."""
 
@@ -188,7 +159,7 @@ class CheckView:
     facts: Mapping[str, Fact] = field(factory=dict, repr=False)
 
 
-class AppInterface(Protocol):
+class AppInterface(TalkingInterface, SharingInterface, CircleRelays, Protocol):
     """One opened profile."""
 
     @property
@@ -219,6 +190,7 @@ class AppInterface(Protocol):
         direct: bool,
         charter: str,
         nickname: str | None,
+        disappear: int = 7 * 24 * 3600,
     ) -> CircleView:
         """Begin a circle. `relays` empty: the profile's own; none at all: on the LAN only.
 
@@ -226,7 +198,7 @@ class AppInterface(Protocol):
 
         Raises:
             Refused: name_*, charter_empty, charter_too_long, relay_address_malformed,
-                too_many_relays.
+                too_many_relays, disappear_unfit.
         """
         ...
 
@@ -340,32 +312,6 @@ class AppInterface(Protocol):
         """Remove one of the profile's relays; circles that use it go on using it."""
         ...
 
-    async def say(
-        self, circle: str, text: str, *, notes: Sequence[str], to_facilitators: bool
-    ) -> str:
-        """Say something; returns the message's id once it would survive a crash.
-
-        Raises:
-            Refused: text_empty, text_too_long, listens_only; no_facilitator where nobody else
-                facilitates.
-        """
-        ...
-
-    async def read(self, circle: str, *, after: int = 0, limit: int) -> Sequence[EntryView]:
-        """Return at most `limit` entries with a position above `after`, oldest first."""
-        ...
-
-    def follow(self, circle: str, *, after: int) -> AsyncGenerator[EntryView, None]:
-        """Give every entry above `after`, and then each new one as it is accepted.
-
-        The reader may be slow: nothing may pile up for it beyond a bound. It may stop at any time.
-        """
-        ...
-
-    async def deliveries(self, circle: str, message: str | None) -> Sequence[DeliveryView]:
-        """Return where our message is per member, or the newest ones, oldest first."""
-        ...
-
     async def links(self, circle: str) -> Sequence[LinkView]:
         """Return how each other member is reached now."""
         ...
@@ -378,10 +324,6 @@ class AppInterface(Protocol):
         self, circle: str, who: str, *, language: Literal["ar", "en"]
     ) -> Sequence[str]:
         """Return the eight words that we and this member compare aloud."""
-        ...
-
-    async def search(self, circle: str, query: str) -> Sequence[EntryView]:
-        """Return entries that hold every word of the query, newest first."""
         ...
 
     async def doctor(self) -> Sequence[CheckView]:

@@ -94,8 +94,9 @@ async def fetch_content(
         Refused: the relay is out of reach, nothing lies there (any more), or it does not fit.
     """
     report = report or _tell_nobody
-    address = {"address": str(link.relay)}
-    connection = connect(link.relay)
+    relay = _relay_of(link)
+    address = {"address": str(relay)}
+    connection = connect(relay)
     read_seed, token = invitation_mailbox(link.secret)
     mailbox = WatchedMailbox(read_seed=read_seed, token_hash=token_of(token), kind=MAIL)
     connection.watch([mailbox])
@@ -134,8 +135,14 @@ async def fetch_content(
                         pass
         nursery.cancel_scope.cancel()
     if content is None:
-        raise Refused(problem, address=str(link.relay))
+        raise Refused(problem, address=str(relay))
     return content
+
+
+def _relay_of(link: InvitationLink) -> RelayAddress:
+    if link.relay is None:
+        raise Refused("invitation_of_a_room")
+    return link.relay
 
 
 async def _tell_nobody(_progress: ProgressView) -> None:

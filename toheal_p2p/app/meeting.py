@@ -16,16 +16,19 @@ from attrs import define, field
 from toheal_p2p.app.interface import MeetingView
 from toheal_p2p.app.network_policy import NetworkPolicy
 from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.room import Room
 from toheal_p2p.app.running import RunningCircle, find_circle, require_active
 from toheal_p2p.app.showing import name_of
 from toheal_p2p.app.vocabulary import MeetingState
 from toheal_p2p.ports.lan import Lan
-from toheal_p2p.services.lan_meeting import LanMeeting
-from toheal_protocol.machines.state import Stage
+from toheal_p2p.services.lan_meeting import MEETS, LanMeeting
 from toheal_protocol.model import CircleId
 
 SILENT_AFTER: Final = 20.0
 """Seconds without an announcement of any other machine after which a network is called silent."""
+
+AT_THE_DOOR: Final = 7200
+"""Seconds for which somebody who came in by a room meets there: as long as `toheal meet` stays open."""
 
 CLOSING_LONGEST: Final = 2.0
 """Seconds for what is on its way when it closes. What is left is owed and comes later."""
@@ -51,11 +54,13 @@ class Meetings:
 
     network: NetworkPolicy
     lan: Lan | None = None
+    room: Room = field(init=False)
     _open: dict[CircleId, _Open] = field(factory=dict, init=False)
     _running: Mapping[CircleId, RunningCircle] = field(factory=dict, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.room = Room(self.network, self.lan)
         self.network.on_change(self._close_at_once_if_forbidden)
 
     async def run(self, running: Mapping[CircleId, RunningCircle]) -> None:
@@ -66,35 +71,50 @@ class Meetings:
             await trio.sleep_forever()
 
     async def open(
-        self, circle: str | None, *, seconds: int, interfaces: Sequence[str]
+        self, circle: str | None, *, seconds: int, interfaces: Sequence[str], room: bool = False
     ) -> Sequence[MeetingView]:
-        """Open it for a circle, or for every active one."""
-        lan, nursery = self.lan, self._nursery
-        if lan is None or nursery is None:
-            raise Refused("not_supported_here")
-        if not self.network.may_use_lan:
-            raise Refused("lan_off")
+        """Open it for a circle, or for every active one; and perhaps for newcomers."""
+        lan = self.room.require_lan()
         names = {segment.name for segment in lan.segments()}
         for name in interfaces:
             if name not in names:
                 raise Refused("no_such_interface", name=name[:64])
-        chosen = self._chosen(circle)
+        chosen = self._chosen(circle, may_be_none=room)
         await self._close(chosen)
         for running in chosen:
-            service = running.service
-            meeting = LanMeeting(
-                lan, service, service.entropy, service.wall_clock, frozenset(interfaces)
-            )
-            now = trio.current_time()
-            opened = _Open(meeting, now, service.wall_clock() + seconds, now + seconds)
-            self._open[service.circle.cold.id] = opened
-            nursery.start_soon(self._meet, service.circle.cold.id, opened)
+            self._begin(running, lan, seconds=seconds, interfaces=frozenset(interfaces))
+        if room:
+            self.room.open(seconds=seconds, interfaces=frozenset(interfaces))
         await trio.lowlevel.checkpoint()
         return await self.views()
+
+    def open_beside(self, running: RunningCircle) -> None:
+        """Meet in a circle that somebody comes into from this room, unless it is open already.
+
+        It is open as long as the room is, or for two hours where we only looked around in it.
+        """
+        if running.service.circle.cold.id in self._open or not self.network.may_use_lan:
+            return
+        seconds = self.room.seconds_left or AT_THE_DOOR
+        lan = self.room.require_lan()
+        self._begin(running, lan, seconds=seconds, interfaces=self.room.interfaces)
+
+    def _begin(
+        self, running: RunningCircle, lan: Lan, *, seconds: int, interfaces: frozenset[str]
+    ) -> None:
+        if self._nursery is None:
+            raise Refused("not_supported_here")
+        service = running.service
+        meeting = LanMeeting(lan, service, service.entropy, service.wall_clock, interfaces)
+        now = trio.current_time()
+        opened = _Open(meeting, now, service.wall_clock() + seconds, now + seconds)
+        self._open[service.circle.cold.id] = opened
+        self._nursery.start_soon(self._meet, service.circle.cold.id, opened)
 
     async def close(self, circle: str | None) -> None:
         """Close it for a circle, or altogether."""
         if circle is None:
+            self.room.close()
             await self._close(list(self._running.values()))
         else:
             await self._close([find_circle(circle, self._running)])
@@ -106,12 +126,13 @@ class Meetings:
 
     def _active(self) -> list[RunningCircle]:
         running = self._running.values()
-        return [one for one in running if one.service.circle.cold.stage is Stage.ACTIVE]
+        return [one for one in running if one.service.circle.cold.stage in MEETS]
 
-    def _chosen(self, circle: str | None) -> list[RunningCircle]:
+    def _chosen(self, circle: str | None, *, may_be_none: bool) -> list[RunningCircle]:
         if circle is not None:
-            return [require_active(find_circle(circle, self._running))]
-        if not (active := self._active()):
+            found = find_circle(circle, self._running)
+            return [found if found.service.circle.cold.stage in MEETS else require_active(found)]
+        if not (active := self._active()) and not may_be_none:
             raise Refused("no_such_circle", name="")
         return active
 
@@ -156,7 +177,12 @@ class Meetings:
             until=0 if opened is None else opened.until,
             networks=tuple(f"{segment.name} {segment.host}" for segment in segments),
             met=tuple(name_of(cold, member) for member in met),
+            room_until=self._room_until(running),
         )
+
+    def _room_until(self, running: RunningCircle) -> int:
+        left = self.room.seconds_left
+        return running.service.wall_clock() + left if left else 0
 
 
 async def _run(meeting: LanMeeting, ended: trio.Event) -> None:

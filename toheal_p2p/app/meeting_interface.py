@@ -18,6 +18,7 @@ class MeetingView:
         until: when it closes by itself; 0 where it is closed.
         networks: interface and address, for each network we are to be found on.
         met: the names of the members who are in the room.
+        room_until: until when newcomers with a spoken code may find us; 0: they may not.
     """
 
     circle: str
@@ -26,19 +27,23 @@ class MeetingView:
     until: int
     networks: tuple[str, ...] = field(repr=False)
     met: tuple[str, ...] = field(repr=False)
+    room_until: int = 0
 
 
 class MeetingInterface(Protocol):
     """Meeting in one room: open only while the person has it open."""
 
     async def open(
-        self, circle: str | None, *, seconds: int, interfaces: Sequence[str]
+        self, circle: str | None, *, seconds: int, interfaces: Sequence[str], room: bool = False
     ) -> Sequence[MeetingView]:
         """Open it for a circle, or (None) for every active one; opening again begins anew.
+
+        A circle at whose door we stand counts as active here.
 
         Args:
             seconds: after which it closes by itself.
             interfaces: the names of those to be found on; none: all that could be a room.
+            room: let newcomers find us by a spoken code, too; then there may be no circle yet.
 
         Raises:
             Refused: no_such_circle, ambiguous_name, not_admitted_yet, left_circle,
@@ -48,7 +53,10 @@ class MeetingInterface(Protocol):
         ...
 
     async def close(self, circle: str | None) -> None:
-        """Close it for a circle, or (None) altogether; what is on its way gets two seconds."""
+        """Close it for a circle, or (None) altogether, newcomers included.
+
+        What is on its way gets two seconds.
+        """
         ...
 
     async def views(self) -> Sequence[MeetingView]:

@@ -34,6 +34,7 @@ RefusalCode = Literal[
     "storage_failed",
     # the running process
     "not_running",
+    "locked",
     "already_running",
     "connection_lost",
     "other_version",
@@ -57,6 +58,16 @@ RefusalCode = Literal[
     "not_a_facilitator",
     "no_facilitator",
     "listens_only",
+    "reply_narrower",
+    "not_your_message",
+    "nothing_to_change",
+    "disappear_unfit",
+    "no_such_share",
+    "share_own_words",
+    "share_other_words",
+    "share_author_gone",
+    "share_too_many",
+    "share_needs_consent",
     "no_such_act",
     # bundles
     "bundle_not_yet",
@@ -72,12 +83,16 @@ RefusalCode = Literal[
     "invitation_used",
     "invitation_withdrawn",
     "invitation_unreachable",
+    "invitation_of_a_room",
     "charter_not_accepted",
     # spoken codes
     "spoken_code_malformed",
     "spoken_word_unknown",
     "spoken_word_unsure",
     "spoken_no_relay",
+    "spoken_not_in_room",
+    "room_closed",
+    "room_no_network",
     "spoken_relays_silent",
     "spoken_code_not_found",
     "spoken_no_answer",
@@ -91,6 +106,7 @@ RefusalCode = Literal[
     "no_relay",
     "no_such_relay",
     "too_many_relays",
+    "last_relay",
     "relay_address_malformed",
     "relay_unreachable",
     "relay_wrong_fingerprint",
@@ -131,6 +147,7 @@ FACTS: Final[Mapping[RefusalCode, tuple[str, ...]]] = {
     "no_such_invitation": ("name",),
     "nobody_waiting": ("name",),
     "no_such_act": ("name",),
+    "no_such_share": ("name",),
     "ambiguous_name": ("name",),
     "circle_full": ("limit",),
     "bundle_not_yet": ("name",),
@@ -172,3 +189,13 @@ class Refused(Exception):
         super().__init__(code)
         self.code: Final = code
         self.facts: Final[Mapping[str, Fact]] = facts
+
+
+def refusal_in(error: BaseException) -> Refused | None:
+    """Return the refusal that was raised, perhaps wrapped by nurseries; None if it is a fault."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        found = [refusal_in(inner) for inner in error.exceptions]
+        return found[0] if all(found) else None
+    return None

@@ -7,7 +7,7 @@ circle's machine as events.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from math import ceil
 
@@ -30,9 +30,14 @@ from toheal_p2p.services.relay_connection import (
 from toheal_p2p.services.turn_leave import TurnLeave
 from toheal_protocol.crypto import token_of
 from toheal_protocol.machines import events as machine
+from toheal_protocol.machines.moving import relays_in_use
+from toheal_protocol.machines.state import Cold
 from toheal_protocol.model import Address
 from toheal_protocol.wire.mailbox import ItemId
 from toheal_protocol.wire.relay_address import RelayAddress
+
+LINGER = 3.0
+"""Seconds for which connections stay that are needed no more: what lies there is deleted meanwhile."""
 
 MAIL_BATCH = 32
 """Frames from a mailbox that are given to the machine as one event."""
@@ -160,16 +165,65 @@ class RelayPair:
             other.depositor.hurry()
 
 
-def make_pairs(
-    relays: Iterable[RelayAddress],
-    connect: Callable[[RelayAddress], RelayConnection],
-    on_change: Callable[[RelayPair], None] = _tell_nobody,
-) -> dict[RelayAddress, RelayPair]:
-    """Make a circle's connections to its relays, two to each; nothing runs yet."""
-    pairs = {
-        relay: RelayPair(relay, connect(relay), connect(relay), on_change=on_change)
-        for relay in relays
-    }
-    for pair in pairs.values():
-        pair.others.extend(other for other in pairs.values() if other is not pair)
-    return pairs
+@define(eq=False)
+class CircleConnections:
+    """A circle's connections to the relays it needs just now, two to each, and to no other relay."""
+
+    connect: Callable[[RelayAddress], RelayConnection]
+    on_change: Callable[[RelayPair], None]
+    pairs: dict[RelayAddress, RelayPair] = field(factory=dict, init=False)
+    """Shared with whoever sends through them; it changes while the circle runs."""
+    _scopes: dict[RelayAddress, trio.CancelScope] = field(factory=dict, init=False)
+    _wanted: frozenset[RelayAddress] = field(default=frozenset(), init=False)
+    _service: CircleService | None = field(default=None, init=False)
+    _nursery: trio.Nursery | None = field(default=None, init=False)
+
+    def follow(self, cold: Cold) -> None:
+        """Begin what the circle needs from here on, and end in a moment what it does not."""
+        wanted = relays_in_use(cold)
+        self._wanted = frozenset(wanted)
+        for relay in wanted:
+            if relay not in self.pairs:
+                self._begin(relay)
+        for relay in self.pairs:
+            if relay not in self._wanted and self._nursery is not None:
+                self._nursery.start_soon(self._end_soon, relay)
+
+    async def run(self, service: CircleService) -> None:
+        """Keep them up until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._service, self._nursery = service, nursery
+            for pair in self.pairs.values():
+                self._start(pair)
+            await trio.sleep_forever()
+
+    def _begin(self, relay: RelayAddress) -> None:
+        pair = RelayPair(relay, self.connect(relay), self.connect(relay), on_change=self.on_change)
+        self.pairs[relay] = pair
+        self._tell_of_others()
+        if self._nursery is not None:
+            self._start(pair)
+
+    def _start(self, pair: RelayPair) -> None:
+        if self._nursery is not None:
+            self._scopes[pair.address] = trio.CancelScope()
+            self._nursery.start_soon(self._run, pair, self._scopes[pair.address])
+
+    async def _run(self, pair: RelayPair, scope: trio.CancelScope) -> None:
+        if self._service is not None:
+            with scope:
+                await pair.run(self._service)
+
+    async def _end_soon(self, relay: RelayAddress) -> None:
+        """End the connections to a relay, once what was decided with the last step has gone out."""
+        await trio.sleep(LINGER)
+        if relay in self._wanted or relay not in self.pairs or self._service is None:
+            return
+        del self.pairs[relay]
+        self._scopes.pop(relay).cancel()
+        self._tell_of_others()
+        self._service.take(machine.RelayDown(relay))
+
+    def _tell_of_others(self) -> None:
+        for pair in self.pairs.values():
+            pair.others[:] = [other for other in self.pairs.values() if other is not pair]

@@ -21,7 +21,7 @@ from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.records import PutSetting
 from toheal_protocol.machines.state import Cold, Invitation, Peer, Seat, Stage, Standing
-from toheal_protocol.model import MAX_MEMBERS, CircleId, MemberId, Role, WallTime
+from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, CircleId, MemberId, Role, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 
 _STAGE_REFUSALS: Final[dict[Stage, RefusalCode]] = {
@@ -114,8 +114,19 @@ def find_circle(circle: str, running: Mapping[CircleId, RunningCircle]) -> Runni
     Raises:
         Refused: no_such_circle, ambiguous_name.
     """
+    exact = running.get(_as_id(circle))
+    if exact is not None:
+        return exact
     known = [(key, one.service.circle.cold.name, one) for key, one in running.items()]
     return find(circle, known, missing="no_such_circle")
+
+
+def _as_id(text: str) -> CircleId:
+    """Return the bytes a whole id stands for, or what no circle has."""
+    try:
+        return CircleId(bytes.fromhex(text) if len(text) == 2 * ID_SIZE else b"")
+    except ValueError:
+        return CircleId(b"")
 
 
 def require_active(running: RunningCircle) -> RunningCircle:
@@ -133,10 +144,12 @@ def require_voice(running: RunningCircle) -> RunningCircle:
     return running
 
 
-def require_facilitators(running: RunningCircle) -> RunningCircle:
-    """Return a circle we are in, in whatever role, with somebody else who facilitates."""
-    peers = require_active(running).service.circle.cold.peers.values()
-    if not any(_facilitates(peer) for peer in peers):
+def require_facilitators(
+    running: RunningCircle, *, beside: MemberId | None = None
+) -> RunningCircle:
+    """Return a circle we are in, in whatever role, where somebody but us and `beside` facilitates."""
+    peers = require_active(running).service.circle.cold.peers.items()
+    if not any(_facilitates(peer) for member, peer in peers if member != beside):
         raise Refused("no_facilitator")
     return running
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
+from types import MappingProxyType
 
 from toheal_p2p.app import interface as views
 from toheal_p2p.app.names import short
@@ -35,7 +36,7 @@ from toheal_protocol.messages.acts import (
 )
 from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import Audience as ForWhom
-from toheal_protocol.model import MemberId, OperationId
+from toheal_protocol.model import MemberId, MessageId, OperationId
 from toheal_protocol.model import Role as MemberRole
 from toheal_protocol.wire.invitation_link import InvitationLink
 
@@ -76,6 +77,9 @@ _ACT_STATES: dict[Outcomes, ActState] = {
     Outcomes.MOOT: "moot",
 }
 
+QUOTED = 80
+"""Characters of a message that are shown beside an answer to it."""
+
 OPERATION_KINDS = frozenset({"joined", "left", "remove", "role", "policy", "charter", "second"})
 """Kinds of entries whose text is the id of an operation."""
 
@@ -90,6 +94,7 @@ def circle_view(cold: Cold) -> views.CircleView:
         members=1 + len(others(cold)),
         relays=tuple(str(relay) for relay in cold.relays),
         direct=cold.is_direct,
+        disappear=cold.disappear,
     )
 
 
@@ -153,13 +158,22 @@ def invitation_view(invitation: Invitation) -> views.InvitationView:
     return views.InvitationView(invitation.id.hex(), str(link), invitation.expires)
 
 
-def entry_view(cold: Cold, row: EntryRow) -> views.EntryView:
-    """Show one entry of the log."""
+def entry_view(
+    cold: Cold, row: EntryRow, about: Mapping[MessageId, EntryRow] = MappingProxyType({})
+) -> views.EntryView:
+    """Show one entry of the log.
+
+    Args:
+        about: messages that entries answer or change, as far as they are here.
+    """
     kind, text, act = row.kind, row.text, None
+    target = None if row.reply is None else about.get(row.reply)
     if kind in OPERATION_KINDS or kind == "accept":
         kind, text, act = _shown_operation(cold, row)
-    elif not row.is_mine and _is_silenced(cold, row):
+    elif not row.is_mine and is_crossed(cold, row):
         kind, text = "crossed", ""
+    elif kind in ("edit", "retraction"):
+        kind, text = _shown_change(row, target)
     passed_on_by = None if row.passed_on_by is None else name_of(cold, row.passed_on_by)
     return views.EntryView(
         position=row.position,
@@ -175,12 +189,41 @@ def entry_view(cold: Cold, row: EntryRow) -> views.EntryView:
         notes=() if kind == "crossed" else row.notes,
         passed_on_by=passed_on_by,
         audience=_AUDIENCES[row.audience],
+        reply_to=None if row.reply is None or kind == "crossed" else row.reply.hex(),
+        quote=None if kind == "crossed" else _quote(cold, row, target),
+        edited=row.is_edited and kind == "text",
         act=act,
     )
 
 
-def _is_silenced(cold: Cold, row: EntryRow) -> bool:
-    return is_silenced(cold.peers.get(row.author), row.audience, row.author_seq)
+def is_crossed(cold: Cold, row: EntryRow) -> bool:
+    """Say whether an entry's words do not count; that somebody took words back always does."""
+    peer = cold.peers.get(row.author)
+    is_word = row.kind not in ("retraction", "retracted", "gap")
+    return is_word and is_silenced(peer, row.audience, row.author_seq)
+
+
+def _shown_change(row: EntryRow, target: EntryRow | None) -> tuple[str, str]:
+    """Return the kind and text of what is said about a message.
+
+    The new words are shown where the message is here: whoever came later was not meant to read it.
+    """
+    if target is None or target.kind == "retracted":
+        return row.kind, ""
+    if (target.author, target.audience) != (row.author, row.audience):
+        return "not_theirs", ""
+    return row.kind, row.text
+
+
+def _quote(cold: Cold, row: EntryRow, target: EntryRow | None) -> views.QuoteView | None:
+    """Return how the message begins that an entry is about, unless it is for fewer people."""
+    if target is None or target.audience > row.audience or row.kind not in ("text", "request"):
+        return None
+    if target.kind != "text" or (not target.is_mine and is_crossed(cold, target)):
+        return None
+    first = " ".join(target.text.split())
+    text = first if len(first) <= QUOTED else first[: QUOTED - 1] + "…"
+    return views.QuoteView(name_of(cold, target.author), text)
 
 
 def _shown_operation(cold: Cold, row: EntryRow) -> tuple[str, str, views.ActView | None]:

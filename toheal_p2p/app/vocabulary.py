@@ -40,9 +40,31 @@ MeetingState = Literal["closed", "searching", "met", "silent", "no_network"]
 
 RelayState = Literal["connected", "trying", "unreachable"]
 
-EntryKind = Literal["text", "joined", "left", "act", "second", "crossed", "gap", "unknown"]
-"""What an entry is. `act`: something done in the circle; `second`: support for it; `crossed`: words
-that do not count, written beside their author's removal; `unknown`: made by a later version."""
+RelayUse = Literal["reading", "leaving", "allowed", "named"]
+"""What a circle does at a relay. `reading`: the others write to us there; `leaving`: we read what some
+still write there; `allowed`: we write there to those who read there; `named`: some read there, and
+we do not contact it."""
+
+EntryKind = Literal[
+    "text",
+    "request",
+    "edit",
+    "retraction",
+    "retracted",
+    "not_theirs",
+    "joined",
+    "left",
+    "act",
+    "second",
+    "crossed",
+    "gap",
+    "unknown",
+]
+"""What an entry is. `request`: the facilitators are asked to look at a message; `edit`, `retraction`:
+an author changed a message, or took it back, which is then `retracted`; `not_theirs`: somebody tried
+that with what is not theirs, and nothing changed; `act`: something done in the circle; `second`:
+support for it; `crossed`: words that do not count, written beside their author's removal; `unknown`:
+made by a later version."""
 
 ContentNote = Literal["loss", "self-harm", "suicide", "violence", "abuse", "eating", "other"]
 """The same tags as `toheal_protocol.messages.bodies.CONTENT_NOTES` (a test compares them)."""
@@ -79,6 +101,7 @@ CheckCode = Literal[
     "relay_no_answer",
     "relay_wrong_fingerprint",
     "relay_full",
+    "relay_not_allowed",
     "relay_proxy_unreachable",
     "relay_proxy_refused",
     "udp_works",
@@ -104,6 +127,7 @@ ProgressCode = Literal[
     "fetching_invitation",
     "waiting_for_member",
     "opening_link",
+    "relay_not_allowed",
     "through_proxy",
     "bundling",
     "unbundling",
@@ -114,11 +138,24 @@ SettingName = Literal["proxy", "language", "digits", "country", "auto-lock"]
 """What a person can set. Each has a sentence `setting.<name>`."""
 
 CIRCLE_STATES: Final[tuple[CircleState, ...]] = get_args(CircleState)
+DISAPPEAR_TIMES: Final[dict[str, int]] = {
+    "1d": 24 * 3600,
+    "7d": 7 * 24 * 3600,
+    "30d": 30 * 24 * 3600,
+    "never": 0,
+}
+"""How long what one says may stay with its readers, in seconds."""
+
+ShareState = Literal["asked", "granted", "refused", "withdrawn", "expired"]
+"""What became of asking an author whether words may be shown outside."""
+
+SHARE_STATES: Final[tuple[ShareState, ...]] = get_args(ShareState)
 AUDIENCES: Final[tuple[Audience, ...]] = get_args(Audience)
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = get_args(DeliveryState)
 LINK_KINDS: Final[tuple[LinkKind, ...]] = get_args(LinkKind)
 MEETING_STATES: Final[tuple[MeetingState, ...]] = get_args(MeetingState)
+RELAY_USES: Final[tuple[RelayUse, ...]] = get_args(RelayUse)
 RELAY_STATES: Final[tuple[RelayState, ...]] = get_args(RelayState)
 ACT_KINDS: Final[tuple[ActKind, ...]] = get_args(ActKind)
 ACT_STATES: Final[tuple[ActState, ...]] = get_args(ActState)

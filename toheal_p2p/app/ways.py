@@ -12,6 +12,7 @@ from toheal_p2p.app.vocabulary import LinkKind
 from toheal_p2p.services.circle_links import HeldLink
 from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.machines.linking import direct_choices
+from toheal_protocol.machines.moving import unreached
 from toheal_protocol.machines.state import Cold
 from toheal_protocol.model import MemberId
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -46,6 +47,9 @@ def trying(
     """Say what is being tried to reach a member that no link reaches; None where nothing is."""
     cold, live = running.service.circle.cold, running.service.circle.live
     peer, courier = cold.peers[member], live.couriers.get(member)
+    if named := unreached(cold, peer):
+        facts: dict[str, str | int] = {"name": peer.name, "address": str(named[0])}
+        return views.ProgressView("relay_not_allowed", facts)
     if not any(grant.relay in live.boots for grant in peer.grants):
         return _trying_relay(running, [grant.relay for grant in peer.grants])
     if courier is None or not courier.is_here:

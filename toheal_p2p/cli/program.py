@@ -25,11 +25,12 @@ from toheal_p2p.cli.commands import (
     profile,
     relays,
     settings,
+    sharing,
     talk,
 )
 from toheal_p2p.cli.parsing import Group, UsageProblem, usage_sentence
 from toheal_p2p.cli.refusing import is_interrupt, note_fault, refusal_in
-from toheal_p2p.cli.terminal import Terminal
+from toheal_p2p.cli.terminal import LoadPage, Terminal
 from toheal_p2p.locale import LANGUAGES, Language, Words, choose_language, load_words
 from toheal_p2p.locale.shown import Own
 
@@ -43,7 +44,7 @@ FOLDER: Final = "th"
 _VALUE_OPTIONS: Final = ("--home", "--lang", "--debug")
 
 
-def run_program(argv: Sequence[str]) -> int:
+def run_program(argv: Sequence[str], *, load_page: LoadPage | None = None) -> int:
     """Carry out one command line and return the exit code.
 
     Raises:
@@ -54,7 +55,8 @@ def run_program(argv: Sequence[str]) -> int:
     look = read_look(_option_in(argv, "--home") or home)
     words = load_words(_language_in(argv) or choose_language(os.environ, look.language))
     words.digits = "arabic" if look.digits == "arabic" else "latin"
-    terminal = Terminal(words, home)
+    terminal = Terminal(words, home, load_page=load_page)
+    terminal.asked_language = _language_in(argv)
     code = REFUSED
     try:
         code = _run(argv, terminal)
@@ -110,6 +112,7 @@ for _command in (
     *governance.COMMANDS,
     *doors.COMMANDS,
     *talk.COMMANDS,
+    *sharing.COMMANDS,
     *paths.COMMANDS,
     *bundle.COMMANDS,
     *meeting.COMMANDS,

@@ -1,21 +1,11 @@
-"""Finding the answer for a person inside what was raised."""
+"""What a command does with whatever was raised."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 
-from toheal_p2p.app.refusals import Refused
-
-
-def refusal_in(error: BaseException) -> Refused | None:
-    """Return the refusal that was raised, perhaps wrapped by nurseries; None if it is a fault."""
-    if isinstance(error, Refused):
-        return error
-    if isinstance(error, BaseExceptionGroup):
-        found = [refusal_in(inner) for inner in error.exceptions]
-        return found[0] if all(found) else None
-    return None
+from toheal_p2p.app.refusals import refusal_in as refusal_in
 
 
 def is_interrupt(error: BaseException) -> bool:

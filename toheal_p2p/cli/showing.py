@@ -7,6 +7,7 @@ indented, so that no message can pass for two.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from toheal_p2p.cli.local_client import Item
 from toheal_p2p.cli.showing_acts import entry_act_lines, short
@@ -72,6 +73,21 @@ def relay_line(words: Words, relay: Item) -> str:
     return f"{line}\n    {reason}\n    {again}"
 
 
+def circle_relay_line(words: Words, relay: Item) -> str:
+    """Return one relay of a circle: what it is for, who reads there, and what is wrong with it."""
+    use: str = words.word("relay_use", relay["use"])
+    if relay["state"] is not None:
+        use += words.text("line.comma") + words.word("relay_state", relay["state"])
+    lines: list[str] = [words.text("line.relay", address=relay["address"], state=Own(use))]
+    if relay["readers"]:
+        names = words.text("line.comma").join(relay["readers"])
+        lines.append("    " + words.text("line.relay_readers", names=names))
+    if relay["reason"] is not None:
+        reason = words.text(f"refused.{relay['reason']}", address=relay["address"])
+        lines.append("    " + reason)
+    return "\n".join(lines)
+
+
 def entry_lines(words: Words, entry: Item) -> Iterator[str]:
     """Give one entry: a line with its author and notes, then the text, indented."""
     at, author = clock_time(entry["sent_at"], words), entry["author_name"]
@@ -81,26 +97,65 @@ def entry_lines(words: Words, entry: Item) -> Iterator[str]:
     if entry["kind"] in ("act", "second") and entry["act"] is not None:
         yield from entry_act_lines(words, entry, at=at)
         return
-    if entry["kind"] == "crossed":
-        yield words.text("entry.crossed", at=at, name=author)
-        return
     if entry["kind"] == "gap":
         yield words.text("entry.gap", at=at, name=author, number=entry["text"])
         return
-    if entry["kind"] != "text":
-        yield words.text("entry.unknown", at=at, name=author)
+    if entry["kind"] in _ABOUT_MESSAGES:
+        about = entry["id"] if entry["kind"] == "retracted" else entry["reply_to"]
+        yield words.text(f"entry.{entry['kind']}", at=at, name=author, id=short(about))
+        yield from text_lines(entry["text"])
         return
-    yield words.text("entry.text", at=at, name=author, id=short(entry["id"]))
+    kind = entry["kind"] if entry["kind"] in _IN_A_LINE else "unknown"
+    yield words.text(f"entry.{kind}", at=at, name=author, id=short(entry["id"]))
+    if kind in ("text", "request"):
+        yield from _message_lines(words, entry)
+
+
+_ABOUT_MESSAGES: Final = ("edit", "retraction", "not_theirs", "retracted")
+
+_IN_A_LINE: Final = ("text", "request", "crossed")
+
+
+def _message_lines(words: Words, entry: Item) -> Iterator[str]:
+    """Give what is said in a message, after what it answers and what its author put on it."""
+    if entry["reply_to"] is not None:
+        yield "    " + _quote_line(words, entry)
+    if entry["edited"]:
+        yield "    " + words.text("line.edited")
     if entry["audience"] == "facilitators":
         yield "    " + words.text("line.to_facilitators")
     if entry["notes"]:
         names = [words.word("content_note", note) for note in entry["notes"]]
         notes = Own(words.text("line.comma").join(names))
         yield "    " + words.text("line.notes", notes=notes)
-    for line in plain_lines(entry["text"]):
-        yield f"    {FIRST_STRONG_ISOLATE}{line}{POP_ISOLATE}"
+    yield from text_lines(entry["text"])
     if entry["passed_on_by"] is not None:
         yield "    " + words.text("line.passed_on", name=entry["passed_on_by"])
+
+
+def text_lines(text: str) -> Iterator[str]:
+    """Give the lines of somebody's text, indented; none for an empty one."""
+    for line in plain_lines(text) if text else ():
+        yield f"    {FIRST_STRONG_ISOLATE}{line}{POP_ISOLATE}"
+
+
+def _quote_line(words: Words, entry: Item) -> str:
+    """Return what an entry answers or is about, by its beginning where it is here."""
+    quote = entry["quote"]
+    if quote is None:
+        return words.text("line.reply_missing", id=short(entry["reply_to"]))
+    name, text = quote["author_name"], quote["text"]
+    return words.text("line.reply", id=short(entry["reply_to"]), name=name, text=text)
+
+
+def retraction_lines(words: Words, retraction: Item) -> Iterator[str]:
+    """Give what it means that a message was taken back."""
+    yield words.text("retract.done", id=short(retraction["id"]))
+    if retraction["delivered"]:
+        yield words.text("retract.delivered", number=retraction["delivered"])
+    if retraction["on_its_way"]:
+        yield words.text("retract.on_its_way", number=retraction["on_its_way"])
+    yield words.text("retract.limits")
 
 
 def delivery_line(words: Words, delivery: Item) -> str:
@@ -146,6 +201,9 @@ def meeting_line(words: Words, meeting: Item) -> str:
     if meeting["met"]:
         names = words.text("line.comma").join(meeting["met"])
         lines.append("    " + words.text("line.meeting_met", names=names))
+    if meeting["room_until"]:
+        until = clock_time(meeting["room_until"], words)
+        lines.append("    " + words.text("line.meeting_room", until=until))
     return "\n".join(lines)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from toheal_p2p.cli.local_client import Item
 from toheal_p2p.locale import Words
+from toheal_p2p.locale.acts import act_sentence as act_sentence
 from toheal_p2p.locale.shown import FIRST_STRONG_ISOLATE, POP_ISOLATE, Own, plain_line, plain_lines
 
 SHORT_ID: Final = 12
@@ -40,27 +41,6 @@ def act_lines(words: Words, act: Item) -> Iterator[str]:
         yield "    " + words.text("line.supporters", names=_names(words, act["supporters"]))
     if act["state"] == "waits":
         yield from _waiting_lines(words, act)
-
-
-def act_sentence(words: Words, act: Item) -> Own:
-    """Return what was done, by whom, in one sentence."""
-    author, kind = act["author_name"], act["kind"]
-    match kind:
-        case "remove" | "add":
-            key = "act.remove" if kind == "remove" else "act.add"
-            return Own(words.text(key, author=author, name=act["member_name"]))
-        case "role":
-            role = words.word("role", act["role"])
-            return Own(words.text("act.role", author=author, name=act["member_name"], role=role))
-        case "policy":
-            key = "act.policy_direct" if act["direct"] else "act.policy_relayed"
-            return Own(words.text(key, author=author))
-        case "charter":
-            return Own(words.text("act.charter", author=author))
-        case "leave":
-            return Own(words.text("act.leave", author=author))
-        case _:
-            return Own(words.text("act.create", author=author))
 
 
 def _reason_lines(words: Words, act: Item) -> Iterator[str]:

@@ -11,15 +11,18 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.cli.local_client import PATIENCE, Item, ask
-from toheal_p2p.locale import Words
+from toheal_p2p.locale import Language, Words
 from toheal_p2p.locale.shown import Own, plain_line
 
 YES: Final = frozenset({"yes", "نعم"})
 """What is typed to say yes, in either language. A single letter is typed too easily."""
+
+LoadPage = Callable[[], Any]
+"""Gives the page, a `ServePage`. `Any`: commands do not load what describes it."""
 
 LONG_PATIENCE: Final = 10.0
 """Seconds of silence after which the person is told how to stop waiting."""
@@ -34,9 +37,12 @@ _RISKY: Final = {
 class Terminal:
     """Where one command runs."""
 
-    def __init__(self, words: Words, home: str) -> None:
+    def __init__(self, words: Words, home: str, *, load_page: LoadPage | None = None) -> None:
         self.words: Final = words
         self.home = home
+        self.load_page: Final = load_page
+        self.asked_language: Language | None = None
+        """What the person named on this command line, and nothing else."""
         self.fault_file: str | None = None
 
     def show(self, line: str) -> None:

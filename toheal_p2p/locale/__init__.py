@@ -82,13 +82,21 @@ def catalogue_path(language: Language) -> str:
 
 def choose_language(environ: Mapping[str, str], setting: str | None = None) -> Language:
     """Return what the person asks for: TOHEAL_LANG, the profile's setting, then the locale."""
-    for asked in (environ.get("TOHEAL_LANG"), setting):
-        if asked in LANGUAGES:
-            return asked
+    asked = asked_language(environ, setting)
+    if asked is not None:
+        return asked
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if environ.get(name):
             return "ar" if environ[name].startswith("ar") else "en"
     return "en"
+
+
+def asked_language(environ: Mapping[str, str], setting: str | None = None) -> Language | None:
+    """Return what the person themselves asked for; None: a system's locale may be anybody's."""
+    for asked in (environ.get("TOHEAL_LANG"), setting):
+        if asked in LANGUAGES:
+            return asked
+    return None
 
 
 class _Facts(dict[str, str]):

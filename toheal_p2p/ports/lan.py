@@ -77,6 +77,22 @@ class LanStream(Protocol):
         ...
 
 
+class Lookout(Protocol):
+    """A view of who is announced on one segment under one label; nobody hears of us but by its question."""
+
+    async def hear(self) -> Appeared | Vanished:
+        """Wait for news; as `Spot.hear`."""
+        ...
+
+    async def connect(self, host: str, port: int) -> LanStream:
+        """Connect to a machine of the segment; as `Spot.connect`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Ask and hear no more; streams stay. A second call does nothing."""
+        ...
+
+
 class Spot(Protocol):
     """Our place on one segment, until it is closed."""
 
@@ -125,6 +141,14 @@ class Lan(Protocol):
 
     def segments(self) -> tuple[Segment, ...]:
         """Return the networks one could meet on just now: up, multicast, and not point-to-point."""
+        ...
+
+    async def look(self, segment: Segment, label: str) -> Lookout:
+        """Ask who is announced under a label on a segment, without being announced or listening.
+
+        Raises:
+            LanFailed: the network is gone, or the system refuses.
+        """
         ...
 
     async def open(self, segment: Segment, names: Names) -> Spot:

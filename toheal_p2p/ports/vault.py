@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from attrs import field, frozen
 
+from toheal_protocol.machines.lifetime import Ages
 from toheal_protocol.machines.records import Write
 from toheal_protocol.machines.sync_events import (
     FoundEntries as FoundEntries,
@@ -99,6 +100,7 @@ class Stored:
 
     circles: tuple[StoredCircle, ...]
     settings: Mapping[str, bytes] = field(repr=False)
+    ages: Ages = field(factory=Ages)
 
 
 @frozen
@@ -117,7 +119,10 @@ class EntryRow:
     """One message as a page shows it.
 
     `position` grows with the order of acceptance on this device, over all circles, and is never
-    used twice.
+    used twice. What was edited has the text of the newest edit; what was retracted is of kind
+    "retracted" and has none. What has disappeared is in no answer but `deliveries` while it is owed.
+
+    `is_shown`: a person was shown it, or wrote it.
     """
 
     position: int
@@ -133,6 +138,8 @@ class EntryRow:
     notes: tuple[str, ...] = field(repr=False)
     passed_on_by: MemberId | None
     reply: MessageId | None
+    is_edited: bool = False
+    is_shown: bool = False
 
 
 @frozen
@@ -205,6 +212,12 @@ class Vault(Protocol):
 
         Where there are more, `newest` decides which end is kept.
         """
+        ...
+
+    async def rows(
+        self, circle: CircleId, mids: Sequence[MessageId]
+    ) -> Mapping[MessageId, EntryRow]:
+        """Return those of these messages that are here."""
         ...
 
     async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:

@@ -19,13 +19,15 @@ from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle_links import CircleLinks, HeldLink, no_servers
 from toheal_p2p.services.committer import Committer
 from toheal_p2p.services.lan_wires import LanWires
+from toheal_p2p.services.pace import Pace
 from toheal_p2p.services.recent_owed import RecentOwed
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import events as machine
+from toheal_protocol.machines import sync_events
 from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.courier import DEPOSIT_RETRY
 from toheal_protocol.machines.draft import Decision, Draft
-from toheal_protocol.machines.state import Circle
+from toheal_protocol.machines.state import Circle, Cold
 from toheal_protocol.model import Address, Instant, MemberId, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 
@@ -63,6 +65,7 @@ class CircleService:
         channels: where data channels come from; None where this machine makes none.
         servers: what the circle's relays do for a channel just now, credentials included.
         tell: told of every `Show` and `Tell`, after the commit.
+        follow: told of each new cold part at once: other relays may be needed.
     """
 
     circle: Circle
@@ -74,10 +77,12 @@ class CircleService:
     channels: Channels | None
     tell: Callable[[machine.Show | machine.Tell], None]
     servers: Callable[[], Awaitable[Sequence[RelayServer]]] = no_servers
+    follow: Callable[[Cold], None] = lambda _cold: None
     links: CircleLinks = field(init=False, repr=False)
     lan: LanWires = field(init=False, repr=False)
     """Who of the circle is reached in the same room."""
     _recent: RecentOwed = field(factory=RecentOwed, init=False, repr=False)
+    _pace: Pace = field(init=False, repr=False)
     _alarm: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
     _nursery: trio.Nursery | None = field(default=None, init=False, repr=False)
 
@@ -86,6 +91,7 @@ class CircleService:
             self._take_of_link, self.committer.room, self.channels, self.servers
         )
         self.lan = LanWires(self.take, self.committer)
+        self._pace = Pace(self._recent.size_for)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
@@ -111,17 +117,29 @@ class CircleService:
             entropy=self.entropy,
         )
         self._recent.note(decision.writes, next_seq=self._next_seq)
+        if decision.circle.cold is not self.circle.cold:
+            self.follow(decision.circle.cold)
         self.circle = decision.circle
         loaded, effects = self._load_from_memory(decision.effects)
-        self.committer.submit(decision.writes, partial(self._perform_all, effects), done=done)
+        self.committer.submit(
+            decision.writes,
+            partial(self._perform_all, effects),
+            done=done,
+            may_wait=done is None and not any(map(_is_awaited, effects)),
+        )
         for answer in loaded:
             self.take(answer)
+        self._pace.ease(self.circle)
         return decision
 
     def draft(self) -> Draft:
         """Return a draft to ask questions of; what it decides is nobody's."""
         now, wall_now = Instant(trio.current_time()), self.wall_clock()
         return Draft(self.circle, now=now, wall_now=wall_now, entropy=self.entropy)
+
+    async def pace(self) -> None:
+        """Wait a little if peers who are there are far behind: before much is written at once."""
+        await self._pace.wait(self.circle)
 
     def link_of(self, member: MemberId) -> HeldLink | None:
         """Return the open link that frames to a member go over now, if there is one."""
@@ -166,9 +184,9 @@ class CircleService:
                     self.relays[relay].unwatch(addresses)
             case machine.LoadOwed():
                 nursery.start_soon(self._load_owed, effect)
-            case machine.FindEntries():
+            case sync_events.FindEntries():
                 nursery.start_soon(self._find_entries, effect)
-            case machine.FindStories():
+            case sync_events.FindStories():
                 nursery.start_soon(self._find_stories, effect)
             case machine.PrepareLink():
                 self.links.prepare(effect)
@@ -180,8 +198,10 @@ class CircleService:
                 self.links.probe(effect)
             case machine.CloseLan(member, wire):
                 self.lan.close(member, wire)
-            case machine.BundleReady():
+            case sync_events.BundleReady():
                 pass  # whoever asked for it waits for the commit
+            case machine.NameLan(wire, member):
+                self.lan.name(wire, member)
             case machine.Show() | machine.Tell():
                 self.tell(effect)
             case _:
@@ -234,7 +254,7 @@ class CircleService:
         is_complete = len(rows) < effect.limit or rows[-1].seq >= effect.upto
         self.take(machine.OwedLoaded(effect.member, effect.upto, is_complete, frames))
 
-    async def _find_entries(self, effect: machine.FindEntries) -> None:
+    async def _find_entries(self, effect: sync_events.FindEntries) -> None:
         found = await self.vault.asked_entries(
             self.circle.cold.id,
             effect.asked.ranges,
@@ -243,14 +263,14 @@ class CircleService:
             limit=effect.limit,
             most=effect.most,
         )
-        self.take(machine.EntriesFound(effect.member, effect.asked, found))
+        self.take(sync_events.EntriesFound(effect.member, effect.asked, found))
         await self.committer.room()
 
-    async def _find_stories(self, effect: machine.FindStories) -> None:
+    async def _find_stories(self, effect: sync_events.FindStories) -> None:
         stories = await self.vault.stories(
             self.circle.cold.id, effect.author, effect.audience, effect.seq
         )
-        self.take(machine.StoriesFound(effect, stories))
+        self.take(sync_events.StoriesFound(effect, stories))
 
     async def _ring(self) -> None:
         while True:
@@ -259,3 +279,8 @@ class CircleService:
             self._alarm = trio.CancelScope(deadline=trio.current_time() + 3600)
             self.take(machine.Woke())
             await self.committer.room()
+
+
+def _is_awaited(effect: machine.Effect) -> bool:
+    """Say whether somebody is served by an effect; an alarm may as well be set a moment later."""
+    return not isinstance(effect, machine.WakeAt)

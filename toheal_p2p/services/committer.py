@@ -6,6 +6,9 @@ Deciding and submitting are one synchronous step, so the order of decisions is t
 commits is the order of acts. While one group is being written the next one gathers, so a busy
 client pays one fsync for many decisions and a quiet one waits for none but its own.
 
+A decision that asks for nothing to be done and that nobody waits for, an acknowledgement that came
+say, waits a moment for company: alone it would only make the next message wait for the disk.
+
 A vault that fails is the end of the app: `run` raises, and nothing of the failed group or after
 it is acted upon.
 
@@ -14,12 +17,13 @@ Spec: docs/vault.md, section 5; docs/decisions/0004-one-transaction-per-group.md
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import trio
-from attrs import define, evolve, field, frozen
+from attrs import define, field
 
 from toheal_p2p.ports.vault import Vault, VaultError
 from toheal_protocol.machines.records import PutCircle, PutLog, PutPair, PutSetting, Write
@@ -31,6 +35,11 @@ MOST_WAITING: Final = 256
 """Decisions after which `room` lets its caller wait: four groups, some tens of milliseconds."""
 
 
+COMPANY_LONGEST: Final = 0.05
+"""Seconds a decision nobody waits for waits for another one. A crash in between is as if what it was
+decided about had been lost on the way."""
+
+
 class VaultFailed(Exception):
     """The vault could not write, and the app has to end. `reason` says what the user can do."""
 
@@ -39,7 +48,7 @@ class VaultFailed(Exception):
         self.reason = reason
 
 
-@frozen
+@define(eq=False)
 class _Decision:
     writes: Sequence[Write] = field(repr=False)
     act: Callable[[], None] | None
@@ -56,6 +65,9 @@ class Committer:
     _room: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _flushing: set[trio.Event] = field(factory=set, init=False, repr=False)
     _failure: VaultError | None = field(default=None, init=False)
+    _is_awaited: bool = field(default=False, init=False)
+    """Something of what waits is not to wait for company."""
+    _patience: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
 
     def submit(
         self,
@@ -63,6 +75,7 @@ class Committer:
         act: Callable[[], None] | None = None,
         *,
         done: trio.Event | None = None,
+        may_wait: bool = False,
     ) -> None:
         """Take a decision, right after it was made: there must be no await between.
 
@@ -71,13 +84,17 @@ class Committer:
             act: called once everything submitted up to here is on disk. It must not block; what
                 it raises ends the app.
             done: set after `act`. Never set if the vault fails: wait for it beside `run`.
+            may_wait: nobody minds if all of it happens `COMPANY_LONGEST` later.
 
         Raises:
             VaultFailed: an earlier group could not be written.
         """
         self._require_whole()
         self._waiting.append(_Decision(writes, act, done))
-        self._arrived.set()
+        if not may_wait or len(self._waiting) >= MOST_AT_ONCE:
+            self._hurry()
+        elif len(self._waiting) == 1:
+            self._patience.deadline = trio.current_time() + COMPANY_LONGEST
 
     async def room(self) -> None:
         """Wait until the backlog is short. A checkpoint in any case.
@@ -115,9 +132,8 @@ class Committer:
         task_status.started()
         while True:
             await trio.lowlevel.checkpoint_if_cancelled()
-            if not self._waiting:
-                self._arrived = trio.Event()
-                await self._arrived.wait()
+            if not self._is_awaited:
+                await self._wait_for_company()
             group = self._next_group()
             await self._commit(group)
             for decision in group:  # no await until all are done: the group is one step
@@ -126,17 +142,29 @@ class Committer:
                 if decision.done is not None:
                     decision.done.set()
 
+    def _hurry(self) -> None:
+        self._is_awaited = True
+        self._arrived.set()
+
+    async def _wait_for_company(self) -> None:
+        self._arrived = trio.Event()
+        until = trio.current_time() + COMPANY_LONGEST if self._waiting else math.inf
+        with trio.CancelScope(deadline=until) as self._patience:
+            await self._arrived.wait()
+
     def _after_newest(self, done: trio.Event) -> None:
         """Have an event set after what was submitted last; an empty decision would take its place
         in a group."""
         if self._waiting and self._waiting[-1].done is None:
-            self._waiting[-1] = evolve(self._waiting[-1], done=done)
+            self._waiting[-1].done = done
+            self._hurry()
         else:
             self.submit((), done=done)
 
     def _next_group(self) -> list[_Decision]:
         size = min(len(self._waiting), MOST_AT_ONCE)
         group = [self._waiting.popleft() for _ in range(size)]
+        self._is_awaited = bool(self._waiting)
         if len(self._waiting) < MOST_WAITING:
             self._room.set()
             self._room = trio.Event()

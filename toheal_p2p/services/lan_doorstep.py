@@ -13,6 +13,7 @@ import trio
 from attrs import define, field
 
 from toheal_p2p.ports.lan import LanFailed, LanStream
+from toheal_p2p.services.lan_presence import read_exactly
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.machines import lan_recognition as machine
@@ -93,28 +94,13 @@ async def _exchange(
     instance: str,
     entropy: Entropy,
 ) -> machine.Recognised | None:
-    theirs = await _exactly(stream, machine.HELLO_SIZE)
+    theirs = await read_exactly(stream, machine.HELLO_SIZE)
     tagged, marks = machine.take_hello(begun, theirs, known=known, entropy=entropy)
     await stream.send_all(marks)
-    theirs = await _exactly(stream, machine.MARKS_SIZE)
+    theirs = await read_exactly(stream, machine.MARKS_SIZE)
     matched, proof = machine.take_marks(tagged, theirs, instance=instance, entropy=entropy)
     await stream.send_all(proof)
-    theirs = await _exactly(stream, machine.PROOF_SIZE)
+    theirs = await read_exactly(stream, machine.PROOF_SIZE)
     if isinstance(matched, machine.Strange):
         return None
     return machine.take_proof(matched, theirs)
-
-
-async def _exactly(stream: LanStream, size: int) -> bytes:
-    """Read this many bytes and no more.
-
-    Raises:
-        LanFailed: the connection ended before.
-    """
-    read = b""
-    while len(read) < size:
-        some = await stream.receive_some(size - len(read))
-        if not some:
-            raise LanFailed("the connection ended")
-        read += some
-    return read

@@ -25,7 +25,14 @@ from toheal_p2p.services.lan_channel import LanChannel
 from toheal_p2p.services.lan_doorstep import MOST_OF_ONE, Doorstep, recognise
 from toheal_p2p.services.lan_pace import Pace
 from toheal_protocol.crypto import Entropy
-from toheal_protocol.machines.lan_keys import circle_lan_secret, day_of, known_peers, service_label
+from toheal_protocol.machines.lan_keys import (
+    PairKey,
+    circle_lan_secret,
+    day_of,
+    known_peers,
+    our_name,
+    service_label,
+)
 from toheal_protocol.machines.lan_names import Names, draw_names
 from toheal_protocol.machines.lan_recognition import Recognised, Role
 from toheal_protocol.machines.state import Stage
@@ -45,6 +52,9 @@ RETRY_FIRST: Final = 5.0
 
 RETRY_LONGEST: Final = 60.0
 """Seconds between two tries at most."""
+
+MEETS: Final = (Stage.ACTIVE, Stage.KNOCKING)
+"""Members meet, and whoever stands at the door meets the one who invited."""
 
 MOST_FOUND: Final = 64
 """Instances that are pursued; a room of ours has 23 at most."""
@@ -100,6 +110,8 @@ class LanMeeting:
     _calls: trio.CapacityLimiter = field(
         factory=lambda: trio.CapacityLimiter(MOST_CALLS), init=False
     )
+    _known: frozenset[PairKey] = field(default=frozenset(), init=False, repr=False)
+    _knows_more: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _withdrawn: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
 
@@ -122,8 +134,9 @@ class LanMeeting:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             while not self._withdrawn.is_set():
-                if self.service.circle.cold.stage is not Stage.ACTIVE:
+                if self.service.circle.cold.stage not in MEETS:
                     break
+                self._note_whom_we_know()
                 self._turn_day()
                 self._follow_segments(nursery)
                 with trio.move_on_after(LOOK_EVERY):
@@ -193,6 +206,14 @@ class LanMeeting:
 
     # ---- who
 
+    def _note_whom_we_know(self) -> None:
+        """Try those again who were nobody, when we were introduced to somebody or somebody knocks."""
+        known = frozenset(one.key for one in known_peers(self.service.circle.cold))
+        if known - self._known:
+            self._knows_more.set()
+            self._knows_more = trio.Event()
+        self._known = known
+
     async def _hear(self, segment: Segment, spot: Spot) -> None:
         while True:
             match await spot.hear():
@@ -243,7 +264,9 @@ class LanMeeting:
                 if not self._is_met(found):
                     was_met = await self._call(found)
                     wait = RETRY_FIRST if was_met else min(2 * wait, RETRY_LONGEST)
-                await trio.sleep(wait)
+                with trio.move_on_after(wait):
+                    await self._knows_more.wait()
+                    wait = RETRY_FIRST
 
     def _is_met(self, found: _Found) -> bool:
         return found.member is not None and self.service.lan.link_of(found.member) is not None
@@ -292,7 +315,7 @@ class LanMeeting:
         return await recognise(
             stream,
             role,
-            ours=cold.persona.keys.member_id,
+            ours=our_name(cold),
             known=known_peers(cold),
             instance=self._names.instance,
             entropy=self.entropy,
@@ -308,7 +331,12 @@ class LanMeeting:
         with trio.CancelScope() as scope:
             place.wires.add(scope)
             try:
-                await self.service.lan.serve(recognised.member, channel, recognised.keys)
+                await self.service.lan.serve(
+                    recognised.member,
+                    channel,
+                    recognised.keys,
+                    invitation=recognised.invitation,
+                )
             finally:
                 place.wires.discard(scope)
 

@@ -1,9 +1,10 @@
 """The wires of one circle: links to members who were recognised in the same room.
 
 A wire is a link over a stream. It begins and ends by itself; the circle's machine hears of it with
-`LanMet` and `LanParted` and sends over it as long as it stands.
+`LanMet` and `LanParted` and sends over it as long as it stands. A wire of somebody who has shown no
+more than the link of an invitation leads to nobody until the machine has named them.
 
-Spec: docs/protocol/lan.md, sections 4.2, 5 and 6.
+Spec: docs/protocol/lan.md, sections 4.2, 5, 6 and 8.
 """
 
 from __future__ import annotations
@@ -29,9 +30,20 @@ BOTH_YOUNG: Final = 3.0
 """Seconds within which two wires to one member count as made by both sides at once."""
 
 
+UNNAMED_LONGEST: Final = 10.0
+"""Seconds in which somebody at the door has to say who they are."""
+
+MOST_UNNAMED: Final = 8
+"""Wires that lead to nobody yet, at one time."""
+
+
 @define(eq=False)
 class _Wire:
+    """`known_as`: as whom they were recognised; `member` is None until they are named."""
+
     number: int
+    known_as: MemberId
+    member: MemberId | None
     link: Link
     exporter: bytes = field(repr=False)
     since: float
@@ -53,11 +65,15 @@ class LanWires:
     take: Callable[[machine.Event], object]
     committer: Committer
     _wires: dict[MemberId, _Wire] = field(factory=dict, init=False)
+    _unnamed: dict[int, _Wire] = field(factory=dict, init=False)
     _numbers: count[int] = field(factory=lambda: count(1), init=False)
 
     def link_of(self, member: MemberId) -> Link | None:
-        """Return the link to a member in the room."""
+        """Return the link to a member in the room, or to somebody recognised as this."""
         wire = self._wires.get(member)
+        if wire is None:
+            others = (*self._wires.values(), *self._unnamed.values())
+            wire = next((one for one in others if one.known_as == member), None)
         return None if wire is None else wire.link
 
     def members(self) -> tuple[MemberId, ...]:
@@ -78,46 +94,77 @@ class LanWires:
         if wire is not None and wire.number == number:
             wire.scope.cancel()
 
+    def name(self, number: int, member: MemberId) -> None:
+        """Let a wire that led to nobody lead to this person from now on."""
+        wire = self._unnamed.pop(number, None)
+        if wire is None:
+            self.take(machine.LanParted(member, number))  # it ended in the meantime
+            return
+        wire.member = member
+        other = self._wires.get(member)
+        if other is not None:
+            other.scope.cancel()
+        self._wires[member] = wire
+
     async def drain(self) -> None:
         """Let both sides of every wire take what is on its way. Put a deadline around it."""
         async with trio.open_nursery() as nursery:
             for wire in self._wires.values():
                 nursery.start_soon(wire.link.drain)
 
-    async def serve(self, member: MemberId, channel: LanChannel, keys: LinkKeys) -> None:
-        """Run a wire from its proof to its end. Closes the channel."""
+    async def serve(
+        self, member: MemberId, channel: LanChannel, keys: LinkKeys, *, invitation: bytes = b""
+    ) -> None:
+        """Run a wire from its proof to its end. Closes the channel.
+
+        Args:
+            member: as whom they were recognised.
+            invitation: whose link they hold, if that is all they have shown.
+        """
         link = Link(channel, keys)
         with suppress(ChannelFailed):
             try:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(channel.run)
-                    await self._serve(member, link, channel.exporter)
+                    await self._serve(member, link, channel.exporter, invitation)
                     nursery.cancel_scope.cancel()
             except* ChannelFailed:
                 pass  # it never proved itself: there was no wire
 
-    async def _serve(self, member: MemberId, link: Link, exporter: bytes) -> None:
-        wire = _Wire(next(self._numbers), link, exporter, trio.current_time())
+    async def _serve(
+        self, known_as: MemberId, link: Link, exporter: bytes, invitation: bytes
+    ) -> None:
+        member = None if invitation else known_as
+        wire = _Wire(next(self._numbers), known_as, member, link, exporter, trio.current_time())
         with wire.scope:
             async with trio.open_nursery() as nursery:
                 await nursery.start(link.run)
-                if not self._may_stand(member, wire):
+                if not self._may_stand(wire):
                     nursery.cancel_scope.cancel()
                     return
                 nursery.start_soon(wire.outgoing.feed)
-                self._wires[member] = wire
                 try:
-                    self.take(machine.LanMet(member, wire.number))
+                    self._begin(wire, nursery)
                     async for frames in link.incoming:
-                        self.take(machine.LanArrived(member, frames + take_more(link)))
+                        self.take(_arrived(wire, invitation, frames + take_more(link)))
                         await self.committer.room()
                 finally:
-                    self._forget(member, wire)
+                    self._forget(wire)
                 nursery.cancel_scope.cancel()
 
-    def _may_stand(self, member: MemberId, wire: _Wire) -> bool:
+    def _begin(self, wire: _Wire, nursery: trio.Nursery) -> None:
+        if wire.member is None:
+            self._unnamed[wire.number] = wire
+            nursery.start_soon(_await_name, wire)
+        else:
+            self._wires[wire.member] = wire
+            self.take(machine.LanMet(wire.member, wire.number))
+
+    def _may_stand(self, wire: _Wire) -> bool:
         """Let one wire to a member stand: the newer, or of two at once the same one on both sides."""
-        other = self._wires.get(member)
+        if wire.member is None:
+            return len(self._unnamed) < MOST_UNNAMED
+        other = self._wires.get(wire.member)
         if other is None:
             return True
         if wire.since - other.since < BOTH_YOUNG and other.exporter < wire.exporter:
@@ -125,7 +172,23 @@ class LanWires:
         other.scope.cancel()
         return True
 
-    def _forget(self, member: MemberId, wire: _Wire) -> None:
-        if self._wires.get(member) is wire:
-            del self._wires[member]
-        self.take(machine.LanParted(member, wire.number))
+    def _forget(self, wire: _Wire) -> None:
+        self._unnamed.pop(wire.number, None)
+        if wire.member is None:
+            return
+        if self._wires.get(wire.member) is wire:
+            del self._wires[wire.member]
+        self.take(machine.LanParted(wire.member, wire.number))
+
+
+def _arrived(wire: _Wire, invitation: bytes, frames: tuple[Frame, ...]) -> machine.Event:
+    if wire.member is None:
+        return machine.LanKnocked(invitation, wire.number, frames)
+    return machine.LanArrived(wire.member, frames)
+
+
+async def _await_name(wire: _Wire) -> None:
+    """Close a wire whose other end does not say who it is."""
+    await trio.sleep(UNNAMED_LONGEST)
+    if wire.member is None:
+        wire.scope.cancel()

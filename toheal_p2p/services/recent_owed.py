@@ -27,6 +27,20 @@ class _Owed:
 
     first: int
     rows: dict[int, OwedFrame] = field(factory=dict)
+    size: int = 0
+    """Bytes of all rows."""
+
+    def put(self, row: OwedFrame) -> None:
+        """Keep one row, in the place of an earlier one of its number."""
+        before = self.rows.get(row.seq)
+        self.size += _size(row) - (0 if before is None else _size(before))
+        self.rows[row.seq] = row
+
+    def take(self, seq: int) -> None:
+        """Forget a row, if it is there."""
+        row = self.rows.pop(seq, None)
+        if row is not None:
+            self.size -= _size(row)
 
 
 @define(eq=False)
@@ -34,7 +48,11 @@ class RecentOwed:
     """Follows what is decided; belongs to one circle."""
 
     _members: dict[MemberId, _Owed] = field(factory=dict, repr=False)
-    _size: int = 0
+
+    def size_for(self, member: MemberId) -> int:
+        """Return how many bytes of what one member is owed are kept here."""
+        owed = self._members.get(member)
+        return 0 if owed is None else owed.size
 
     def note(self, writes: Iterable[Write], *, next_seq: Callable[[MemberId], int]) -> None:
         """Follow one decision.
@@ -47,14 +65,13 @@ class RecentOwed:
                 case PutOwed(member=member, seq=seq):
                     owed = self._members.setdefault(member, _Owed(next_seq(member)))
                     if seq >= owed.first:
-                        row = OwedFrame(seq, write.mid, write.item, write.frame, b"")
-                        self._put(owed, row)
+                        owed.put(OwedFrame(seq, write.mid, write.item, write.frame, b""))
                 case DropOwed(member=member):
                     self._drop(self._members.get(member), write)
                 case MarkAtRelay(member=member):
                     self._mark(self._members.get(member), write)
                 case GiveUpOwed(member=member):
-                    self._give_up(self._members.pop(member, None))
+                    self._members.pop(member, None)
                 case _:
                     pass
         self._shrink()
@@ -72,35 +89,25 @@ class RecentOwed:
                 found.append(row)
         return OwedLoaded(asked.member, asked.upto, True, tuple(found))
 
-    def _put(self, owed: _Owed, row: OwedFrame) -> None:
-        before = owed.rows.get(row.seq)
-        self._size += _size(row) - (_size(before) if before else 0)
-        owed.rows[row.seq] = row
-
     def _drop(self, owed: _Owed | None, write: DropOwed) -> None:
         if owed is None:
             return
         while owed.rows and (first := next(iter(owed.rows))) <= write.through:
-            self._size -= _size(owed.rows.pop(first))
+            owed.take(first)
         for seq in write.beyond:
-            if (row := owed.rows.pop(seq, None)) is not None:
-                self._size -= _size(row)
+            owed.take(seq)
 
     def _mark(self, owed: _Owed | None, write: MarkAtRelay) -> None:
         for seq in write.seqs if owed else ():
             if owed and (row := owed.rows.get(seq)) is not None:
                 owed.rows[seq] = evolve(row, boot=write.boot)
 
-    def _give_up(self, owed: _Owed | None) -> None:
-        for row in owed.rows.values() if owed else ():
-            self._size -= _size(row)
-
     def _shrink(self) -> None:
         """Leave the oldest of the largest to the vault."""
-        while self._size > KEPT_MOST:
+        while sum([owed.size for owed in self._members.values()]) > KEPT_MOST:
             owed = max(self._members.values(), key=lambda one: len(one.rows))
             oldest = next(iter(owed.rows))
-            self._size -= _size(owed.rows.pop(oldest))
+            owed.take(oldest)
             owed.first = oldest + 1
 
 

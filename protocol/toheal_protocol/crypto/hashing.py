@@ -17,6 +17,7 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/address",
         "th1/charter",
         "th1/create",
+        "th1/excerpt",
         "th1/gap",
         "th1/heads",
         "th1/invitation",
@@ -46,7 +47,9 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/inv-token",
         "th1/lan-circle",
         "th1/lan-day",
+        "th1/lan-newcomer",
         "th1/lan-pair",
+        "th1/lan-room",
         "th1/lan-seal",
         "th1/lan-tag",
         "th1/link-key",
@@ -63,6 +66,7 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/spoken",
         # signatures
         "th1/card",
+        "th1/consent",
         "th1/mbx",
         "th1/opsig",
         "th1/voucher",
@@ -85,7 +89,8 @@ def hash_parts(label: str, *parts: bytes) -> bytes:
     Source: RFC 7693; the personalisation parameter of BLAKE2.
     Spec: docs/protocol/conventions.md, section 3.1.
     """
-    return hashlib.blake2b(length_prefixed(*parts), digest_size=32, person=_known(label)).digest()
+    person = _ENCODED.get(label) or _known(label)
+    return hashlib.blake2b(length_prefixed(*parts), digest_size=32, person=person).digest()
 
 
 def prf(key: bytes, label: str, *parts: bytes) -> bytes:
@@ -161,3 +166,5 @@ def _front(label: str) -> bytes:
 
 
 _FRONTS: Final = {label: length_prefixed(label.encode("ascii")) for label in LABELS}
+
+_ENCODED: Final = {label: label.encode("ascii") for label in LABELS}

@@ -24,6 +24,7 @@ from toheal_protocol.crypto import (
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.state import OurMailbox
 from toheal_protocol.messages.grants import MAIL, SIGNAL, Grant
+from toheal_protocol.messages.moved import MAX_RELAYS_READ
 from toheal_protocol.model import (
     TOKEN_SIZE,
     Address,
@@ -44,8 +45,8 @@ NUMBERS_AHEAD: Final = 4
 
 _MOST_GRANTS: Final = 64
 
-MAX_RELAYS: Final = 2
-"""Relays one pair uses: a second one for when the first is gone."""
+MAX_RELAYS: Final = MAX_RELAYS_READ
+"""Relays we read at in one circle: a second one for when the first is gone."""
 
 
 def seal_deposit(key: SealKey, frame: Frame, entropy: Entropy) -> bytes:
@@ -115,15 +116,21 @@ def choose_grant(draft: Draft, member: MemberId, kind: int) -> Grant | None:
 
 
 def grants_in_reach(draft: Draft, member: MemberId, kind: int) -> tuple[Grant, ...]:
-    """Return the peer's present mailboxes of a class, one for each relay that answers."""
+    """Return the peer's present mailboxes of a class, one for each relay that answers.
+
+    Of a peer who moved, those it moved to; the others only where none of these answers.
+    """
     peer = draft.cold.peers.get(member)
     if peer is None:
         return ()
-    return tuple(
+    present = tuple(
         grant
         for grant in peer.grants
         if grant.number == peer.using and grant.kind == kind and grant.relay in draft.live.boots
     )
+    if peer.their_move is None:
+        return present
+    return tuple(one for one in present if one.relay in peer.their_move.relays) or present
 
 
 def fails_now(draft: Draft, member: MemberId, relay: RelayAddress) -> bool:

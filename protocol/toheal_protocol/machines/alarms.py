@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from toheal_protocol.machines import cards, courier, door, lan, linking, seats
+from toheal_protocol.machines import cards, courier, door, lan, linking, moving, seats
 from toheal_protocol.machines.addressing import move_on
 from toheal_protocol.machines.calls import repeat_call
 from toheal_protocol.machines.carrying import want_from_all
@@ -35,6 +35,7 @@ def ring(draft: Draft) -> None:
             forget_expired(draft, member)
             linking.close_if_over(draft, member)
             lan.close_if_over(draft, member)
+        moving.settle_all(draft)
         seats.expire_invitations(draft)
         door.tidy_door(draft)
         door.tidy_gone(draft)

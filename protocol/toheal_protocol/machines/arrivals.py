@@ -22,9 +22,11 @@ from toheal_protocol.machines import (
     consent,
     door,
     linking,
+    moving,
     renewals,
     reset,
     seats,
+    sharing,
     welcome,
 )
 from toheal_protocol.machines.addressing import (
@@ -38,7 +40,7 @@ from toheal_protocol.machines.carrying import take_wanted
 from toheal_protocol.machines.comparing import take_heads
 from toheal_protocol.machines.courier import hear, pump
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import DeleteMail, Mail, Tell
+from toheal_protocol.machines.events import DeleteMail, Mail, NameLan, Tell
 from toheal_protocol.machines.log import is_member, release_held, take_message, take_passed
 from toheal_protocol.machines.membership import take_carried
 from toheal_protocol.machines.missing import take_answered
@@ -74,6 +76,7 @@ from toheal_protocol.messages.notes import (
     Carried,
     Declined,
     DirectChoice,
+    Followed,
     ForkSeen,
     Granted,
     Here,
@@ -81,11 +84,13 @@ from toheal_protocol.messages.notes import (
     Knock,
     LinkAnswer,
     LinkOffer,
+    Moved,
     NewCard,
     Wanted,
     Welcome,
     YourHead,
 )
+from toheal_protocol.messages.share_notes import ShareAnswer, ShareAsk, ShareWithdrawn
 from toheal_protocol.model import MemberId
 from toheal_protocol.ratchet import ForkedSession
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -145,6 +150,18 @@ def take_lan_frame(draft: Draft, member: MemberId, frame: bytes) -> None:
             _take_frame(draft, member, sealed, over_link=True)
 
 
+def take_knocking_frame(draft: Draft, invitation: bytes, wire: int, frame: bytes) -> None:
+    """Take one frame of somebody in the room who has shown to hold the link of an invitation.
+
+    Raises:
+        RemoteError: it is no first flight, or there is no place for them.
+    """
+    opening = decode_frame(frame)
+    if not isinstance(opening, Opening):
+        raise MalformedFrame("something before the first flight")
+    _take_joining(draft, invitation, opening.flight, wire=wire)
+
+
 def _take_deposit(draft: Draft, source: Source, deposit: bytes) -> None:
     frame = decode_frame(open_deposit(source.seal_key, deposit))
     match frame:
@@ -185,8 +202,13 @@ def _who_came_by(draft: Draft, invitation: bytes) -> tuple[MemberId, ...]:
 def _take_opening(draft: Draft, source: Source, flight: bytes) -> None:
     if source.member is not None:
         _take_expected_call(draft, source.member, flight)
-        return
-    invitation = next((one for one in draft.cold.invitations if one.id == source.invitation), None)
+    else:
+        _take_joining(draft, source.invitation, flight)
+
+
+def _take_joining(draft: Draft, invitation_id: bytes, flight: bytes, *, wire: int = 0) -> None:
+    """Answer somebody who comes by an invitation; over `wire` if they are in the room."""
+    invitation = next((one for one in draft.cold.invitations if one.id == invitation_id), None)
     if invitation is None:
         raise UnknownSession("no such invitation")
     opened, card = calls.take_opening(
@@ -194,14 +216,25 @@ def _take_opening(draft: Draft, source: Source, flight: bytes) -> None:
     )
     member = opened.keys.member_id
     if member in draft.cold.peers:
+        if draft.peer(member).standing is Standing.AT_DOOR:
+            _name_wire(draft, wire, member)
         calls.repeat_answer(draft, member, opened.ephemeral)
         return
     if invitation.seat is not Seat.OPEN or invitation.expires <= draft.wall_now:
         raise UnknownSession("the invitation is used or over")
     if door.welcome_at_door(draft, invitation, opened.keys, card) is None:
         raise TooFarAhead("nobody else fits at the door")
+    _name_wire(draft, wire, member)
     calls.answer_call(draft, member, opened)
     _listen_on(draft, member, invitation)
+
+
+def _name_wire(draft: Draft, wire: int, member: MemberId) -> None:
+    """From here on a wire leads to this person. Who has knocked keeps the wire they have: their first
+    flight could be played again by whoever holds the same link."""
+    if wire:
+        draft.change_courier(member, lan=wire, is_here=True)
+        draft.ask(NameLan(wire, member))
 
 
 def _listen_on(draft: Draft, member: MemberId, invitation: Invitation) -> None:
@@ -333,12 +366,23 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
             cards.take_new_card(draft, member, card)
         case DirectChoice():
             consent.take_choice(draft, member, note)
+        case Moved():
+            moving.take_moved(draft, member, note)
+        case Followed():
+            moving.take_followed(draft, member, note)
         case YourHead():
             reset.take_our_head(draft, member, note)
+        case ShareAsk():
+            sharing.take_ask(draft, member, note)
+        case ShareAnswer():
+            sharing.take_answer(draft, member, note)
+        case ShareWithdrawn():
+            sharing.take_withdrawn(draft, member, note)
 
 
 def _take_grants(draft: Draft, member: MemberId, grants: tuple[Grant, ...]) -> None:
     add_grants(draft, member, grants)
+    moving.follow(draft, member)
     pump(draft, member)
     linking.say_here(draft, member, is_reply=False)
     linking.open_if_wanted(draft, member)

@@ -23,15 +23,7 @@ from toheal_protocol.errors import LocalError, RemoteError, TooFarAhead
 from toheal_protocol.machines.arrivals import act_on
 from toheal_protocol.machines.counting import count_received, stored_ranges
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import (
-    BundleOpened,
-    BundleReady,
-    BundleSealed,
-    FoundEntry,
-    ItemsBrought,
-    OwedFrame,
-    Tell,
-)
+from toheal_protocol.machines.events import OwedFrame, Tell
 from toheal_protocol.machines.log import take_passed
 from toheal_protocol.machines.pair import (
     OpenedEnvelope,
@@ -43,6 +35,13 @@ from toheal_protocol.machines.pair import (
 )
 from toheal_protocol.machines.passing import content_to_pass
 from toheal_protocol.machines.state import Circle, Stage, Standing
+from toheal_protocol.machines.sync_events import (
+    BundleOpened,
+    BundleReady,
+    BundleSealed,
+    FoundEntry,
+    ItemsBrought,
+)
 from toheal_protocol.messages.asking import Range
 from toheal_protocol.messages.bundle import (
     BundleHead,

@@ -247,15 +247,16 @@ def take_answer(draft: Draft, member: MemberId, flight: bytes) -> None:
 
 def deposit_invitation(draft: Draft, invitation: Invitation) -> None:
     """Put an invitation's sealed content where its link points."""
-    boot = draft.live.boots.get(invitation.relay)
-    if boot is None:
+    relay = invitation.relay
+    boot = None if relay is None else draft.live.boots.get(relay)
+    if relay is None or boot is None:
         return
     read_seed, token = invitation_mailbox(invitation.secret)
     number = draft.live.next_ticket
     draft.set_live(
         next_ticket=number + 1, tickets={**draft.live.tickets, number: Ticket(None, 0, boot)}
     )
-    draft.ask(Deposit(number, invitation.relay, address_of(read_seed), token, invitation.sealed))
+    draft.ask(Deposit(number, relay, address_of(read_seed), token, invitation.sealed))
 
 
 def confirm_mailboxes(draft: Draft, member: MemberId) -> tuple[Grant, ...]:
@@ -267,7 +268,8 @@ def confirm_mailboxes(draft: Draft, member: MemberId) -> tuple[Grant, ...]:
     fresh = draw_mailboxes(draft.cold.relays, draft.entropy, first=newest + 1, count=max(0, wanted))
     kept = tuple(box for box in peer.mailboxes if box.number > newest - NUMBERS_KEPT)
     draft.change_peer(member, mailboxes=(*kept, *fresh))
-    return grants_of((*known, *fresh))
+    read = tuple(box for box in (*known, *fresh) if box.relay in draft.cold.relays)
+    return grants_of(read)
 
 
 def _first_mailboxes(draft: Draft) -> tuple[OurMailbox, ...]:
@@ -282,6 +284,8 @@ def _call_grants(cold: Cold, purpose: bytes, secret: bytes) -> tuple[Grant, ...]
     """Return where a call with this secret goes, as grants with number 0: until real ones come."""
     if purpose != JOIN:
         return meeting_grants(cold, secret, caller=None)
+    if not cold.relays:
+        return ()  # it goes over a wire in the room, or nowhere
     read_seed, token, seal_key = reply_mailbox(secret)
     relay = cold.relays[0]
     return (Grant(0, MAIL, relay, address_of(read_seed), token, SealKey(seal_key)),)

@@ -5,15 +5,15 @@ Spec: docs/protocol/circle.md, section 6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from typing import Final
 
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.ledgers import ledger_of, members, membership_of
+from toheal_protocol.machines.ledgers import ledger_of, members, membership_of, unknown
 from toheal_protocol.machines.pair import owe_note
 from toheal_protocol.machines.state import Stage, Standing
 from toheal_protocol.membership import Bits, Entry, Ledger, roll_at
-from toheal_protocol.messages.acts import Addition
+from toheal_protocol.messages.acts import Addition, Leaving, Removal, RoleChange, Second
 from toheal_protocol.messages.announcement import Announcement, encode_announcement, named_text
 from toheal_protocol.messages.notes import MAX_CARRIED, MAX_CARRIED_SIZE, Carried, Wanted
 from toheal_protocol.messages.operations import OperationKind
@@ -111,12 +111,55 @@ def pass_on(draft: Draft, fresh: Iterable[OperationId]) -> None:
         return
     ledger = ledger_of(draft)
     numbers = [ledger.numbers[one] for one in fresh if one in ledger.numbers]
-    for member in members(draft)[1:] if numbers else ():
+    there = members(draft)
+    for member in there[1:] if numbers else ():
         entries = (ledger.entries[number] for number in numbers)
-        carry(draft, member, [one for one in entries if _is_news_to(member, one)])
+        carry(draft, member, [one for one in entries if _is_news_to(member, one, there)])
 
 
-def _is_news_to(member: MemberId, entry: Entry) -> bool:
-    act = entry.act
-    is_their_add = isinstance(act, Addition) and act.keys.member_id == member
-    return member not in entry.at and not is_their_add and bool(entry.at)
+def _is_news_to(member: MemberId, entry: Entry, there: Container[MemberId]) -> bool:
+    """Say whether the author of an operation did not know of a member, or is heard by none now."""
+    act, author = entry.act, entry.operation.author
+    if author == member or (isinstance(act, Addition) and act.keys.member_id == member):
+        return False
+    return bool(entry.at) and (member not in entry.at or author not in there)
+
+
+def tell_who_is_out(draft: Draft, member: MemberId, view: Sequence[OperationId]) -> None:
+    """Bring somebody who is out, and by their own view is not, what they do not know of that.
+
+    Whoever took them back may be out by now, or who removed them may not have come to say so: then
+    they speak into the void and wonder. Once for what we know, however often they speak.
+    """
+    ledger = ledger_of(draft)
+    is_told = draft.live.told_out.get(member) == ledger.everything
+    if draft.cold.stage is not Stage.ACTIVE or is_told or not view:
+        return
+    known = ledger.known_to(view)
+    if known is None:
+        want(draft, member, unknown(draft, view))
+        return
+    if member not in roll_at(ledger, known):
+        return
+    draft.set_live(told_out={**draft.live.told_out, member: ledger.everything})
+    carry(draft, member, ledger.among(_what_puts_out(ledger, member, known)))
+
+
+def _what_puts_out(ledger: Ledger, member: MemberId, known: Bits) -> Bits:
+    """Return the least of what a member does not know by which they are out.
+
+    That is one taking with what carries it, or else all takings: theirs may stand or fall with one
+    of somebody else's.
+    """
+    everything = 0
+    enough: list[Bits] = []
+    for entry in ledger.among(ledger.everything & ~known):
+        if not isinstance(entry.act, Removal | RoleChange | Second | Leaving):
+            continue
+        told = entry.past | 1 << entry.number
+        for number in ledger.seconds.get(entry.number, ()):
+            told |= ledger.entries[number].past | 1 << number
+        everything |= told
+        if member not in roll_at(ledger, known | told):
+            enough.append(told & ~known)
+    return min(enough, key=int.bit_count, default=everything & ~known)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import assert_never
 
 from toheal_protocol.crypto import Entropy
-from toheal_protocol.errors import LocalError
 from toheal_protocol.machines import (
     bundling,
     consent,
@@ -21,11 +20,15 @@ from toheal_protocol.machines import (
     governing,
     lan,
     linking,
+    moving,
     passing,
     reset,
     routes,
     seats,
+    sharing,
     stories,
+    sync_events,
+    talking,
     welcome,
 )
 from toheal_protocol.machines import events as happened
@@ -33,12 +36,11 @@ from toheal_protocol.machines.alarms import next_alarm, ring
 from toheal_protocol.machines.arrivals import take_link_frames, take_mail
 from toheal_protocol.machines.calls import deposit_invitation, repeat_call, repeat_unconfirmed
 from toheal_protocol.machines.draft import Decision, Draft
-from toheal_protocol.machines.log import restart_gaps, write_message
+from toheal_protocol.machines.log import restart_gaps
 from toheal_protocol.machines.pair import ack_if_untold, acknowledge_if_due, offer_keys, seal_again
 from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
 from toheal_protocol.machines.watching import watch_all
-from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
-from toheal_protocol.model import Audience, Instant, Role, WallTime
+from toheal_protocol.model import Instant, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
 
 
@@ -55,6 +57,8 @@ def step(
     _take(draft, event)
     if draft.cold.is_direct is not circle.cold.is_direct:
         consent.follow_circle(draft)
+    if draft.cold.stage is Stage.ACTIVE and circle.cold.stage is Stage.REMOVED:
+        linking.greet(draft)
     for member in draft.live.couriers:
         acknowledge_if_due(draft, member)
     if draft.cold is not circle.cold or isinstance(event, happened.Started):
@@ -67,7 +71,21 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
         case happened.Started():
             restart_gaps(draft)
         case happened.Submitted():
-            _submit(draft, event)
+            talking.submit(draft, event)
+        case happened.HelpAsked():
+            talking.ask_help(draft, event)
+        case happened.Edited():
+            talking.edit(draft, event)
+        case happened.Retracted():
+            talking.retract(draft, event)
+        case happened.DisappearChosen(ttl):
+            draft.set_cold(disappear=ttl)
+        case happened.ShareRequested():
+            sharing.ask(draft, event)
+        case happened.ShareAnswered():
+            sharing.answer(draft, event)
+        case happened.ShareTakenBack(serial):
+            sharing.withdraw(draft, serial)
         case happened.Invited(lifetime, relay):
             seats.invite(draft, lifetime=lifetime, relay=relay)
         case happened.InvitationWithdrawn(invitation):
@@ -86,6 +104,12 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             reset.ask_reset(draft, member)
         case happened.DirectChosen(member, is_allowed):
             consent.choose_direct(draft, member, is_allowed=is_allowed)
+        case happened.RelayAdded(relay):
+            moving.add_relay(draft, relay)
+        case happened.RelayDropped(relay):
+            moving.drop_relay(draft, relay)
+        case happened.RelayAllowed(relay):
+            moving.allow_relay(draft, relay)
         case happened.NetworkChanged():
             linking.take_network_changed(draft)
         case happened.MailArrived(relay, mail):
@@ -106,15 +130,15 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             courier.take_deposit_answer(draft, ticket, retry_after=retry_after)
         case happened.OwedLoaded():
             _owed_loaded(draft, event)
-        case happened.EntriesFound():
+        case sync_events.EntriesFound():
             passing.take_found(draft, event)
-        case happened.StoriesFound():
+        case sync_events.StoriesFound():
             stories.take_stories(draft, event)
-        case happened.BundleSealed():
+        case sync_events.BundleSealed():
             bundling.seal_bundle(draft, event)
-        case happened.BundleOpened():
+        case sync_events.BundleOpened():
             bundling.open_bundle(draft, event)
-        case happened.ItemsBrought():
+        case sync_events.ItemsBrought():
             bundling.take_items(draft, event)
         case happened.LinkPrepared(member, attempt, blob):
             linking.take_prepared(draft, member, attempt, blob)
@@ -127,6 +151,8 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             linking.take_closed(draft, member, attempt)
         case happened.LanMet(member, wire):
             lan.take_met(draft, member, wire)
+        case happened.LanKnocked(invitation, wire, frames):
+            lan.take_knocked(draft, invitation, wire, frames)
         case happened.LanArrived(member, frames):
             lan.take_frames(draft, member, frames)
         case happened.LanParted(member, wire):
@@ -137,25 +163,9 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             assert_never(event)
 
 
-def _submit(draft: Draft, said: happened.Submitted) -> None:
-    if draft.cold.stage is not Stage.ACTIVE:
-        raise LocalError("writing to a circle we are not in")
-    if draft.cold.my_role is Role.LISTENER and said.audience is Audience.CIRCLE:
-        raise LocalError("writing where we listen only")
-    # half a surrogate out of a terminal has no UTF-8
-    text = said.text.encode(errors="replace").decode()
-    body = encode_text(TextBody(text=text, sent_at=draft.wall_now, notes=said.notes))
-    write_message(
-        draft,
-        ContentKind.TEXT,
-        body,
-        audience=said.audience,
-        reply=said.reply,
-    )
-
-
 def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
     routes.find_relay(draft, relay, boot)
+    moving.follow_all(draft)
     for invitation in draft.cold.invitations:
         if seats.keeps_mailbox(invitation, draft.wall_now) and invitation.relay == relay:
             deposit_invitation(draft, invitation)

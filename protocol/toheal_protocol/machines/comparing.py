@@ -13,13 +13,12 @@ from typing import Final
 from toheal_protocol.changing import changed
 from toheal_protocol.crypto import hash_parts
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import FindStories
 from toheal_protocol.machines.missing import ask_soon, forget_tried
 from toheal_protocol.machines.pair import pass_note
 from toheal_protocol.machines.state import Position, Stage, Standing, Stream
 from toheal_protocol.machines.stories import confirm_through, want_story
-from toheal_protocol.messages.heads import MAX_HEADS, Head, Heads
-from toheal_protocol.messages.notes import NO_DIGEST
+from toheal_protocol.machines.sync_events import FindStories
+from toheal_protocol.messages.heads import MAX_HEADS, NO_DIGEST, Head, Heads
 from toheal_protocol.model import Audience, Instant, MemberId, Role
 from toheal_protocol.wire.codec import u8, u32
 

@@ -325,6 +325,8 @@ def _lies_at_relay(draft: Draft, member: MemberId, owed: OwedFrame) -> bool:
     relay, grant = relay_in(draft, owed.boot), choose_grant(draft, member, MAIL)
     if relay is None or grant is None:
         return False
+    if all(one.relay != relay for one in draft.peer(member).grants):
+        return False  # they read there no more
     return fails_now(draft, member, grant.relay) or not fails_now(draft, member, relay)
 
 
@@ -342,10 +344,12 @@ def _hand_over(draft: Draft, member: MemberId, seq: int, frame: Frame) -> None:
         draft.ask(SendFrames(member, (frame,)))
     else:
         deposit(draft, member, frame, seq=seq, kind=MAIL)
-    _move_cursor(draft, member, seq)
-    courier = draft.courier(member)
-    if courier.resend_at is None and (courier.has_link or courier.is_here):
-        draft.change_courier(member, resend_at=_resend_instant(draft, courier, courier.resend_wait))
+    present = draft.courier(member)
+    resend_at = present.resend_at
+    if resend_at is None:
+        resend_at = _resend_instant(draft, present, present.resend_wait)
+    cursor = max(present.cursor, seq)
+    draft.set_courier(member, changed(present, cursor=cursor, resend_at=resend_at))
 
 
 def deposit(

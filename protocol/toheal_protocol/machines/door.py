@@ -29,10 +29,11 @@ from toheal_protocol.identity import (
     encode_card,
 )
 from toheal_protocol.machines import calls, seats
-from toheal_protocol.machines.addressing import draw_mailboxes
+from toheal_protocol.machines.addressing import MAX_RELAYS, draw_mailboxes
 from toheal_protocol.machines.cards import fresh_prekey
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
+from toheal_protocol.machines.lifetime import DEFAULT_TTL
 from toheal_protocol.machines.pair import owe_note
 from toheal_protocol.machines.state import (
     Circle,
@@ -90,6 +91,7 @@ def found_circle(
     is_direct: bool,
     entropy: Entropy,
     wall_now: WallTime,
+    disappear: int = DEFAULT_TTL,
 ) -> Circle:
     """Found a circle of one. The names are already clean."""
     persona = draw_persona(entropy)
@@ -115,6 +117,7 @@ def found_circle(
             is_direct=is_direct,
             operations=(encode_operation(create),),
             texts={charter_hash(charter): charter},
+            disappear=disappear,
         )
     )
 
@@ -158,7 +161,8 @@ def knock_at(
         role=Role.FACILITATOR,
         since=wall_now,
     )
-    relays = (link.relay, *(relay for relay in content.relays if relay != link.relay))
+    first = () if link.relay is None else (link.relay,)
+    relays = (*first, *(relay for relay in content.relays if relay not in first))
     cold = Cold(
         id=content.circle_id,
         stage=Stage.KNOCKING,
@@ -168,7 +172,8 @@ def knock_at(
         my_name=my_name,
         my_role=Role.MEMBER,
         charter=content.charter,
-        relays=relays,
+        relays=relays[:MAX_RELAYS],
+        allowed=relays[MAX_RELAYS:],
         is_direct=foundation.is_direct,
         operations=(content.create_operation,),
         texts={charter_hash(content.charter): content.charter},

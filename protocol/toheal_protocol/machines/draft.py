@@ -20,6 +20,7 @@ from toheal_protocol.machines.events import Effect, WakeAt
 from toheal_protocol.machines.records import PutCircle, PutLog, PutPair, Write
 from toheal_protocol.machines.state import Circle, Cold, Courier, Log, Pair, Peer
 from toheal_protocol.machines.storing import encode_cold, encode_log, encode_pair
+from toheal_protocol.membership import Ledger
 from toheal_protocol.model import Instant, MemberId, WallTime
 
 
@@ -70,6 +71,8 @@ class Draft:
         self.entropy = entropy
         self.writes: list[Write] = []
         self.effects: list[Effect] = []
+        self.ledger: tuple[tuple[bytes, ...], Ledger] | None = None
+        """Operations, and what they were read as: kept by `ledgers` while the step lasts."""
 
     # -- reading
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 from attrs import evolve, frozen
 
 from toheal_protocol.envelope import Content, ContentKey
+from toheal_protocol.errors import MalformedFrame
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Show, Tell
 from toheal_protocol.machines.following import move_heads
 from toheal_protocol.machines.membership import take_announcement
 from toheal_protocol.machines.records import PutEntry
-from toheal_protocol.machines.voice import note_return
+from toheal_protocol.machines.voice import is_silenced, note_return
 from toheal_protocol.messages.announcement import decode_announcement
 from toheal_protocol.messages.bodies import ContentKind, decode_text
-from toheal_protocol.model import MemberId, MessageId, WallTime
+from toheal_protocol.model import Audience, MemberId, MessageId, WallTime
 
 
 @frozen
@@ -69,11 +70,12 @@ def enter(
         parents=tuple(parent.mid for parent in content.parents),
         reply=content.reply,
         previous=content.prev_own,
+        ttl=content.ttl,
     )
+    note_return(draft, author, content)
     entry = _read_into(draft, entry, content)
     if not is_late:
         move_heads(draft, author, content, sealed.mid)
-    note_return(draft, author, content)
     draft.write(entry)
     draft.ask(Show(entry) if is_new else Tell("confirmed", author))
 
@@ -89,5 +91,31 @@ def _read_into(draft: Draft, entry: PutEntry, content: Content) -> PutEntry:
             announcement = decode_announcement(content.body)
             kind = take_announcement(draft, announcement, author=entry.author)
             return evolve(entry, kind=kind, text=announcement.operation.id.hex())
+        case ContentKind.REQUEST | ContentKind.EDIT | ContentKind.RETRACTION:
+            return _read_about(draft, entry, content)
         case _:
             return entry
+
+
+def _read_about(draft: Draft, entry: PutEntry, content: Content) -> PutEntry:
+    """Fill in what is said about another message.
+
+    An edit that comes when its author's words do not count is never carried out. What one takes
+    back is taken back in any case: it harms nobody.
+    """
+    if content.reply is None:
+        raise MalformedFrame("about no message")
+    body = decode_text(content.body)
+    entry = evolve(entry, sent_at=WallTime(body.sent_at))
+    match content.type:
+        case ContentKind.REQUEST if content.audience is Audience.FACILITATORS:
+            return evolve(entry, kind="request", text=body.text)
+        case ContentKind.REQUEST:
+            raise MalformedFrame("a request that everybody reads")
+        case ContentKind.RETRACTION:
+            return evolve(entry, kind="retraction")
+        case _:
+            peer = draft.cold.peers.get(entry.author)
+            if is_silenced(peer, content.audience, content.author_seq):
+                return evolve(entry, kind="crossed")
+            return evolve(entry, kind="edit", text=body.text, notes=body.notes)

@@ -5,79 +5,32 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from toheal_protocol.machines.records import PutEntry
-from toheal_protocol.machines.route_effects import (
-    CloseLan as CloseLan,
-)
-from toheal_protocol.machines.route_effects import (
-    CloseLink as CloseLink,
-)
-from toheal_protocol.machines.route_effects import (
-    ConnectLink as ConnectLink,
-)
-from toheal_protocol.machines.route_effects import (
-    DeleteMail as DeleteMail,
-)
-from toheal_protocol.machines.route_effects import (
-    Deposit as Deposit,
-)
-from toheal_protocol.machines.route_effects import (
-    LinkWay as LinkWay,
-)
-from toheal_protocol.machines.route_effects import (
-    PrepareLink as PrepareLink,
-)
-from toheal_protocol.machines.route_effects import (
-    ProbeLink as ProbeLink,
-)
-from toheal_protocol.machines.route_effects import (
-    SendFrames as SendFrames,
-)
-from toheal_protocol.machines.route_effects import (
-    Unwatch as Unwatch,
-)
-from toheal_protocol.machines.route_effects import (
-    Watch as Watch,
-)
-from toheal_protocol.machines.route_effects import (
-    WatchedMailbox as WatchedMailbox,
-)
-from toheal_protocol.machines.sync_events import (
-    BundleOpened as BundleOpened,
-)
-from toheal_protocol.machines.sync_events import (
-    BundleReady as BundleReady,
-)
-from toheal_protocol.machines.sync_events import (
-    BundleSealed as BundleSealed,
-)
-from toheal_protocol.machines.sync_events import (
-    EntriesFound as EntriesFound,
-)
-from toheal_protocol.machines.sync_events import (
-    FindEntries as FindEntries,
-)
-from toheal_protocol.machines.sync_events import (
-    FindStories as FindStories,
-)
-from toheal_protocol.machines.sync_events import (
-    FoundEntries as FoundEntries,
-)
-from toheal_protocol.machines.sync_events import (
-    FoundEntry as FoundEntry,
-)
-from toheal_protocol.machines.sync_events import (
-    ItemsBrought as ItemsBrought,
-)
-from toheal_protocol.machines.sync_events import (
-    StoriesFound as StoriesFound,
-)
-from toheal_protocol.machines.sync_events import (
-    Story as Story,
-)
+from toheal_protocol.machines.route_effects import CloseLan as CloseLan
+from toheal_protocol.machines.route_effects import CloseLink as CloseLink
+from toheal_protocol.machines.route_effects import ConnectLink as ConnectLink
+from toheal_protocol.machines.route_effects import DeleteMail as DeleteMail
+from toheal_protocol.machines.route_effects import Deposit as Deposit
+from toheal_protocol.machines.route_effects import LinkWay as LinkWay
+from toheal_protocol.machines.route_effects import NameLan as NameLan
+from toheal_protocol.machines.route_effects import PrepareLink as PrepareLink
+from toheal_protocol.machines.route_effects import ProbeLink as ProbeLink
+from toheal_protocol.machines.route_effects import SendFrames as SendFrames
+from toheal_protocol.machines.route_effects import Unwatch as Unwatch
+from toheal_protocol.machines.route_effects import Watch as Watch
+from toheal_protocol.machines.route_effects import WatchedMailbox as WatchedMailbox
+from toheal_protocol.machines.sync_events import SyncEffect, SyncEvent
+from toheal_protocol.machines.talk_events import DisappearChosen as DisappearChosen
+from toheal_protocol.machines.talk_events import Edited as Edited
+from toheal_protocol.machines.talk_events import HelpAsked as HelpAsked
+from toheal_protocol.machines.talk_events import Retracted as Retracted
+from toheal_protocol.machines.talk_events import ShareAnswered as ShareAnswered
+from toheal_protocol.machines.talk_events import ShareRequested as ShareRequested
+from toheal_protocol.machines.talk_events import ShareTakenBack as ShareTakenBack
+from toheal_protocol.machines.talk_events import Submitted as Submitted
+from toheal_protocol.machines.talk_events import TalkEvent as TalkEvent
 from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
-    Audience,
     Instant,
     MemberId,
     MessageId,
@@ -93,21 +46,11 @@ class Started:
 
 
 @frozen
-class Submitted:
-    """The person wrote something."""
-
-    text: str = field(repr=False)
-    notes: tuple[str, ...] = ()
-    audience: Audience = Audience.CIRCLE
-    reply: MessageId | None = None
-
-
-@frozen
 class Invited:
     """The person offers a seat."""
 
     lifetime: int
-    relay: RelayAddress
+    relay: RelayAddress | None
 
 
 @frozen
@@ -164,6 +107,27 @@ class DirectChosen:
 
     member: MemberId
     is_allowed: bool
+
+
+@frozen
+class RelayAdded:
+    """The person wants to read at one relay more."""
+
+    relay: RelayAddress
+
+
+@frozen
+class RelayDropped:
+    """The person wants to read at a relay no more, or to deposit there no more."""
+
+    relay: RelayAddress
+
+
+@frozen
+class RelayAllowed:
+    """The person lets us deposit at a relay that others read at."""
+
+    relay: RelayAddress
 
 
 @frozen
@@ -303,6 +267,18 @@ class LanMet:
 
 
 @frozen
+class LanKnocked:
+    """Somebody in the room, at the other end of a wire that leads to nobody yet, says something.
+
+    They hold the link of this invitation, and have proved that.
+    """
+
+    invitation: bytes
+    wire: int
+    frames: tuple[bytes, ...] = field(repr=False)
+
+
+@frozen
 class LanArrived:
     """A wire brought frames."""
 
@@ -325,7 +301,7 @@ class Woke:
 
 Event = (
     Started
-    | Submitted
+    | TalkEvent
     | Invited
     | InvitationWithdrawn
     | Admitted
@@ -335,6 +311,9 @@ Event = (
     | Left
     | ResetAsked
     | DirectChosen
+    | RelayAdded
+    | RelayDropped
+    | RelayAllowed
     | NetworkChanged
     | MailArrived
     | FramesArrived
@@ -345,16 +324,13 @@ Event = (
     | Deposited
     | DepositRefused
     | OwedLoaded
-    | EntriesFound
-    | StoriesFound
-    | BundleSealed
-    | BundleOpened
-    | ItemsBrought
+    | SyncEvent
     | LinkPrepared
     | LinkOpened
     | LinkAging
     | LinkClosed
     | LanMet
+    | LanKnocked
     | LanArrived
     | LanParted
     | Woke
@@ -411,6 +387,9 @@ TELLINGS = (
     "removed",
     "session_reset",
     "stories_differ",
+    "share_answered",
+    "share_asked",
+    "share_withdrawn",
     "unreadable",
     "waiting",
 )
@@ -423,14 +402,13 @@ Effect = (
     | DeleteMail
     | SendFrames
     | LoadOwed
-    | FindEntries
-    | FindStories
-    | BundleReady
+    | SyncEffect
     | PrepareLink
     | ConnectLink
     | CloseLink
     | ProbeLink
     | CloseLan
+    | NameLan
     | WakeAt
     | Show
     | Tell

@@ -14,6 +14,7 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.holes import open_gap
 from toheal_protocol.machines.ledgers import roll_in, unknown
 from toheal_protocol.machines.state import Newest, Position, Stream
+from toheal_protocol.messages.bodies import ContentKind
 from toheal_protocol.model import Audience, MemberId, MessageId, Role
 
 MAX_PARENTS: Final = 32
@@ -97,12 +98,16 @@ def _missing_items(draft: Draft, author: MemberId) -> int:
 
 
 def move_heads(draft: Draft, author: MemberId, content: Content, mid: MessageId) -> None:
-    """Note that a message is read: the next one to its audience, or to a narrower one, follows it."""
+    """Note that a message is read: the next one to its audience, or to a narrower one, follows it.
+
+    Nothing follows a request but what its author says: it may be about a facilitator, who was
+    left out and must not find it named in what the others write.
+    """
     stream = Stream(author, content.audience)
     ours = Parent(author[:MARK_SIZE], content.audience, content.author_seq, mid)
     log, newest = draft.log, dict(draft.log.newest)
     for audience in Audience:
-        if audience >= content.audience:
+        if audience >= content.audience and content.type != ContentKind.REQUEST:
             newest[audience] = _moved(log.newest_for(audience), content, ours)
     draft.log = changed(
         log,
@@ -117,8 +122,8 @@ def move_heads(draft: Draft, author: MemberId, content: Content, mid: MessageId)
 
 def _readers(draft: Draft, author: MemberId, content: Content) -> frozenset[MemberId]:
     """Return whom a message of a narrower stream was for: they alone may hear of it."""
-    if unknown(draft, content.view):
-        return frozenset({author})
+    if unknown(draft, content.view) or content.type == ContentKind.REQUEST:
+        return frozenset({author})  # a request may leave out the facilitator it is about
     roll = roll_in(draft, content.view)
     leading = (one for one, place in roll.items() if place.role is Role.FACILITATOR)
     return frozenset({author, *leading})

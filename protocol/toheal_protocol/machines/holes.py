@@ -137,4 +137,5 @@ def _entry(draft: Draft, stream: Stream, gap: Gap) -> PutEntry:
         recipients=(),
         passed_on_by=None,
         parents=(),
+        ttl=draft.cold.disappear,
     )

@@ -7,14 +7,22 @@
 The wire is a link that needed no offer: two who recognised each other have proved who they are. It
 also carries handshake flights, so two who were introduced in the room begin their session there.
 
-Spec: docs/protocol/lan.md, section 6.
+```
+  LanKnocked -- first flight --> NameLan: the wire leads to somebody at the door, like any other
+```
+A newcomer with nothing but the link of an invitation is recognised by that. Until the first flight
+said who they are, nothing else is taken from them.
+
+Spec: docs/protocol/lan.md, sections 6 and 8.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.machines import calls, courier, linking
-from toheal_protocol.machines.arrivals import take_lan_frame
+from toheal_protocol.machines.arrivals import take_knocking_frame, take_lan_frame
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import CloseLan
 from toheal_protocol.machines.pair import ack_if_untold, ack_soon, offer_keys
@@ -46,6 +54,18 @@ def take_frames(draft: Draft, member: MemberId, frames: tuple[bytes, ...]) -> No
             continue  # the wire's own seal held, the frame's did not: drop it and go on
 
 
+def take_knocked(draft: Draft, invitation: bytes, wire: int, frames: tuple[bytes, ...]) -> None:
+    """Take what somebody with the link of an invitation says before we know who they are."""
+    if draft.cold.stage is not Stage.ACTIVE:
+        return
+    for frame in frames:
+        try:
+            with draft.attempt():
+                take_knocking_frame(draft, invitation, wire, frame)
+        except RemoteError:
+            continue  # whoever holds the link may say anything: it changes nothing
+
+
 def take_parted(draft: Draft, member: MemberId, wire: int) -> None:
     """The wire is over: back to the data channel, or to the relay.
 
@@ -70,6 +90,16 @@ def close_if_over(draft: Draft, member: MemberId) -> None:
 
 
 def _may_meet(draft: Draft, member: MemberId) -> bool:
-    peer = draft.cold.peers.get(member)
-    is_member = peer is not None and peer.standing is Standing.MEMBER
-    return is_member and draft.cold.stage is Stage.ACTIVE
+    """Members meet; who stands at a door meets the one who invited, and is met by that one only."""
+    peer, stage = draft.cold.peers.get(member), draft.cold.stage
+    if peer is None:
+        return False
+    if stage is Stage.KNOCKING:
+        return peer.standing is Standing.HOST
+    if peer.standing is Standing.DECLINED and linking.has_parted(draft, member):
+        return False
+    return stage is Stage.ACTIVE and peer.standing in _MET
+
+
+_MET: Final = (Standing.MEMBER, Standing.AT_DOOR, Standing.WAITING, Standing.DECLINED)
+"""Whom we let have a wire. Who was declined hears that, and no more."""

@@ -11,9 +11,9 @@ from typing import Final, NewType
 from attrs import field, frozen
 
 from toheal_protocol.crypto import prf
-from toheal_protocol.machines.calls import MEET
+from toheal_protocol.machines.calls import JOIN, MEET
 from toheal_protocol.machines.lan_names import LABEL_SIZE
-from toheal_protocol.machines.state import Cold, Peer, Stage, Standing
+from toheal_protocol.machines.state import Cold, Peer, Seat, Stage, Standing
 from toheal_protocol.model import CircleId, MemberId, WallTime
 from toheal_protocol.wire.codec import u32
 
@@ -22,6 +22,14 @@ LanSecret = NewType("LanSecret", bytes)
 
 PairKey = NewType("PairKey", bytes)
 """32 bytes that two members have."""
+
+MOST_INVITATIONS: Final = 4
+"""Open invitations whose holders are recognised in a room, the newest: each takes a tag."""
+
+_KNOWN: Final = {
+    Stage.ACTIVE: (Standing.MEMBER, Standing.AT_DOOR, Standing.WAITING, Standing.DECLINED),
+    Stage.KNOCKING: (Standing.HOST,),
+}
 
 DAY: Final = 24 * 3600
 """Seconds for which a service label stands."""
@@ -33,6 +41,9 @@ class KnownPeer:
 
     member: MemberId
     key: PairKey = field(repr=False)
+    invitation: bytes = b""
+    """Id of the invitation whose link they hold, where that is all we know: `member` is then the
+    name that whoever holds it goes by."""
 
 
 def circle_lan_secret(circle: CircleId) -> LanSecret:
@@ -51,24 +62,56 @@ def service_label(secret: LanSecret, day: int) -> str:
 
 
 def known_peers(cold: Cold) -> tuple[KnownPeer, ...]:
-    """Return whom of an active circle we would recognise; the likeliest keys first."""
-    if cold.stage is not Stage.ACTIVE:
-        return ()
+    """Return whom of a circle we would recognise; the likeliest keys first.
+
+    Members know each other, and whoever looks after the door knows who stands there and who may
+    still come. At the door only the one who invited is known.
+    """
+    wanted = _KNOWN.get(cold.stage, ())
     known = [
         (place, member, secret)
         for member, peer in cold.peers.items()
-        if peer.standing is Standing.MEMBER
+        if peer.standing in wanted
         for place, secret in enumerate(_pair_secrets(peer))
     ]
     known.sort(key=lambda one: one[0])
-    return tuple(KnownPeer(member, _pair_key(secret)) for _, member, secret in known)
+    first = [KnownPeer(member, _pair_key(secret)) for place, member, secret in known if not place]
+    more = [KnownPeer(member, _pair_key(secret)) for place, member, secret in known if place]
+    return (*first, *_newcomers(cold), *more)
+
+
+def our_name(cold: Cold) -> MemberId:
+    """Return by which name the others recognise us: at a door that knows only our link, by its own."""
+    for peer in cold.peers.values():
+        if peer.standing is Standing.HOST and peer.calling and peer.calling.purpose == JOIN:
+            return _newcomer(peer.calling.secret)
+    return cold.persona.keys.member_id
+
+
+def _newcomers(cold: Cold) -> tuple[KnownPeer, ...]:
+    """Return those of whom we know only the invitation they hold: of the newest open ones."""
+    if cold.stage is not Stage.ACTIVE:
+        return ()
+    open_ones = [one for one in cold.invitations if one.seat is Seat.OPEN][-MOST_INVITATIONS:]
+    return tuple(
+        KnownPeer(_newcomer(one.secret), _pair_key(one.secret), one.id) for one in open_ones
+    )
+
+
+def _newcomer(secret: bytes) -> MemberId:
+    return MemberId(prf(secret, "th1/lan-newcomer"))
 
 
 def _pair_secrets(peer: Peer) -> tuple[bytes, ...]:
-    """Return what only the two of us have: of sessions, and of an introduction before them."""
+    """Return what only the two of us have: of sessions, and of an introduction before them.
+
+    Of an invitation it is its holder who calls; who listens does not know yet who that is.
+    """
     introduced = [
         one.secret for one in (peer.calling, peer.listening) if one and one.purpose == MEET
     ]
+    if peer.calling and peer.calling.purpose == JOIN:
+        introduced.append(peer.calling.secret)
     return tuple(filter(None, (peer.continuity, peer.next_continuity, *introduced)))
 
 

@@ -4,6 +4,8 @@
 _<label>._tcp.local.                 the service: what only members can compute, another one each day
 <instance>._<label>._tcp.local.      one of those who are there: random, and the host's name as well
 ```
+For a spoken code the label comes of its number, which anybody may know and try.
+
 Whoever listens reads all of it. Nothing of it stands for a person, or for more than one day.
 
 Source: RFC 6763, sections 4 and 7. Spec: docs/protocol/lan.md, section 3. Vectors: tests/vectors/lan.json.
@@ -17,7 +19,7 @@ from typing import Final
 
 from attrs import frozen
 
-from toheal_protocol.crypto import Entropy
+from toheal_protocol.crypto import Entropy, hash_parts
 
 LABEL_SIZE: Final = 14
 """Characters of a service label: with its underscore the longest name a service may have (RFC 6335)."""
@@ -53,6 +55,14 @@ def draw_names(label: str, entropy: Entropy) -> Names:
     """Draw everything but the label."""
     port = _FIRST_PORT + int.from_bytes(entropy.draw(2), "big") % _PORTS
     return Names(label, _draw_name(entropy), _draw_name(entropy), port)
+
+
+def room_label(number: str) -> str:
+    """Return the label under which a spoken code's number is announced: public.
+
+    Spec: docs/protocol/spoken.md, section 8.
+    """
+    return b32encode(hash_parts("th1/lan-room", number.encode()))[:LABEL_SIZE].decode().lower()
 
 
 def service_type(label: str) -> str:

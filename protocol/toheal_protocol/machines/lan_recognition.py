@@ -119,6 +119,8 @@ class Recognised:
     instance: str
     keys: LinkKeys = field(repr=False)
     exporter: bytes = field(repr=False)
+    invitation: bytes = b""
+    """Id of the invitation whose link they hold, where that is all they have shown."""
 
 
 def begin(role: Role, *, ours: MemberId, entropy: Entropy) -> tuple[Begun, bytes]:
@@ -194,7 +196,7 @@ def take_proof(matched: Matched, sealed: bytes) -> Recognised:
         count=3,
     )
     keys = derive_link_keys(first, second, is_controlling=is_caller)
-    return Recognised(them.member, instance, keys, exporter)
+    return Recognised(them.member, instance, keys, exporter, them.invitation)
 
 
 def _mark(nonces: bytes, key: PairKey, role: Role, sender: MemberId) -> bytes:

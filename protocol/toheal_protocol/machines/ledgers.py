@@ -47,8 +47,11 @@ def members_for(draft: Draft, audience: Audience) -> tuple[MemberId, ...]:
 
 
 def ledger_of(draft: Draft) -> Ledger:
-    """Return the operations taken in so far."""
-    return _ledger(draft.cold.id, draft.cold.operations)
+    """Return the operations taken in so far. A step asks several times for each message."""
+    operations = draft.cold.operations
+    if draft.ledger is None or draft.ledger[0] is not operations:
+        draft.ledger = operations, _ledger(draft.cold.id, operations)
+    return draft.ledger[1]
 
 
 def membership_of(circle: CircleId, operations: tuple[bytes, ...]) -> Membership:

@@ -23,8 +23,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, assert_never
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
+from toheal_protocol.changing import changed
 from toheal_protocol.crypto import equal
 from toheal_protocol.errors import LocalError, MalformedFrame, RemoteError
 from toheal_protocol.machines.link_parts import (
@@ -168,7 +169,7 @@ class Opening:
     deadline: Instant
 
 
-@frozen
+@frozen(slots=False)
 class Open:
     """Frames flow."""
 
@@ -271,13 +272,13 @@ def _step_open(state: Open, event: Event, now: Instant) -> Step:
             return _receive(state, sealed, now)
         case FramesReady(frames):
             outbound, records = transmit_stream(state.outbound, write_stream(frames))
-            return evolve(state, outbound=outbound), (Transmit(records),) if records else ()
+            return changed(state, outbound=outbound), (Transmit(records),) if records else ()
         case Consumed(size):
             inbound, credit = consume(state.inbound, size)
-            return _settle(evolve(state, inbound=inbound), *credit)
+            return _settle(changed(state, inbound=inbound), *credit)
         case DrainAsked():
-            outbound = evolve(state.outbound, is_draining=True)
-            return _settle(evolve(state, outbound=outbound))
+            outbound = changed(state.outbound, is_draining=True)
+            return _settle(changed(state, outbound=outbound))
         case Doubted():
             return _doubt(state, now)
         case Woke():
@@ -291,27 +292,27 @@ def _step_open(state: Open, event: Event, now: Instant) -> Step:
 def _receive(state: Open, sealed: bytes, now: Instant) -> Step:
     inbound, pulse = state.inbound, state.pulse.heard()
     record = open_record(inbound.key, inbound.opened, sealed)
-    inbound = evolve(inbound, opened=inbound.opened + 1)
+    inbound = changed(inbound, opened=inbound.opened + 1)
     state = Open(state.outbound, inbound, pulse)
     match record:
         case Piece(stream):
             inbound, frames, size = receive_piece(inbound, stream)
             delivered = (Deliver(frames, size),) if frames else ()
-            return evolve(state, inbound=inbound), delivered
+            return changed(state, inbound=inbound), delivered
         case Credit(total):
             outbound, records = allow(state.outbound, total)
-            return _settle(evolve(state, outbound=outbound), sent=records)
+            return _settle(changed(state, outbound=outbound), sent=records)
         case Ping(number):
             pulse = answer_ping(pulse)
-            return _settle(evolve(state, pulse=pulse), Pong(number))
+            return _settle(changed(state, pulse=pulse), Pong(number))
         case Pong(number):
-            return evolve(state, pulse=pulse.answered(number, now)), ()
+            return changed(state, pulse=pulse.answered(number, now)), ()
         case Drain():
             return _begin_peer_drain(state)
         case Drained():
             if not state.outbound.has_said_drain:
                 raise MalformedFrame("an answer to a question that was not asked")
-            return _settle(evolve(state, outbound=evolve(state.outbound, is_drained=True)))
+            return _settle(changed(state, outbound=changed(state.outbound, is_drained=True)))
         case OpeningRecord():
             raise MalformedFrame("a second opening")
         case _:
@@ -321,8 +322,8 @@ def _receive(state: Open, sealed: bytes, now: Instant) -> Step:
 def _begin_peer_drain(state: Open) -> Step:
     if state.inbound.partial or state.inbound.peer_drains:
         raise MalformedFrame("a stream that ends inside a frame, or twice")
-    inbound = evolve(state.inbound, peer_drains=True)
-    settled, effects = _settle(evolve(state, inbound=inbound))
+    inbound = changed(state.inbound, peer_drains=True)
+    settled, effects = _settle(changed(state, inbound=inbound))
     return settled, (PeerDrains(), *effects)
 
 
@@ -332,10 +333,10 @@ def _settle(state: Open, *answers: Credit | Pong, sent: tuple[bytes, ...] = ()) 
     owed: list[Credit | Pong | Drain | Drained] = list(answers)
     if outbound.owes_drain:
         owed.append(Drain())
-        outbound = evolve(outbound, has_said_drain=True)
+        outbound = changed(outbound, has_said_drain=True)
     if inbound.owes_drained:
         owed.append(Drained())
-        inbound = evolve(inbound, has_said_drained=True)
+        inbound = changed(inbound, has_said_drained=True)
     outbound, records = transmit(outbound, *owed)
     effects: tuple[Effect, ...] = (Transmit(sent + records),) if sent or records else ()
     if outbound.is_drained and inbound.has_said_drained:

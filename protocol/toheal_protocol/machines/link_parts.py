@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
+from toheal_protocol.changing import changed
 from toheal_protocol.crypto import SealKey
 from toheal_protocol.errors import LocalError, MalformedFrame
 from toheal_protocol.model import Frame, Instant
@@ -47,7 +48,7 @@ _RTT_WEIGHT: Final = 0.25
 """Share of the newest measurement in the round trip we tell."""
 
 
-@frozen
+@frozen(slots=False)
 class Outbound:
     """What leaves: sealed with its own key, within the credit the peer gave."""
 
@@ -76,7 +77,7 @@ class Outbound:
         return self.is_draining and not self.waiting and not self.has_said_drain
 
 
-@frozen
+@frozen(slots=False)
 class Inbound:
     """What arrives: opened with its own key, within the credit we gave."""
 
@@ -100,7 +101,7 @@ class Inbound:
         return self.peer_drains and self.consumed == self.arrived and not self.has_said_drained
 
 
-@frozen
+@frozen(slots=False)
 class Pulse:
     """Whether the peer is alive, and how far away."""
 
@@ -136,7 +137,7 @@ class Pulse:
 
     def heard(self) -> Pulse:
         """Take any record as a sign of life."""
-        return self if self.asked_at is None else evolve(self, asked_at=None)
+        return self if self.asked_at is None else changed(self, asked_at=None)
 
     def answered(self, number: int, now: Instant) -> Pulse:
         """Measure with an answer to the latest ping; an answer to any other says nothing."""
@@ -145,7 +146,7 @@ class Pulse:
         measured = now - self.pinged_at
         known = measured if self.round_trip is None else self.round_trip
         trip = known + _RTT_WEIGHT * (measured - known)
-        return evolve(self, round_trip=trip, doubted_until=None)
+        return changed(self, round_trip=trip, doubted_until=None)
 
 
 def transmit(outbound: Outbound, *records: Record) -> tuple[Outbound, tuple[bytes, ...]]:
@@ -168,7 +169,7 @@ def transmit_stream(outbound: Outbound, stream: bytes) -> tuple[Outbound, tuple[
     if len(stream) - room > MAX_WAITING:
         raise LocalError("more frames than a link keeps waiting")
     leaving = stream[:room]
-    advanced = evolve(outbound, waiting=stream[room:], streamed=outbound.streamed + len(leaving))
+    advanced = changed(outbound, waiting=stream[room:], streamed=outbound.streamed + len(leaving))
     return _seal_all(advanced, list(cut_pieces(leaving)))
 
 
@@ -180,7 +181,7 @@ def allow(outbound: Outbound, total: int) -> tuple[Outbound, tuple[bytes, ...]]:
     """
     if total < outbound.granted:
         raise MalformedFrame("credit that was taken back")
-    return transmit_stream(evolve(outbound, granted=total), b"")
+    return transmit_stream(changed(outbound, granted=total), b"")
 
 
 def receive_piece(inbound: Inbound, stream: bytes) -> tuple[Inbound, tuple[Frame, ...], int]:
@@ -194,7 +195,7 @@ def receive_piece(inbound: Inbound, stream: bytes) -> tuple[Inbound, tuple[Frame
         raise MalformedFrame("more of a stream than was granted or announced")
     stream = inbound.partial + stream
     frames, partial = read_stream(stream)
-    advanced = evolve(inbound, arrived=arrived, partial=partial)
+    advanced = changed(inbound, arrived=arrived, partial=partial)
     return advanced, frames, len(stream) - len(partial)
 
 
@@ -205,13 +206,13 @@ def consume(inbound: Inbound, size: int) -> tuple[Inbound, tuple[Credit, ...]]:
         raise LocalError("more was consumed than was delivered")
     granted = consumed + WINDOW
     if granted < inbound.granted + GRANT_STEP:
-        return evolve(inbound, consumed=consumed), ()
-    return evolve(inbound, consumed=consumed, granted=granted), (Credit(granted),)
+        return changed(inbound, consumed=consumed), ()
+    return changed(inbound, consumed=consumed, granted=granted), (Credit(granted),)
 
 
 def ping(pulse: Pulse, now: Instant) -> tuple[Pulse, Ping]:
     """Ask the peer whether it is there."""
-    asked = evolve(
+    asked = changed(
         pulse,
         number=(pulse.number + 1) % 2**32,
         pinged_at=now,
@@ -227,7 +228,7 @@ def doubt(pulse: Pulse, now: Instant) -> tuple[Pulse, Ping | None]:
     if pulse.doubted_until is not None:
         return pulse, None
     asked, question = ping(pulse, now)
-    return evolve(asked, doubted_until=Instant(now + DOUBT_LONGEST)), question
+    return changed(asked, doubted_until=Instant(now + DOUBT_LONGEST)), question
 
 
 def answer_ping(pulse: Pulse) -> Pulse:
@@ -238,7 +239,7 @@ def answer_ping(pulse: Pulse) -> Pulse:
     """
     if pulse.answers >= MAX_PINGS:
         raise MalformedFrame("a flood of pings")
-    return evolve(pulse, answers=pulse.answers + 1)
+    return changed(pulse, answers=pulse.answers + 1)
 
 
 def _seal_all(outbound: Outbound, plains: list[bytes]) -> tuple[Outbound, tuple[bytes, ...]]:
@@ -246,4 +247,4 @@ def _seal_all(outbound: Outbound, plains: list[bytes]) -> tuple[Outbound, tuple[
     records = tuple(
         seal_record(outbound.key, number, plain) for number, plain in enumerate(plains, first)
     )
-    return evolve(outbound, sealed=first + len(records)), records
+    return changed(outbound, sealed=first + len(records)), records

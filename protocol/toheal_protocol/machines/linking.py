@@ -26,10 +26,10 @@ from attrs import evolve
 
 from toheal_protocol.machines import comparing, courier
 from toheal_protocol.machines.addressing import choose_grant
-from toheal_protocol.machines.carrying import want
+from toheal_protocol.machines.carrying import tell_who_is_out, want
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import CloseLink, ConnectLink, LinkWay, PrepareLink, ProbeLink
-from toheal_protocol.machines.ledgers import membership_of, our_view, unknown
+from toheal_protocol.machines.ledgers import members, membership_of, our_view, unknown
 from toheal_protocol.machines.pair import ack_if_untold, ack_soon, pass_note
 from toheal_protocol.machines.state import (
     Cold,
@@ -106,13 +106,22 @@ def say_here(draft: Draft, member: MemberId, *, is_reply: bool) -> None:
         comparing.note_said(draft, member, digest)
 
 
+def greet(draft: Draft) -> None:
+    """Say to everybody that we are here: taken back, we were silent until now."""
+    for member in members(draft)[1:]:
+        say_here(draft, member, is_reply=False)
+
+
 def take_here(draft: Draft, member: MemberId, note: Here) -> None:
     """Learn that a peer is here: answer, expect acknowledgements, perhaps open a link."""
     if not note.is_reply:
         say_here(draft, member, is_reply=True)
     courier.hear(draft, member)
-    if draft.peer(member).standing is Standing.MEMBER:
-        want(draft, member, unknown(draft, note.view))
+    match draft.peer(member).standing:
+        case Standing.MEMBER:
+            want(draft, member, unknown(draft, note.view))
+        case Standing.GONE:
+            tell_who_is_out(draft, member, note.view)
     comparing.take_digest(draft, member, note.digest)
     open_if_wanted(draft, member)
 
@@ -344,11 +353,11 @@ def _is_wanted(draft: Draft, member: MemberId) -> bool:
     """Say whether a link is missing here and ours to start, once its time has come."""
     present = draft.courier(member)
     return (
-        _may_link(draft, member)
-        and draft.our_id < member
-        and present.is_here
+        present.is_here  # what is quick to say comes first: every step asks this
         and not present.lan
         and present.attempt is None
+        and draft.our_id < member
+        and _may_link(draft, member)
         and _lacks_link(draft, member)
         and choose_grant(draft, member, SIGNAL) is not None
     )

@@ -25,10 +25,10 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import ForgedMessage, MalformedFrame, RemoteError, TooFarAhead
-from toheal_protocol.machines.carrying import want
+from toheal_protocol.machines.carrying import tell_who_is_out, want
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.entering import Sealed, enter
-from toheal_protocol.machines.events import FindStories, Tell
+from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.following import MAX_PARENTS, misses_something, show_gaps
 from toheal_protocol.machines.holes import content_of, fill, gap_around, names_another
 from toheal_protocol.machines.ledgers import members_for, our_view, roll_in, unknown
@@ -47,6 +47,7 @@ from toheal_protocol.machines.stories import (
     tell_differing,
 )
 from toheal_protocol.machines.storing import encode_held
+from toheal_protocol.machines.sync_events import FindStories
 from toheal_protocol.machines.voice import check_audience, check_voice, is_far_beyond_removal
 from toheal_protocol.messages.bodies import ContentKind
 from toheal_protocol.model import Audience, Instant, MemberId, MessageId
@@ -58,9 +59,6 @@ MAX_HELD: Final = 512
 """Messages held at once in a circle; one more is refused and has to come again."""
 
 LAMPORT_LIMIT: Final = (1 << 32) - 1
-
-DEFAULT_TTL: Final = 7 * 24 * 3600
-"""Seconds after which a message is to disappear. Carried now, acted upon from a later version."""
 
 
 def write_message(
@@ -84,7 +82,7 @@ def write_message(
         parents=newest.frontier[-MAX_PARENTS:],
         view=our_view(draft),
         lamport=min(newest.lamport + 1, LAMPORT_LIMIT),
-        ttl=DEFAULT_TTL,
+        ttl=draft.cold.disappear,
         type=kind,
         reply=reply,
         body=body,
@@ -131,6 +129,8 @@ def take_message(
     if passer is not None and not is_due(draft, stream, content, mid):
         return
     is_late = content.author_seq <= (head.seq if head else 0)
+    if passer is None and draft.peer(author).standing is Standing.GONE:
+        tell_who_is_out(draft, author, content.view)
     if is_far_beyond_removal(draft, author, content):
         return
     want(draft, passer or author, unknown(draft, content.view))

@@ -28,7 +28,7 @@ def meeting_mailboxes(cold: Cold, secret: bytes, *, caller: MemberId | None) -> 
         caller: where this one hears why its call got no answer; None: where calls go.
     """
     found: list[Mailbox] = []
-    for relay in cold.relays[:MAX_RELAYS]:
+    for relay in (*cold.relays[:MAX_RELAYS], *cold.allowed):
         of = prf(secret, "th1/meeting", str(relay).encode(), caller or b"")
         read_seed, token, seal_key = reply_mailbox(of)
         found.append((relay, read_seed, token, SealKey(seal_key)))

@@ -16,7 +16,13 @@ from typing import Final
 from attrs import evolve
 
 from toheal_protocol.errors import ForgedMessage, MalformedFrame
-from toheal_protocol.machines.carrying import carry, carry_what_they_miss, pass_on, want
+from toheal_protocol.machines.carrying import (
+    carry,
+    carry_what_they_miss,
+    pass_on,
+    tell_who_is_out,
+    want,
+)
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.ledgers import ledger_of, membership_of
@@ -184,6 +190,8 @@ def take_carried(draft: Draft, member: MemberId, carried: Carried) -> None:
         brought = tuple(one for one in brought if (member, one.operation.id) in asked)
     if standing in (Standing.MEMBER, Standing.HOST, Standing.GONE):
         take_operations(draft, brought, source=member)
+    if standing is Standing.GONE:
+        tell_who_is_out(draft, member, [one.operation.id for one in brought])
 
 
 # ---- what follows

@@ -16,7 +16,7 @@ from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.comparing import may_compare
 from toheal_protocol.machines.courier import deposit
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import EntriesFound, FindEntries, FoundEntry, SendFrames
+from toheal_protocol.machines.events import SendFrames
 from toheal_protocol.machines.ledgers import roll_in, unknown
 from toheal_protocol.machines.pair import (
     CHAIN_SPARED,
@@ -24,8 +24,10 @@ from toheal_protocol.machines.pair import (
     never_sent_again,
     pass_note,
 )
+from toheal_protocol.machines.sync_events import EntriesFound, FindEntries, FoundEntry
 from toheal_protocol.machines.sync_parts import Answering
 from toheal_protocol.messages.asking import Answered, Asked
+from toheal_protocol.messages.bodies import ContentKind
 from toheal_protocol.messages.frames import Passed, encode_frame
 from toheal_protocol.messages.grants import MAIL
 from toheal_protocol.model import Audience, MemberId, Role
@@ -76,8 +78,10 @@ def may_pass(draft: Draft, member: MemberId, author: MemberId, content: Content)
     place = roll_in(draft, content.view).get(member)
     if place is None:
         return False
-    is_for_all = content.audience is Audience.CIRCLE
-    return is_for_all or member == author or place.role is Role.FACILITATOR
+    if content.audience is Audience.CIRCLE or member == author:
+        return True
+    # a request may leave out the facilitator it is about, and we cannot tell whom
+    return place.role is Role.FACILITATOR and content.type != ContentKind.REQUEST
 
 
 def content_to_pass(draft: Draft, member: MemberId, found: FoundEntry) -> Content | None:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from attrs import field, frozen
 
+from toheal_protocol.machines.lifetime import Ages
 from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
 Encoded = bytes | Callable[[], bytes]
@@ -140,6 +141,7 @@ class PutEntry:
         parents: the messages it refers to as its predecessors.
         previous: the author's message before it in the same stream.
         reply: the message it answers, if any.
+        ttl: seconds after it was shown when it is to be forgotten; 0: never.
     """
 
     circle: CircleId
@@ -159,6 +161,7 @@ class PutEntry:
     passed_on_by: MemberId | None
     parents: tuple[MessageId, ...]
     reply: MessageId | None = None
+    ttl: int = 0
     previous: MessageId | None = None
 
 
@@ -180,6 +183,28 @@ class DropEntry:
 
     circle: CircleId
     mid: MessageId
+
+
+@frozen
+class MarkShown:
+    """These messages are shown to a person: from now on the time runs after which they disappear.
+
+    Of one that was shown before nothing changes; one that is not there is passed over.
+    """
+
+    circle: CircleId
+    mids: tuple[MessageId, ...]
+
+
+@frozen
+class PutAges:
+    """So much time has passed; whatever is over by `lifetime.is_over` is forgotten with this.
+
+    Text, notes, words, key and common part go together. What is still owed to somebody is kept
+    until it is delivered, and shown to nobody. A repeat of what was forgotten brings nothing back.
+    """
+
+    ages: Ages
 
 
 @frozen
@@ -225,6 +250,8 @@ Write = (
     | PutEntry
     | ConfirmEntries
     | DropEntry
+    | MarkShown
+    | PutAges
     | PutHeld
     | DropHeld
     | DropCircle

@@ -127,3 +127,11 @@ class CloseLan:
 
     member: MemberId
     wire: int
+
+
+@frozen
+class NameLan:
+    """A wire that led to nobody yet leads to this person: they said who they are."""
+
+    wire: int
+    member: MemberId

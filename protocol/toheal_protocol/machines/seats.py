@@ -16,6 +16,7 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.state import Invitation, Seat
 from toheal_protocol.messages.invitation import (
+    MAX_INVITATION_RELAYS,
     InvitationContent,
     InvitationEnd,
     seal_invitation,
@@ -36,15 +37,18 @@ _ENDS: Final = {
 }
 
 
-def invite(draft: Draft, *, lifetime: int, relay: RelayAddress) -> None:
-    """Offer a seat: the sealed content is deposited, the link goes out by `Tell`."""
+def invite(draft: Draft, *, lifetime: int, relay: RelayAddress | None) -> None:
+    """Offer a seat: the sealed content is deposited, the link goes out by `Tell`.
+
+    Without a relay nothing is deposited: whoever hands the link over hands over the content, too.
+    """
     turn_prekeys(draft)
     cold, prekey = draft.cold, draft.cold.prekeys[-1]
     expires = WallTime(draft.wall_now + lifetime)
     content = InvitationContent(
         circle_id=cold.id,
         inviter=make_card(cold.persona, prekey),
-        relays=cold.relays,
+        relays=(*cold.relays, *cold.allowed)[:MAX_INVITATION_RELAYS],
         circle_name=cold.name,
         inviter_name=cold.my_name,
         charter=cold.charter,

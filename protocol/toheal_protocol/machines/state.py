@@ -22,6 +22,8 @@ from attrs import field, frozen
 from toheal_protocol.crypto import SealKey, SigningSeed
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
 from toheal_protocol.machines.events import LinkWay
+from toheal_protocol.machines.lifetime import DEFAULT_TTL
+from toheal_protocol.machines.shares import Share
 from toheal_protocol.machines.silences import Return, Silenced
 from toheal_protocol.machines.streams import Held as Held
 from toheal_protocol.machines.streams import Log as Log
@@ -104,6 +106,15 @@ class Listening:
     prekey_id: int
 
 
+@frozen
+class Move:
+    """Where one of a pair said it reads from now on, and whether the other deposits there."""
+
+    serial: int
+    relays: tuple[RelayAddress, ...]
+    is_followed: bool = False
+
+
 @frozen(slots=False)
 class Peer:
     """One peer of this circle: what changes seldom.
@@ -128,6 +139,7 @@ class Peer:
             is void now and stands again later.
         gone_at: when we learned that they are not in any more; 0: they are.
         bundles: the newest bundles they made for us: what names each, and its head.
+        our_move, their_move: where each of us said last that it reads; None: as the grants say.
     """
 
     keys: PersonaKeys
@@ -157,6 +169,8 @@ class Peer:
     returns: tuple[Return, ...] = ()
     gone_at: WallTime = WallTime(0)
     bundles: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
+    our_move: Move | None = None
+    their_move: Move | None = None
 
 
 class Seat(StrEnum):
@@ -174,7 +188,8 @@ class Invitation:
 
     id: bytes
     secret: bytes = field(repr=False)
-    relay: RelayAddress
+    relay: RelayAddress | None
+    """Where it lies; None: at no relay, it is handed over in the room."""
     expires: WallTime
     prekey_id: int
     digest: bytes
@@ -191,6 +206,10 @@ class Cold:
         operations: the membership operations in the order in which they came.
         texts: what operations name by a hash: reasons and charters.
         welcome: the welcome that waits for operations it names, as it came.
+        relays: where we read.
+        allowed: where we deposit for others beside that.
+        shares: what was asked to be shown outside, by us and of us.
+        disappear: seconds for which what we say stays with its readers; 0: for ever.
     """
 
     id: CircleId
@@ -203,9 +222,12 @@ class Cold:
     charter: str = field(repr=False)
     relays: tuple[RelayAddress, ...]
     is_direct: bool
+    allowed: tuple[RelayAddress, ...] = ()
     operations: tuple[bytes, ...] = field(default=(), repr=False)
     texts: Mapping[bytes, str] = field(factory=dict, repr=False)
     welcome: bytes = field(default=b"", repr=False)
+    disappear: int = DEFAULT_TTL
+    shares: tuple[Share, ...] = ()
     peers: Mapping[MemberId, Peer] = field(factory=dict)
     invitations: tuple[Invitation, ...] = ()
 
@@ -386,6 +408,8 @@ class Live:
     sync: Sync = field(factory=Sync)
     asked: frozenset[tuple[MemberId, OperationId]] = frozenset()
     """Who was asked for which operations since the process began."""
+    told_out: Mapping[MemberId, int] = field(factory=dict)
+    """Who was told that they are out, and what we knew then (a set of operations, by number)."""
 
 
 @frozen(slots=False)

@@ -11,11 +11,12 @@ from toheal_protocol.changing import changed
 from toheal_protocol.envelope import Content
 from toheal_protocol.machines.counting import MAX_BEYOND
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import FindStories, StoriesFound, Tell
+from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.holes import gap_around
 from toheal_protocol.machines.missing import ask_soon
 from toheal_protocol.machines.records import ConfirmEntries
 from toheal_protocol.machines.state import Position, Stream
+from toheal_protocol.machines.sync_events import FindStories, StoriesFound
 from toheal_protocol.machines.sync_parts import Wanted
 from toheal_protocol.model import MemberId, MessageId
 

@@ -117,3 +117,10 @@ class StoriesFound:
 
     asked: FindStories
     stories: tuple[Story, ...]
+
+
+SyncEvent = EntriesFound | StoriesFound | BundleSealed | BundleOpened | ItemsBrought
+"""What can happen."""
+
+SyncEffect = FindEntries | FindStories | BundleReady
+"""What is asked of the world."""

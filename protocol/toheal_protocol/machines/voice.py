@@ -44,7 +44,7 @@ def is_far_beyond_removal(draft: Draft, author: MemberId, content: Content) -> b
 def check_voice(draft: Draft, author: MemberId, content: Content) -> None:
     """Refuse words of who was not in, or only listened, as far as the author itself knew.
 
-    Asking the facilitators for help is not taken from a listener.
+    A listener can ask the facilitators for help, and take back what it said.
 
     Raises:
         ForgedMessage: they are.
@@ -54,7 +54,8 @@ def check_voice(draft: Draft, author: MemberId, content: Content) -> None:
     place = roll_in(draft, content.view).get(author)
     if place is None:
         raise ForgedMessage("a message by somebody who was not in")
-    if place.role is Role.LISTENER and content.audience is Audience.CIRCLE:
+    is_to_all = content.audience is Audience.CIRCLE and content.type != ContentKind.RETRACTION
+    if place.role is Role.LISTENER and is_to_all:
         raise ForgedMessage("words of a listener")
 
 

@@ -55,10 +55,13 @@ def _of_peers(draft: Draft) -> list[Wanted]:
 def _of_invitations(draft: Draft) -> list[Wanted]:
     wanted: list[Wanted] = []
     for invitation in draft.cold.invitations:
+        relay = invitation.relay
+        if relay is None:
+            continue
         if seats.keeps_mailbox(invitation, draft.wall_now):
-            wanted.append(_content_mailbox(invitation))
+            wanted.append(_content_mailbox(invitation, relay))
         if invitation.seat is Seat.OPEN or _is_somebody_coming(draft, invitation):
-            wanted.append(_reply_mailbox(invitation))
+            wanted.append(_reply_mailbox(invitation, relay))
     return wanted
 
 
@@ -99,15 +102,15 @@ def _is_somebody_coming(draft: Draft, invitation: Invitation) -> bool:
     )
 
 
-def _content_mailbox(invitation: Invitation) -> Wanted:
+def _content_mailbox(invitation: Invitation, relay: RelayAddress) -> Wanted:
     """Only once it is closed do we look into it: to delete what must not be read any more."""
     read_seed, token = invitation_mailbox(invitation.secret)
     is_watched = invitation.seat is not Seat.OPEN
     box = WatchedMailbox(read_seed, token, MAIL, address_of(read_seed), is_watched=is_watched)
-    return invitation.relay, box, Source(None, invitation.id, SealKey(b""), read_seed)
+    return relay, box, Source(None, invitation.id, SealKey(b""), read_seed)
 
 
-def _reply_mailbox(invitation: Invitation) -> Wanted:
+def _reply_mailbox(invitation: Invitation, relay: RelayAddress) -> Wanted:
     read_seed, token, seal_key = reply_mailbox(invitation.secret)
     box = WatchedMailbox(read_seed, token, MAIL, address_of(read_seed))
-    return invitation.relay, box, Source(None, invitation.id, seal_key, read_seed)
+    return relay, box, Source(None, invitation.id, seal_key, read_seed)

@@ -53,14 +53,12 @@ class Answered:
     has_more: bool
 
 
-def encode_asked(asked: Asked) -> bytes:
-    """Write an ask."""
-    ranges = (
-        one.author + u8(one.audience) + u32(one.first) + u32(one.last) for one in asked.ranges
-    )
-    return b"".join(
-        (u32(asked.ask), u8(len(asked.ranges)), *ranges, u8(len(asked.mids)), *asked.mids)
-    )
+def encode_asking(note: Asked | Answered) -> bytes:
+    """Write an ask, or the end of an answer."""
+    if isinstance(note, Answered):
+        return u32(note.ask) + u8(note.has_more)
+    ranges = (one.author + u8(one.audience) + u32(one.first) + u32(one.last) for one in note.ranges)
+    return b"".join((u32(note.ask), u8(len(note.ranges)), *ranges, u8(len(note.mids)), *note.mids))
 
 
 def take_asked(reader: Reader) -> Asked:
@@ -77,11 +75,6 @@ def take_asked(reader: Reader) -> Asked:
     if count > MAX_MIDS_ASKED:
         raise MalformedFrame("more messages than the limit")
     return Asked(ask, ranges, tuple(MessageId(reader.take(ID_SIZE)) for _ in range(count)))
-
-
-def encode_answered(answered: Answered) -> bytes:
-    """Write the end of an answer."""
-    return u32(answered.ask) + u8(answered.has_more)
 
 
 def take_answered(reader: Reader) -> Answered:

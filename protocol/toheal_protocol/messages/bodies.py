@@ -22,6 +22,12 @@ class ContentKind(IntEnum):
 
     TEXT = 1
     OPERATION = 2
+    REQUEST = 3
+    """Facilitators are asked to look at the message it answers, perhaps with words."""
+    EDIT = 4
+    """The message it answers says this from now on."""
+    RETRACTION = 5
+    """The message it answers is taken back."""
 
 
 CONTENT_NOTES: Final = ("loss", "self-harm", "suicide", "violence", "abuse", "eating", "other")

@@ -69,7 +69,7 @@ def _encode(grant: Grant) -> bytes:
         + grant.address
         + grant.token
         + grant.seal_key
-        + prefixed16(str(grant.relay).encode())
+        + encode_relays((grant.relay,))
     )
 
 
@@ -80,8 +80,21 @@ def _take(reader: Reader) -> Grant:
     address = Address(reader.take(ADDRESS_SIZE))
     token = DepositToken(reader.take(TOKEN_SIZE))
     seal_key = SealKey(reader.take(32))
-    relay = parse_relay_address(take_text(reader, MAX_RELAY_SIZE))
-    return Grant(number, kind, relay, address, token, seal_key)
+    return Grant(number, kind, take_relay(reader), address, token, seal_key)
+
+
+def encode_relays(relays: tuple[RelayAddress, ...]) -> bytes:
+    """Write addresses of relays as text, each with its length."""
+    return b"".join(prefixed16(str(relay).encode()) for relay in relays)
+
+
+def take_relay(reader: Reader) -> RelayAddress:
+    """Read one address of a relay.
+
+    Raises:
+        MalformedFrame: it is none.
+    """
+    return parse_relay_address(take_text(reader, MAX_RELAY_SIZE))
 
 
 def take_text(reader: Reader, most: int) -> str:

@@ -20,6 +20,9 @@ from toheal_protocol.wire.codec import Reader, u8, u32
 MAX_HEADS: Final = 8 * MAX_MEMBERS
 """Heads in one note: two audiences of each member, and of as many who are gone three times over."""
 
+NO_DIGEST: Final = bytes(32)
+"""What a `Here` carries that compares nothing."""
+
 
 @frozen
 class Head:

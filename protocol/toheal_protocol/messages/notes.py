@@ -20,25 +20,25 @@ from attrs import field, frozen
 from toheal_protocol.crypto import SIGNATURE_SIZE, Signature
 from toheal_protocol.envelope import read_audience
 from toheal_protocol.errors import MalformedFrame, RemoteError
+from toheal_protocol.messages import asking
 from toheal_protocol.messages.announcement import MAX_ANNOUNCEMENT_SIZE
-from toheal_protocol.messages.asking import (
-    Answered,
-    Asked,
-    encode_answered,
-    encode_asked,
-    take_answered,
-    take_asked,
-)
 from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
-from toheal_protocol.messages.heads import (
-    Head as Head,
-)
-from toheal_protocol.messages.heads import (
-    Heads,
-    encode_heads,
-    take_heads,
-)
+from toheal_protocol.messages.heads import NO_DIGEST, Heads, encode_heads, take_heads
+from toheal_protocol.messages.heads import Head as Head
 from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
+from toheal_protocol.messages.moved import Followed as Followed
+from toheal_protocol.messages.moved import Moved as Moved
+from toheal_protocol.messages.moved import encode_moved, take_moved
+from toheal_protocol.messages.share_notes import (
+    ShareAnswer,
+    ShareAsk,
+    ShareNote,
+    ShareWithdrawn,
+    encode_share,
+    take_answer,
+    take_ask,
+    take_withdrawn,
+)
 from toheal_protocol.model import ID_SIZE, Audience, MessageId, OperationId
 from toheal_protocol.wire.codec import Reader, prefixed16, u8, u16, u32, u64
 from toheal_protocol.wire.padding import pad_to_bucket, unpad
@@ -68,9 +68,6 @@ MAX_CARRIED_SIZE: Final = 80_000
 ATTEMPT_SIZE: Final = 16
 """Bytes that name one attempt to open a link."""
 
-NO_DIGEST: Final = bytes(32)
-"""What a `Here` carries that compares nothing."""
-
 
 @frozen
 class Ack:
@@ -81,7 +78,7 @@ class Ack:
 
 @frozen
 class Here:
-    """We are here now, and this is what we have. Answered once by the other side.
+    """We are here now, and this is what we have. asking.Answered once by the other side.
 
     Attributes:
         digest: of all heads we may tell this peer; zeros tell nothing.
@@ -213,7 +210,17 @@ class DirectChoice:
     serial: int
 
 
-Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink | Heads | Asked | Answered
+Passing = (
+    Ack
+    | Here
+    | LinkOffer
+    | LinkAnswer
+    | ForkSeen
+    | AskLink
+    | Heads
+    | asking.Asked
+    | asking.Answered
+)
 """Notes worth nothing later: `seq` 0."""
 
 Lasting = (
@@ -227,6 +234,9 @@ Lasting = (
     | DirectChoice
     | Carried
     | Wanted
+    | Moved
+    | Followed
+    | ShareNote
 )
 """Notes that are repeated until they are acknowledged."""
 
@@ -240,8 +250,8 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     ForkSeen: 5,
     AskLink: 6,
     Heads: 7,
-    Asked: 8,
-    Answered: 9,
+    asking.Asked: 8,
+    asking.Answered: 9,
     Granted: 16,
     Knock: 17,
     Welcome: 18,
@@ -252,6 +262,11 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     DirectChoice: 23,
     Carried: 24,
     Wanted: 25,
+    Moved: 44,
+    Followed: 45,
+    ShareAsk: 36,
+    ShareAnswer: 37,
+    ShareWithdrawn: 38,
 }
 
 
@@ -305,10 +320,8 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return u8(is_reply) + digest + _encode_ids(view)
         case Heads(is_reply, heads):
             return u8(is_reply) + encode_heads(heads)
-        case Asked():
-            return encode_asked(note)
-        case Answered():
-            return encode_answered(note)
+        case asking.Asked() | asking.Answered():
+            return asking.encode_asking(note)
         case LinkOffer(attempt, secret, blob) | LinkAnswer(attempt, secret, blob):
             return attempt + secret + prefixed16(blob)
         case ForkSeen() | Declined() | AskLink():
@@ -331,6 +344,12 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return u8(audience) + u32(seq) + mid
         case DirectChoice(is_allowed, serial):
             return u8(is_allowed) + u32(serial)
+        case Moved():
+            return encode_moved(note)
+        case Followed(serial):
+            return u32(serial)
+        case ShareAsk() | ShareAnswer() | ShareWithdrawn():
+            return encode_share(note)
         case _:
             assert_never(note)
 
@@ -418,8 +437,8 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     5: lambda _reader: ForkSeen(),
     6: lambda _reader: AskLink(),
     7: lambda reader: Heads(_flag(reader.u8()), take_heads(reader)),
-    8: take_asked,
-    9: take_answered,
+    8: asking.take_asked,
+    9: asking.take_answered,
     16: lambda reader: Granted(take_grants(reader)),
     17: _take_knock,
     18: _take_welcome,
@@ -432,4 +451,9 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     23: lambda reader: DirectChoice(_flag(reader.u8()), reader.u32()),
     24: _take_carried,
     25: lambda reader: Wanted(_take_ids(reader)),
+    44: take_moved,
+    45: lambda reader: Followed(reader.u32()),
+    36: take_ask,
+    37: take_answer,
+    38: take_withdrawn,
 }

@@ -4,6 +4,7 @@
 toheal:1:<relay without its scheme>:<base64url(secret[32] || content hash[16] || expires[4])>
 ```
 Whoever has the text can open the invitation and take its one seat: it is a key, not an address.
+Without a relay the middle is empty: what it opens was handed over with it, in one room.
 
 Spec: docs/protocol/invitation.md, section 1. Vectors: tests/vectors/invitation.json.
 """
@@ -55,14 +56,16 @@ class NewerInvitation(RemoteError):
 class InvitationLink:
     """One seat in one circle, until `expires`. `str` gives the text, about 170 characters."""
 
-    relay: RelayAddress
+    relay: RelayAddress | None
+    """Where the content lies; None: at no relay."""
     secret: bytes = field(repr=False)
     content_hash: bytes
     expires: WallTime
 
     def __str__(self) -> str:
+        relay = "" if self.relay is None else self.relay.without_scheme
         tail = urlsafe_b64encode(self.secret + self.content_hash + u32(self.expires))
-        return ":".join((LINK_SCHEME, LINK_VERSION, self.relay.without_scheme, _unpadded(tail)))
+        return ":".join((LINK_SCHEME, LINK_VERSION, relay, _unpadded(tail)))
 
 
 def parse_invitation_link(text: str) -> InvitationLink:
@@ -103,7 +106,9 @@ def _is_visible(char: str) -> bool:
     return not char.isspace() and unicodedata.category(char) not in ("Cf", "Cc")
 
 
-def _read_relay(text: str) -> RelayAddress:
+def _read_relay(text: str) -> RelayAddress | None:
+    if not text:
+        return None
     if "/" in text:  # the scheme is left out of a link, and no other part of an address has one
         raise MangledInvitation("an invitation with a changed relay")
     try:

@@ -167,9 +167,12 @@ def split_stream(received: bytes) -> tuple[list[bytes], bytes]:
     Source: RFC 8656, section 12.5; RFC 8489, section 5.
     """
     messages, at, end = [], 0, len(received)
+    header, size, padded = b"", 0, 0
     while end - at >= CHANNEL_HEADER:
-        size = _size_of(received[at], int.from_bytes(received[at + 2 : at + 4], "big"))
-        padded = size + -size % 4
+        if received[at : at + CHANNEL_HEADER] != header:  # many messages begin like the one before
+            header = received[at : at + CHANNEL_HEADER]
+            size = _size_of(header[0], int.from_bytes(header[2:], "big"))
+            padded = size + -size % 4
         if end - at < padded:
             break
         messages.append(received[at : at + size])

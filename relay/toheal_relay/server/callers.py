@@ -14,6 +14,7 @@ from wsproto.frame_protocol import CloseReason
 
 from toheal_protocol.model import Instant
 from toheal_relay.desk import Desk, Visitor
+from toheal_relay.machine import overwrite_cached_memory
 from toheal_relay.server.connection import Connection
 from toheal_relay.server.greeting import MailboxCaller, TurnCaller, greet
 from toheal_relay.server.stream import BrokenStream
@@ -74,6 +75,7 @@ class Callers:
             self._desk.sweep(now=Instant(now))
             for connection in list(self._connections.values()):
                 connection.look_after(now)
+            overwrite_cached_memory()
 
     def flush_stirred(self) -> None:
         """Write to everybody for whom there is something new."""

@@ -154,7 +154,7 @@ def _wall_clock() -> WallTime:
     return WallTime(int(time.time()))
 
 
-def _no_relay(_client: Hashable, _message: bytes, _now: Instant) -> None:
+def _no_relay(_client: Hashable, _messages: list[bytes], _now: Instant) -> None:
     """Pass nothing on: there is no TURN here."""
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import trio
 
 from toheal_protocol.model import Instant
-from toheal_protocol.wire.stun import MAX_STUN_SIZE
+from toheal_relay.server.bursts import DatagramSender
 from toheal_relay.server.turn_stream import Dirty
-from toheal_relay.server.udp import DRAIN, serve_datagrams
-from toheal_relay.turn.allocation import Port
+from toheal_relay.server.udp import serve_datagrams
+from toheal_relay.turn.allocation import Port, Send
 from toheal_relay.turn.machine import Turn
 
 _TRIES: Final = 16
@@ -29,12 +29,12 @@ _PORT_BUFFER: Final = 256 * 1024
 class RelayedPort:
     """One relayed port: a socket of its own."""
 
-    __slots__ = ("number", "sendto", "socket")
+    __slots__ = ("number", "send", "socket")
 
     def __init__(self, bound: socket.socket) -> None:
         self.socket = bound
         self.number: int = bound.getsockname()[1]
-        self.sendto: Callable[[bytes, Any], int] = bound.sendto
+        self.send: Send = DatagramSender(bound).send
 
 
 class RelayedPorts:
@@ -94,20 +94,16 @@ class RelayedPorts:
     async def _serve(self, port: RelayedPort) -> None:
         try:
             await serve_datagrams(
-                port.socket, partial(self._drain, port), self._dirty, self._note_fault
+                port.socket, 0, partial(self._take, port), self._dirty, self._note_fault
             )
         finally:
             port.socket.close()
 
-    def _drain(self, port: RelayedPort, now: Instant) -> None:
+    def _take(
+        self, port: RelayedPort, sender: tuple[str, int], packets: list[bytes], now: Instant
+    ) -> None:
         assert self.turn is not None
-        receive, from_peer = port.socket.recvfrom, self.turn.from_peer
-        for _ in range(DRAIN):
-            packet, sender = receive(MAX_STUN_SIZE + 1)
-            out = from_peer(port, sender, packet, now=now)
-            if out is not None:
-                send, to, message = out
-                try:
-                    send(message, to)
-                except OSError:  # no room: with UDP it is lost
-                    pass
+        out = self.turn.from_peer(port, sender, packets, now=now)
+        if out is not None:
+            send, block, size, to = out
+            send(block, size, to)

@@ -13,7 +13,7 @@ from typing import Final
 
 import trio
 
-_RECORD: Final = 16 * 1024
+RECORD: Final = 16 * 1024
 """Bytes of one TLS record, the most a read can give."""
 
 
@@ -41,7 +41,7 @@ class PlainStream:
             BrokenStream: the other side broke off.
         """
         try:
-            return self._socket.recv(_RECORD)
+            return self._socket.recv(RECORD)
         except _NOT_NOW:
             return None
         except (OSError, ValueError):

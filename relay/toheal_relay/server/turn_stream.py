@@ -9,6 +9,7 @@ Source: RFC 8656, sections 3.1 and 12.5.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from itertools import repeat
 from typing import Final, TypeAlias
 
 import trio
@@ -16,11 +17,12 @@ from attrs import Factory, define, field
 
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.model import Instant
-from toheal_protocol.wire.turn import split_stream
+from toheal_protocol.wire.turn import CHANNEL_HEADER, split_stream
+from toheal_relay.server.bursts import Burst, cut, gather
 from toheal_relay.server.greeting import TurnCaller
 from toheal_relay.server.sockets import plain_host
-from toheal_relay.server.stream import BrokenStream, PlainStream
-from toheal_relay.turn.allocation import Client
+from toheal_relay.server.stream import RECORD, BrokenStream, PlainStream
+from toheal_relay.turn.allocation import Client, Outgoing
 from toheal_relay.turn.machine import Turn
 
 Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
@@ -59,44 +61,61 @@ class TurnStream:
     write_deadline: float
     patience: float
     heard_at: float = Factory(trio.current_time)
-    _unsent: bytearray = field(factory=bytearray, init=False)
+    _blocks: list[bytes] = field(factory=list, init=False)
+    _waiting: int = field(default=0, init=False)
     _is_writing: bool = field(default=False, init=False)
 
     async def run(self, caller: TurnCaller, host: str, port: int) -> None:
         """Serve until the client goes, breaks a rule, or is not worth keeping."""
-        client = Client(self, self.sendto, None, plain_host(host), port, is_stream=True)
+        client = Client(self, self.send, None, plain_host(host), port, is_stream=True)
         try:
-            part, rest, reads = caller.first, b"", 0
-            while part:
-                rest = self._take(client, rest + part)
+            received, rest, rounds = caller.first, b"", 0
+            while received:
+                rest = self._take(client, rest + received)
                 self.dirty.flush()
-                reads += 1
-                if reads % _READS_AT_ONCE == 0:
+                rounds += 1
+                if rounds % _READS_AT_ONCE == 0 or len(received) > RECORD:
                     await trio.lowlevel.checkpoint()
-                part = await self.stream.receive()
+                received = await self._receive()
         except (RemoteError, BrokenStream):
             pass
         finally:
             self.turn.leave(self)
             self.stream.close()
 
-    def sendto(self, packet: bytes, _to: object, /) -> None:
-        """Queue a message for the client, filled up; lose it if too much waits already."""
-        if len(self._unsent) + len(packet) <= self.queue:
-            self._unsent += packet
-            self._unsent += bytes(-len(packet) % 4)
-            self.dirty.streams[self] = None
+    async def _receive(self) -> bytes:
+        """Wait for what comes next and return what a few reads give, so that it is looked at together;
+        empty at the end."""
+        part = await self.stream.receive()
+        parts = [part]
+        while len(part) == RECORD and len(parts) < _READS_AT_ONCE:
+            part = self.stream.receive_nowait() or b""
+            parts.append(part)
+        return b"".join(parts)
+
+    def send(self, block: bytes, size: int, _to: object, /) -> None:
+        """Queue messages of `size` bytes for the client, filled up; lose what does not fit any more."""
+        padding = bytes(-size % 4)
+        room = (self.queue - self._waiting) // (size + len(padding)) * size
+        if room <= 0:
+            return
+        block = block[:room]
+        if padding:
+            block = b"".join([each + padding for each in cut(block, size)])
+        self._blocks.append(block)
+        self._waiting += len(block)
+        self.dirty.streams[self] = None
 
     def flush(self) -> None:
         """Write what waits, as far as that goes without waiting."""
-        if self._is_writing or not self._unsent:
+        if self._is_writing or not self._waiting:
             return
         try:
             self._write()
         except BrokenStream:
             self.stream.close()
             return
-        if self._unsent:
+        if self._waiting:
             self._is_writing = True
             self.spawn(self._write_rest)
 
@@ -111,23 +130,28 @@ class TurnStream:
         """Deal with all messages that are whole; return the beginning of the next one."""
         messages, rest = split_stream(received)
         now = Instant(trio.current_time())
-        for message in messages:
-            out = self.turn.relay(self, message, now) or self.turn.receive(client, message, now=now)
+        bursts: list[Burst[TurnStream]] = []
+        gather(bursts, zip(messages, repeat(self), strict=False), CHANNEL_HEADER)
+        for _, alike in bursts:
+            out = self.turn.relay(self, alike, now)
             if out is not None:
-                send, to, packet = out
-                try:
-                    send(packet, to)
-                except OSError:  # no room, or no way there: with UDP it is lost
-                    pass
+                _send(out)
+                continue
+            for message in alike:
+                out = self.turn.receive(client, message, now=now)
+                if out is not None:
+                    _send(out)
         return rest
 
     def _write(self) -> None:
         # the same bytes again after a part of them: TLS may have begun on them
-        del self._unsent[: self.stream.send_nowait(bytes(self._unsent))]
+        unsent = b"".join(self._blocks)
+        self._blocks = [unsent[self.stream.send_nowait(unsent) :]]
+        self._waiting = len(self._blocks[0])
 
     async def _write_rest(self) -> None:
         try:
-            while self._unsent:
+            while self._waiting:
                 with trio.fail_after(self.write_deadline):
                     await self.stream.wait_for_room()
                 self._write()
@@ -135,3 +159,8 @@ class TurnStream:
             self.stream.close()
         finally:
             self._is_writing = False
+
+
+def _send(out: Outgoing) -> None:
+    send, block, size, to = out
+    send(block, size, to)

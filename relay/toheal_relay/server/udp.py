@@ -1,7 +1,7 @@
-"""The relay's UDP port, and how datagrams are read.
+"""The relay's UDP port, and how datagrams are served.
 
-What makes this quick: many datagrams per wake-up, from raw sockets; no parsing of what is only to be
-passed on; and never a word to any log.
+What makes this quick: many datagrams per wake-up, from raw sockets; bursts that are looked at once; no
+parsing of what is only to be passed on; and never a word to any log.
 
 Spec: docs/protocol/turn.md, section 2.
 """
@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Hashable
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import trio
-from attrs import define
+from attrs import define, field
 
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.model import Instant
-from toheal_protocol.wire.stun import MAX_STUN_SIZE
+from toheal_protocol.wire.turn import CHANNEL_HEADER
+from toheal_relay.server.bursts import DatagramSender, read_bursts
 from toheal_relay.server.sockets import plain_host
 from toheal_relay.server.turn_stream import Dirty
 from toheal_relay.turn.allocation import Client, Outgoing
 
-DRAIN: Final = 64
-"""Datagrams read per wake-up: a wake-up costs as much as several of them."""
+Relay: TypeAlias = Callable[[Hashable, list[bytes], Instant], Outgoing | None]
 
-Relay: TypeAlias = Callable[[Hashable, bytes, Instant], Outgoing | None]
+Take: TypeAlias = Callable[[Any, list[bytes], Instant], None]
+"""Deals with a burst: who sent it, its packets, and the time."""
 
 
 class Receive(Protocol):
@@ -40,7 +41,7 @@ class UdpPort:
     """The one port that clients know.
 
     `relay` is the quick way for what is only passed on, `receive` takes all the rest; `note_fault`
-    counts a datagram that found a bug of ours.
+    counts a burst that found a bug of ours.
     """
 
     udp: socket.socket
@@ -48,50 +49,58 @@ class UdpPort:
     relay: Relay
     dirty: Dirty
     note_fault: Callable[[], None]
+    _sender: DatagramSender = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._sender = DatagramSender(self.udp)
 
     async def serve(self) -> None:
         """Serve until cancelled."""
-        await serve_datagrams(self.udp, self._drain, self.dirty, self.note_fault)
+        await serve_datagrams(self.udp, CHANNEL_HEADER, self._take, self.dirty, self.note_fault)
 
-    def _drain(self, now: Instant) -> None:
-        receive, relay = self.udp.recvfrom, self.relay
-        for _ in range(DRAIN):
-            message, sender = receive(MAX_STUN_SIZE + 1)
-            out = relay(sender, message, now) or self._receive(message, sender, now)
-            if out is not None:
-                send, to, packet = out
-                try:
-                    send(packet, to)
-                except OSError:  # no room, or no way there: with UDP it is lost
-                    pass
+    def _take(self, sender: tuple[str, int], messages: list[bytes], now: Instant) -> None:
+        out = self.relay(sender, messages, now)
+        if out is not None:
+            send, block, size, to = out
+            send(block, size, to)
+            return
+        client = Client(sender, self._sender.send, sender, plain_host(sender[0]), sender[1])
+        for message in messages:
+            take_message(client, message, self.receive, now)
 
-    def _receive(self, message: bytes, sender: tuple[str, int], now: Instant) -> Outgoing | None:
-        client = Client(sender, self.udp.sendto, sender, plain_host(sender[0]), sender[1])
-        try:
-            return self.receive(client, message, now=now)
-        except RemoteError:
-            return None
+
+def take_message(client: Client, message: bytes, receive: Receive, now: Instant) -> None:
+    """Have any message of a client dealt with; what breaks the rules of a datagram is dropped."""
+    try:
+        out = receive(client, message, now=now)
+    except RemoteError:
+        return
+    if out is not None:
+        send, block, size, to = out
+        send(block, size, to)
 
 
 async def serve_datagrams(
     bound: socket.socket,
-    drain: Callable[[Instant], None],
+    alike: int,
+    take: Take,
     dirty: Dirty,
     note_fault: Callable[[], None],
 ) -> None:
-    """Have `drain` called whenever something has come, until the socket is closed here.
+    """Have `take` called with every burst that comes, until the socket is closed here.
 
-    `drain` reads until an `OSError`, or a while: there is nothing more, or an ICMP error came back.
+    Args:
+        alike: so many bytes at the beginning are the same in all packets of a burst.
     """
     while bound.fileno() >= 0:  # it may be closed before we begin to wait
         try:
             await trio.lowlevel.wait_readable(bound)
         except trio.ClosedResourceError:
             return
-        try:
-            drain(Instant(trio.current_time()))
-        except OSError:
-            pass
-        except Exception:  # noqa: BLE001 - the border of one datagram: should it find a bug of ours, everybody else's relay goes on; it is counted, never logged
-            note_fault()
+        now = Instant(trio.current_time())
+        for sender, packets in read_bursts(bound, alike):
+            try:
+                take(sender, packets, now)
+            except Exception:  # noqa: BLE001 - the border of one burst: should it find a bug of ours, everybody else's relay goes on; it is counted, never logged
+                note_fault()
         dirty.flush()

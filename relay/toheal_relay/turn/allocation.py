@@ -32,12 +32,13 @@ CHANNEL_LIFE: Final = 600.0
 """Seconds (RFC 8656, section 12)."""
 
 
-Send: TypeAlias = Callable[[bytes, Any], object]
-"""Sends one packet to somebody: a UDP socket's `sendto`, or a stream's, which knows where to and
-ignores it. Handed through by what is pure, and never called there."""
+Send: TypeAlias = Callable[[bytes, int, Any], object]
+"""Sends packets to somebody: a block that is made of them, the size of each, and to whom (a stream
+knows and ignores it). Handed through by what is pure, and never called there."""
 
-Outgoing: TypeAlias = tuple[Send, Any, bytes]
-"""One packet that is to leave: how, to whom, and what. A bare tuple, as one is made per packet."""
+Outgoing: TypeAlias = tuple[Send, bytes, int, Any]
+"""Packets of one size that are to leave: how, and with what `Send` is to be called. A block that is no
+longer than one packet is one packet. A bare tuple, as many are made."""
 
 
 class Port(Protocol):
@@ -48,7 +49,7 @@ class Port(Protocol):
         """Its number, as others reach it."""
 
     @property
-    def sendto(self) -> Send:
+    def send(self) -> Send:
         """Sends from it to a peer."""
 
 

@@ -29,7 +29,7 @@ class Strangers:
         answer = answer_binding(message, client.host, client.port)
         if answer is None or not self.may_answer(client, len(message), len(answer), now=now):
             return None
-        return client.send, client.to, answer
+        return client.send, answer, len(answer), client.to
 
     def may_answer(self, client: Client, asked: int, answer: int, *, now: Instant) -> bool:
         """Say whether an answer of so many bytes may go out. A stream proves where it comes from."""

@@ -1,8 +1,8 @@
 """One TURN server without its sockets: a message in, what is to be sent out.
 
-    relay       a message of a client, if it is ChannelData by a channel in use: the quick way
+    relay       alike messages of a client, if they are ChannelData by a channel in use: the quick way
     receive     any message of a client: a request is answered, a packet passed on
-    from_peer   a packet that came to a relayed port
+    from_peer   packets that came to a relayed port from one peer
     leave       a client's stream is gone
 
 Source: RFC 8656. Spec: docs/protocol/turn.md.
@@ -74,7 +74,7 @@ class Turn:
         self._requests = Requests(self._table, self._packets, host=host)
         self._door = Door(credentials, Nonces(draw(_KEY_SIZE)))
         self.relay = self._packets.relay
-        """Pass on ChannelData in use, given a client's key, the message and the time; None otherwise."""
+        """Pass on ChannelData in use, given a client's key, alike messages and the time."""
 
     @property
     def allocations(self) -> int:
@@ -84,7 +84,7 @@ class Turn:
     @property
     def relayed_bytes(self) -> int:
         """How much was relayed since the start, in steps of 32 kB."""
-        return self._packets.granted
+        return self._packets.quotas.granted
 
     def receive(self, client: Client, message: bytes, *, now: Instant) -> Outgoing | None:
         """Take any message of a client; return what is to be sent because of it, if anything.
@@ -106,13 +106,13 @@ class Turn:
                 return None
 
     def from_peer(
-        self, port: Port, sender: tuple[str, int], packet: bytes, *, now: Instant
+        self, port: Port, sender: tuple[str, int], packets: list[bytes], *, now: Instant
     ) -> Outgoing | None:
-        """Take one packet that came to a relayed port."""
+        """Take packets of one size that came to a relayed port from one sender."""
         allocation = self._table.by_port.get(port.number)
-        return (
-            None if allocation is None else self._packets.from_peer(allocation, sender, packet, now)
-        )
+        if allocation is None:
+            return None
+        return self._packets.from_peer(allocation, sender, packets, now)
 
     def has_allocation(self, client: Hashable) -> bool:
         """Say whether a client has one, by its key."""
@@ -149,7 +149,7 @@ class Turn:
                 answer = refusal(method, request, outcome, key=key, integrity=integrity)
             else:
                 answer = success(method, request, outcome, key, integrity)
-        return client.send, client.to, answer
+        return client.send, answer, len(answer), client.to
 
     def _carry_out(
         self, client: Client, method: Method, request: StunMessage, asker: Asker, now: Instant
@@ -182,7 +182,7 @@ class Turn:
             answer = challenge(method, request, why, nonce)
         else:
             answer = refusal(method, request, why)
-        return client.send, client.to, answer
+        return client.send, answer, len(answer), client.to
 
     def _send(self, client: Client, message: StunMessage, now: Instant) -> Outgoing | None:
         """Pass on a Send indication; what is wrong with it is told nobody (RFC 8656, section 11.2)."""
@@ -194,4 +194,6 @@ class Turn:
         if isinstance(address, Refusal) or not allocation.permits(address[0], now):
             return None
         peer = self._packets.find_peer(allocation, address, now)
-        return None if peer is None else self._packets.to_peer(allocation, peer, packet, now)
+        if peer is None:
+            return None
+        return self._packets.send(allocation, peer, message, packet, now)

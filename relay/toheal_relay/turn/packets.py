@@ -1,8 +1,8 @@
 """Passing packets on: the part that runs for every one of them, so it is written to be quick.
 
-    client ──ChannelData──▶ relay, channel_data ──▶ to_peer ──▶ peer
-    client ──Send─────────────────────────────────▶
-    client ◀──ChannelData, Data── from_peer ◀── peer
+    client ──ChannelData, Send──▶ relay               ──▶ peer      (bursts, by a way that is known)
+                                  channel_data, send  ──▶           (one by one, and a way is learned)
+    client ◀──ChannelData, Data── from_peer           ◀──           (bursts)
 
 A peer that is a port of ours belongs to another client: its packets never leave this process.
 
@@ -14,66 +14,70 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Final
 
-from toheal_protocol.errors import RemoteError
 from toheal_protocol.model import Instant
+from toheal_protocol.wire.codec import u16, u32
 from toheal_protocol.wire.stun import (
-    BINDING_REQUEST,
-    BINDING_SUCCESS,
+    COOKIE,
+    HEADER_SIZE,
     MAX_STUN_SIZE,
-    MESSAGE_INTEGRITY,
     StunMessage,
-    decode_stun,
-    encode_stun,
-    encode_xor_address,
 )
 from toheal_protocol.wire.turn import CHANNEL_HEADER, DATA, XOR_PEER_ADDRESS, Kind, Method
 from toheal_relay.limits import Limits
-from toheal_relay.pace import Pace
 from toheal_relay.turn.allocation import Allocation, Outgoing, Peer, PeerAddress, Route
+from toheal_relay.turn.frames import hand_over, indication, is_ice_check
+from toheal_relay.turn.quotas import Quotas
 from toheal_relay.turn.rules import PeerRules
 from toheal_relay.turn.table import Table
-
-CREDIT: Final = 32 * 1024
-"""Bytes an allocation takes from its source's quota at once: two paces per packet would be dear."""
 
 MAX_PACKET: Final = MAX_STUN_SIZE
 """Bytes of a packet we pass on: what is longer fits no ordinary path and was cut when it was read."""
 
-_INDICATION_TRANSACTION: Final = bytes(12)
-"""Nothing is ever answered to an indication, so its transaction tells nobody anything."""
+_SEND: Final = u16(Method.SEND | Kind.INDICATION)
+_XOR_ADDRESS_HEADER: Final = u16(XOR_PEER_ADDRESS) + u16(8)
+_ADDRESS: Final = slice(20, 32)
+"""Where the first attribute of a message is, if that is an address of IPv4."""
+
+_DATA_TYPE: Final = slice(32, 34)
+_SEND_HEADER: Final = 36
+"""Bytes before the packet in a Send indication that has nothing but an address of IPv4 and DATA."""
 
 
 class Packets:
     """Passes packets on between clients and peers. `host` is where others reach our ports."""
 
     def __init__(self, limits: Limits, table: Table, rules: PeerRules, *, host: str) -> None:
-        self.granted = 0
-        """Bytes that were allowed to pass since the start, in steps of `CREDIT`."""
+        self.quotas = Quotas(limits)
+        self._allowed = self.quotas.allowed
         self._limits = limits
         self._table = table
         self._routes = table.routes
         self._rules = rules
         self._host = host
-        self._total = Pace(limits.relayed_total_per_second, limits.relayed_total_burst)
 
-    def relay(self, client: Hashable, message: bytes, now: Instant) -> Outgoing | None:
+    def relay(self, client: Hashable, messages: list[bytes], now: Instant) -> Outgoing | None:
         """Pass on ChannelData by a channel whose route is known; None for everything else.
 
-        Most packets come this way, so there is no call in it that is not needed.
+        The messages are of one size and begin with the same four bytes, so what is true of the first
+        is true of all. Most packets come this way, so there is no call in it that is not needed.
         """
-        route = self._routes.get((client, message[:2]))
+        first = messages[0]
+        route = self._routes.get((client, first[:2]))
         if route is None:
-            return None
+            return self._relay_sends(client, messages, now) if first[:2] == _SEND else None
         until, allocation, send, to, prefix = route
-        size = len(message) - CHANNEL_HEADER
-        if now >= until or size < 0 or message[2] << 8 | message[3] != size:
+        size = len(first) - CHANNEL_HEADER
+        if now >= until or size <= 0 or first[2] << 8 | first[3] != size:
             return None
-        allocation.credit -= size
-        if allocation.credit < 0 and not self._extend(allocation, now):
-            return None
+        allowed = self._allowed(allocation, size, len(messages), now)
+        if allowed < len(messages):
+            if not allowed:
+                return None
+            messages = messages[:allowed]
         if prefix is None:
-            return send, to, message[CHANNEL_HEADER:]
-        return send, to, prefix + message[2:]
+            return send, b"".join([each[CHANNEL_HEADER:] for each in messages]), size, to
+        block = b"".join([prefix + each[2:] for each in messages])
+        return send, block, CHANNEL_HEADER + size, to
 
     def channel_data(self, client: Hashable, message: bytes, now: Instant) -> Outgoing | None:
         """Pass on what a client sent by a channel (RFC 8656, section 12.6)."""
@@ -86,56 +90,104 @@ class Packets:
         packet = message[CHANNEL_HEADER : CHANNEL_HEADER + size]
         if len(message) < CHANNEL_HEADER or len(packet) != size:
             return None
-        route = self._route(allocation, peer)
-        if route is not None:
-            self._routes[client, prefix] = route
-        return self.to_peer(allocation, peer, packet, now)
+        self._learn((client, prefix), self._route(allocation, peer))
+        return self._to_peer(allocation, peer, packet, now)
 
-    def to_peer(
+    def send(
+        self, allocation: Allocation, peer: Peer, message: StunMessage, packet: bytes, now: Instant
+    ) -> Outgoing | None:
+        """Pass on what a client sent in an indication to a permitted peer (section 11.2)."""
+        address = message.datagram[_ADDRESS]
+        is_plain = address[:4] == _XOR_ADDRESS_HEADER and self._neighbour(peer.address) is None
+        if is_plain and peer.has_answered and not peer.is_port_of_ours:
+            until = min(allocation.expires_at, allocation.permissions[peer.address[0]])
+            route = (until, allocation, allocation.port.send, peer.address, None)
+            self._learn((allocation.client.key, address), route)
+        return self._to_peer(allocation, peer, packet, now)
+
+    def _relay_sends(
+        self, client: Hashable, messages: list[bytes], now: Instant
+    ) -> Outgoing | None:
+        """Pass on Send indications for a peer whose route is known; None for everything else.
+
+        They hold an XOR-PEER-ADDRESS and DATA, in this order and nothing else, as most clients write
+        them. All that may differ is the transaction, which nobody looks at, and the packet.
+        """
+        first = messages[0]
+        route = self._routes.get((client, first[_ADDRESS]))
+        size = int.from_bytes(first[_SEND_HEADER - 2 : _SEND_HEADER], "big")
+        end = _SEND_HEADER + size
+        whole = _SEND + u16(len(first) - HEADER_SIZE) + u32(COOKIE)
+        if route is None or now >= route[0] or len(first) != end + -size % 4 or not size:
+            return None
+        if first[_DATA_TYPE] != u16(DATA) or any(
+            each[:8] != whole or each[20:_SEND_HEADER] != first[20:_SEND_HEADER]
+            for each in messages
+        ):
+            return None
+        _, allocation, send, to, _ = route
+        allowed = self._allowed(allocation, size, len(messages), now)
+        if not allowed:
+            return None
+        return send, b"".join([each[_SEND_HEADER:end] for each in messages[:allowed]]), size, to
+
+    def _learn(self, key: tuple[Hashable, bytes], route: Route | None) -> None:
+        """Remember a route. There are not many more than peers, however often these change."""
+        if route is None:
+            return
+        if len(self._routes) >= self._limits.peers_per_allocation * len(self._table):
+            self._routes.clear()
+        self._routes[key] = route
+
+    def _to_peer(
         self, allocation: Allocation, peer: Peer, packet: bytes, now: Instant
     ) -> Outgoing | None:
         """Pass one packet on to a peer that may have it, if quotas allow."""
-        allocation.credit -= len(packet)
-        if allocation.credit < 0 and not self._extend(allocation, now):
+        if not self._allowed(allocation, len(packet), 1, now):
             return None
         neighbour = self._neighbour(peer.address)
         if neighbour is not None:
-            return self._deliver(neighbour, (self._host, allocation.port.number), packet, now)
+            sender = (self._host, allocation.port.number)
+            frame = self._frame(neighbour, sender, len(packet), now)
+            return None if frame is None else hand_over(neighbour.client, frame, [packet])
         if peer.is_port_of_ours:
             return None
-        if not peer.has_answered and not self._may_risk(allocation, peer, now):
+        if not peer.has_answered and not self.quotas.may_risk(allocation, peer, now):
             return None
-        return allocation.port.sendto, peer.address, packet
+        return allocation.port.send, packet, len(packet), peer.address
 
     def from_peer(
-        self, allocation: Allocation, sender: PeerAddress, packet: bytes, now: Instant
+        self, allocation: Allocation, sender: PeerAddress, packets: list[bytes], now: Instant
     ) -> Outgoing | None:
-        """Pass on what came from a peer elsewhere, if it is permitted and quotas allow."""
-        delivered = self._deliver(allocation, sender, packet, now)
-        if delivered is None:
+        """Pass on what came from a peer elsewhere, if it is permitted, as far as quotas allow.
+
+        The packets are of one size.
+        """
+        size = len(packets[0])
+        frame = self._frame(allocation, sender, size, now)
+        if frame is None:
             return None
-        allocation.credit -= len(packet)
-        if allocation.credit < 0 and not self._extend(allocation, now):
-            return None
+        allowed = self._allowed(allocation, size, len(packets), now)
+        if allowed < len(packets):
+            if not allowed:
+                return None
+            packets = packets[:allowed]
         peer = allocation.peers.get(sender)
         if peer is not None and not peer.has_answered:
-            peer.has_answered = _is_ice_check(packet)
-        return delivered
+            peer.has_answered = any(map(is_ice_check, packets))
+        return hand_over(allocation.client, frame, packets)
 
-    def _deliver(
-        self, allocation: Allocation, sender: PeerAddress, packet: bytes, now: Instant
-    ) -> Outgoing | None:
-        """Hand a packet to a client: by the channel of its sender, or as a Data indication."""
-        if allocation.expires_at <= now or len(packet) > MAX_PACKET:
+    def _frame(
+        self, allocation: Allocation, sender: PeerAddress, size: int, now: Instant
+    ) -> tuple[bytes, bytes] | None:
+        """Return what stands before and after a packet for a client, by the channel of its sender or as
+        a Data indication; None if the client may not have it."""
+        if allocation.expires_at <= now or size > MAX_PACKET:
             return None
-        client, peer = allocation.client, allocation.peers.get(sender)
+        peer = allocation.peers.get(sender)
         if peer is not None and peer.channel_until > now:
-            message = peer.prefix + len(packet).to_bytes(2, "big") + packet
-        elif allocation.permits(sender[0], now):
-            message = _indication(sender, packet)
-        else:
-            return None
-        return client.send, client.to, message
+            return peer.prefix + size.to_bytes(2, "big"), b""
+        return indication(sender, size) if allocation.permits(sender[0], now) else None
 
     def _neighbour(self, address: PeerAddress) -> Allocation | None:
         """Return the allocation whose relayed address this is, if it is one of ours."""
@@ -149,9 +201,7 @@ class Packets:
         if neighbour is None:
             is_known = peer.has_answered and not peer.is_port_of_ours
             return (
-                (until, allocation, allocation.port.sendto, peer.address, None)
-                if is_known
-                else None
+                (until, allocation, allocation.port.send, peer.address, None) if is_known else None
             )
         back = neighbour.peers.get((self._host, allocation.port.number))
         if back is None:  # an indication is put together each time
@@ -192,46 +242,3 @@ class Packets:
                 allocation.unbind(peer)
                 return True
         return False
-
-    def _extend(self, allocation: Allocation, now: Instant) -> bool:
-        """Let an allocation relay some more, if its source and all together may."""
-        wanted = CREDIT - allocation.credit
-        if allocation.quota.bytes.take(wanted, now=now) or self._total.take(wanted, now=now):
-            allocation.credit = 0
-            return False
-        allocation.credit = CREDIT
-        self.granted += wanted
-        return True
-
-    def _may_risk(self, allocation: Allocation, peer: Peer, now: Instant) -> bool:
-        """Let one more packet go to somebody who may never have asked for any."""
-        if peer.risked >= self._limits.stranger_packets:
-            return False
-        if allocation.quota.strangers.take(1, now=now):
-            return False
-        peer.risked += 1
-        return True
-
-
-def _indication(sender: PeerAddress, packet: bytes) -> bytes:
-    """Write a Data indication (RFC 8656, section 11.5)."""
-    address = encode_xor_address(*sender, _INDICATION_TRANSACTION)
-    attributes = ((XOR_PEER_ADDRESS, address), (DATA, packet))
-    kind = Method.DATA | Kind.INDICATION
-    return encode_stun(StunMessage(kind, _INDICATION_TRANSACTION, attributes))
-
-
-def _is_ice_check(packet: bytes) -> bool:
-    """Say whether somebody sent this who was told our client's ICE password, or would like us to think.
-
-    A public STUN server answers, too, but does not sign. We cannot check the signature: it stands
-    between the two ends.
-
-    Source: RFC 8445, sections 7.1 and 7.3.
-    """
-    try:
-        message = decode_stun(packet)
-    except RemoteError:
-        return False
-    is_binding = message.type in (BINDING_REQUEST, BINDING_SUCCESS)
-    return is_binding and message.find(MESSAGE_INTEGRITY) is not None

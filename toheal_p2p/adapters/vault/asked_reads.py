@@ -17,6 +17,12 @@ from toheal_protocol.model import Audience, CircleId, MemberId, MessageId
 
 _CIRCLE = "(SELECT number FROM circles WHERE circle = ?)"
 
+_IS_WHOLE = (
+    "kind != 'gap' AND EXISTS (SELECT 1 FROM envelopes"
+    " WHERE envelopes.position = entries.position AND key != x'')"
+)
+"""A message whose time is over has no key any more."""
+
 
 def asked_entries(
     db: apsw.Connection,
@@ -71,8 +77,8 @@ def _places_in(
 ) -> tuple[int, ...]:
     rows = db.execute(
         f"SELECT position FROM entries WHERE author = (SELECT number FROM peers WHERE circle = {_CIRCLE}"
-        " AND member = ?) AND audience = ? AND author_seq BETWEEN ? AND ? AND kind != 'gap'"
-        " AND position > ?"
+        " AND member = ?) AND audience = ? AND author_seq BETWEEN ? AND ?"
+        f" AND position > ? AND {_IS_WHOLE}"
         " ORDER BY position LIMIT ?",
         (circle, one.author, int(one.audience), one.first, one.last, after, limit),
     )
@@ -83,7 +89,7 @@ def _places_of(
     db: apsw.Connection, circle: CircleId, mid: MessageId, after: int
 ) -> tuple[int, ...]:
     rows = db.execute(
-        f"SELECT position FROM entries WHERE circle = {_CIRCLE} AND mid = ? AND kind != 'gap' AND position > ?",
+        f"SELECT position FROM entries WHERE circle = {_CIRCLE} AND mid = ? AND position > ? AND {_IS_WHOLE}",
         (circle, mid, after),
     )
     return tuple(cast(int, position) for (position,) in rows)

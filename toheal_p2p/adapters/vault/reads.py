@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
 import apsw
@@ -18,7 +18,8 @@ from toheal_p2p.ports.vault import (
     StoredCircle,
     StoredEntry,
 )
-from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId
+from toheal_protocol.machines.lifetime import Ages
+from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
 LAST_POSITION: Final = 2**63 - 1
 """No position is higher."""
@@ -41,7 +42,15 @@ def load(db: apsw.Connection) -> Stored:
         for number, circle, blob, log in rows
     )
     settings = cast("Iterable[tuple[str, bytes]]", db.execute("SELECT name, value FROM settings"))
-    return Stored(circles=circles, settings=dict(settings))
+    return Stored(circles=circles, settings=dict(settings), ages=_ages(db))
+
+
+def _ages(db: apsw.Connection) -> Ages:
+    row = db.execute("SELECT seen, unseen, aged_at FROM profile").fetchone()
+    if row is None:
+        return Ages()
+    seen, unseen, wall = cast("tuple[int, int, int]", row)
+    return Ages(seen, unseen, WallTime(wall))
 
 
 def owed(
@@ -75,6 +84,7 @@ def entries(
     rows = db.execute(
         f"SELECT {ENTRY_COLUMNS} FROM {ENTRY_TABLES} WHERE entries.circle ="
         " (SELECT number FROM circles WHERE circle = ?)"
+        " AND kind <> 'forgotten'"
         f" AND position > ? AND position < ? ORDER BY position {order} LIMIT ?",
         (circle, after, before, limit),
     )
@@ -82,12 +92,28 @@ def entries(
     return found[::-1] if newest else found
 
 
+def rows_of(
+    db: apsw.Connection, circle: CircleId, mids: Sequence[MessageId]
+) -> dict[MessageId, EntryRow]:
+    """Read single entries by id."""
+    found: dict[MessageId, EntryRow] = {}
+    for mid in dict.fromkeys(mids):
+        row = db.execute(
+            f"SELECT {ENTRY_COLUMNS} FROM {ENTRY_TABLES} WHERE entries.circle ="
+            " (SELECT number FROM circles WHERE circle = ?) AND mid = ? AND kind <> 'forgotten'",
+            (circle, mid),
+        ).fetchone()
+        if row is not None:
+            found[mid] = entry_row(row)
+    return found
+
+
 def entry(db: apsw.Connection, circle: CircleId, mid: MessageId) -> StoredEntry | None:
     """Read one entry with all that belongs to it."""
     row = db.execute(
         f"SELECT key, common, recipients, parents, {ENTRY_COLUMNS} FROM {ENTRY_TABLES}"
         " JOIN envelopes ON envelopes.position = entries.position WHERE entries.circle ="
-        " (SELECT number FROM circles WHERE circle = ?) AND mid = ?",
+        " (SELECT number FROM circles WHERE circle = ?) AND mid = ? AND kind <> 'forgotten'",
         (circle, mid),
     ).fetchone()
     if row is None:
@@ -114,7 +140,7 @@ def ids_by_author(
         "SELECT author_seq, mid FROM entries WHERE author ="
         " (SELECT peers.number FROM peers JOIN circles ON circles.number = peers.circle"
         " WHERE circles.circle = ? AND peers.member = ?)"
-        " AND audience = ? AND author_seq > ? ORDER BY author_seq, position LIMIT ?",
+        " AND audience = ? AND author_seq > ? AND kind <> 'forgotten' ORDER BY author_seq, position LIMIT ?",
         (circle, author, int(audience), after, limit),
     )
     return tuple((cast(int, seq), MessageId(cast(bytes, mid))) for seq, mid in rows)

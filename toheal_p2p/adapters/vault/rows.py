@@ -15,7 +15,7 @@ from toheal_protocol.wire.codec import Reader, prefixed16
 ENTRY_COLUMNS: Final = """
     entries.position, entries.mid, author.member, entries.audience, entries.author_seq, entries.kind,
     entries.text, entries.sent_at, entries.received_at, entries.is_mine, entries.notes,
-    passer.member, entries.reply
+    passer.member, entries.reply, entries.edit, entries.shown
 """
 """What `entry_row` takes, in its order."""
 
@@ -57,7 +57,7 @@ def split_texts(joined: bytes) -> tuple[str, ...]:
 def entry_row(columns: tuple[apsw.SQLiteValue, ...]) -> EntryRow:
     """Make an entry of a row with `ENTRY_COLUMNS`."""
     position, mid, author, audience, author_seq, kind, text, *others = columns
-    sent, received, is_mine, notes, passer, reply = others
+    sent, received, is_mine, notes, passer, reply, edit, shown = others
     return EntryRow(
         position=cast(int, position),
         mid=MessageId(cast(bytes, mid)),
@@ -72,4 +72,6 @@ def entry_row(columns: tuple[apsw.SQLiteValue, ...]) -> EntryRow:
         notes=split_texts(cast(bytes, notes)),
         passed_on_by=None if passer is None else MemberId(cast(bytes, passer)),
         reply=None if reply is None else MessageId(cast(bytes, reply)),
+        is_edited=cast(int, edit) > 0,
+        is_shown=shown is not None,
     )

@@ -3,7 +3,9 @@
 Circles and members get small numbers, so that a row does not carry 64 bytes of ids. What is
 rewritten often (`logs`, `pairs`) lies apart from what is large and rests (`circles`, `envelopes`):
 SQLite writes a changed row anew as a whole. A frame that ends with the common part of one of our
-messages is kept without it, and `owed.envelope` names where that is. `words` is an index without its text.
+messages is kept without it, and `owed.envelope` names where that is. `words` is an index without its text. `edit` of an entry
+is the number of the edit whose text it has. `ending` names envelopes that are erased once they are
+owed to nobody any more. `forgotten` keeps the ids of what has disappeared, lest a repeat bring it back.
 
 Spec: docs/vault.md, section 6.
 """
@@ -19,7 +21,10 @@ TABLES: Final = """
 CREATE TABLE profile (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     generation INTEGER NOT NULL,
-    was_put_back INTEGER NOT NULL DEFAULT 0
+    was_put_back INTEGER NOT NULL DEFAULT 0,
+    seen INTEGER NOT NULL DEFAULT 0,
+    unseen INTEGER NOT NULL DEFAULT 0,
+    aged_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE settings (
@@ -88,12 +93,19 @@ CREATE TABLE entries (
     is_mine INTEGER NOT NULL,
     passed_on_by INTEGER,
     reply BLOB,
+    edit INTEGER NOT NULL DEFAULT 0,
+    ttl INTEGER NOT NULL,
+    came INTEGER NOT NULL,
+    shown INTEGER,
     notes BLOB NOT NULL,
     text TEXT NOT NULL,
     UNIQUE (circle, mid)
 ) STRICT;
 CREATE INDEX entries_by_circle ON entries (circle);
 CREATE INDEX entries_by_author ON entries (author, audience, author_seq);
+CREATE INDEX entries_about ON entries (circle, reply) WHERE kind IN ('edit', 'retraction');
+CREATE INDEX entries_shown ON entries (shown) WHERE ttl > 0;
+CREATE INDEX entries_unseen ON entries (came) WHERE ttl > 0;
 CREATE INDEX entries_of_ours ON entries (circle) WHERE is_mine;
 
 CREATE TABLE envelopes (
@@ -103,6 +115,16 @@ CREATE TABLE envelopes (
     parents BLOB NOT NULL,
     previous BLOB,
     common BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE forgotten (
+    circle INTEGER NOT NULL,
+    mid BLOB NOT NULL,
+    PRIMARY KEY (circle, mid)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE ending (
+    position INTEGER PRIMARY KEY
 ) STRICT;
 
 CREATE VIRTUAL TABLE words USING fts5 (

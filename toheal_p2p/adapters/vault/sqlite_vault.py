@@ -9,8 +9,8 @@ Spec: docs/vault.md, sections 3 to 5.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -113,6 +113,12 @@ class SqliteVault:
         end = reads.LAST_POSITION if before is None else before
         return await self._read(reads.entries, circle, after, end, limit, newest=newest)
 
+    async def rows(
+        self, circle: CircleId, mids: Sequence[MessageId]
+    ) -> Mapping[MessageId, EntryRow]:
+        """Return those of these messages that are here."""
+        return await self._read(reads.rows_of, circle, mids)
+
     async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:
         """Return one entry with its key, or None."""
         return await self._read(reads.entry, circle, mid)
@@ -213,9 +219,12 @@ class SqliteVault:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        async with self._in_turn():
+        await self._take_turn()
+        try:
             self._require_open()
             return await self._store.run(call, *args, **kwargs)
+        finally:
+            self._turn.release()
 
     async def _write(
         self,
@@ -224,7 +233,8 @@ class SqliteVault:
         **kwargs: P.kwargs,
     ) -> None:
         with trio.CancelScope(shield=True):
-            async with self._in_turn():
+            await self._take_turn()
+            try:
                 self._require_whole()
                 try:
                     await self._store.run(call, *args, **kwargs)
@@ -232,18 +242,15 @@ class SqliteVault:
                     # After a failed fsync nobody knows what is on the disk: only a new start does.
                     self._is_broken = True
                     raise
+            finally:
+                self._turn.release()
 
-    @asynccontextmanager
-    async def _in_turn(self) -> AsyncIterator[None]:
-        """Hold the lock. Where nobody has it, without a pass of the scheduler: the call waits anyway."""
+    async def _take_turn(self) -> None:
+        """Take the lock. Where nobody has it, without a pass of the scheduler: the call waits anyway."""
         try:
             self._turn.acquire_nowait()
         except trio.WouldBlock:
             await self._turn.acquire()
-        try:
-            yield
-        finally:
-            self._turn.release()
 
     async def _move(self, fresh: Unlocked, keyring: Keyring) -> None:
         store = await self._copy(fresh)

@@ -7,8 +7,17 @@ from typing import Any, Final, cast
 
 import apsw
 
-from toheal_p2p.adapters.search_text import normalise_text
+from toheal_p2p.adapters.vault.amending import (
+    ABOUT,
+    erase_delivered,
+    forget_words,
+    index_words,
+    is_edited,
+    is_erased,
+    settle,
+)
 from toheal_p2p.adapters.vault.database import transaction
+from toheal_p2p.adapters.vault.forgetting import forget_what_is_over
 from toheal_p2p.adapters.vault.numbers import Numbers
 from toheal_p2p.adapters.vault.rows import join_ids, join_texts
 from toheal_protocol.machines.records import (
@@ -19,6 +28,8 @@ from toheal_protocol.machines.records import (
     DropOwed,
     GiveUpOwed,
     MarkAtRelay,
+    MarkShown,
+    PutAges,
     PutCircle,
     PutEntry,
     PutHeld,
@@ -105,6 +116,7 @@ def _drop_owed(db: apsw.Connection, numbers: Numbers, write: DropOwed) -> None:
     db.execute("DELETE FROM owed WHERE peer = ? AND seq <= ?", (peer, write.through))
     for seq in write.beyond:
         db.execute("DELETE FROM owed WHERE peer = ? AND seq = ?", (peer, seq))
+    erase_delivered(db)
 
 
 def _give_up_owed(db: apsw.Connection, numbers: Numbers, write: GiveUpOwed) -> None:
@@ -115,10 +127,13 @@ def _give_up_owed(db: apsw.Connection, numbers: Numbers, write: GiveUpOwed) -> N
         (peer,),
     )
     db.execute("DELETE FROM owed WHERE peer = ?", (peer,))
+    erase_delivered(db)
 
 
 def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
     circle = numbers.circle(write.circle)
+    if is_erased(db, circle, write.mid):
+        return
     passed_on_by = write.passed_on_by
     shown = (
         numbers.peer(write.circle, write.author),
@@ -130,10 +145,11 @@ def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
         int(write.is_mine),
         None if passed_on_by is None else numbers.peer(write.circle, passed_on_by),
         write.reply,
+        write.ttl,
         join_texts(write.notes),
         write.text,
     )
-    position = _replace_entry(db, circle, write, shown)
+    position = _replace_entry(db, numbers, circle, write, shown)
     numbers.envelopes[write.circle, write.mid] = (position, write.common)
     db.execute(
         "REPLACE INTO envelopes (position, key, recipients, parents, previous, common)"
@@ -147,32 +163,44 @@ def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
             write.common,
         ),
     )
-    if words := normalise_text(write.text):
-        db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (position, words))
+    if not is_edited(db, position):
+        index_words(db, position, write.text if write.kind != "edit" else "")
+    settle(db, circle, write.mid if write.kind not in ABOUT else write.reply)
 
 
 def _replace_entry(
-    db: apsw.Connection, circle: int, write: PutEntry, shown: tuple[apsw.SQLiteValue, ...]
+    db: apsw.Connection,
+    numbers: Numbers,
+    circle: int,
+    write: PutEntry,
+    shown: tuple[apsw.SQLiteValue, ...],
 ) -> int:
     """Insert or update the row in `entries` and return its position; its words are not indexed."""
     db.execute(
         "INSERT INTO entries (author, audience, author_seq, kind, sent_at, received_at, is_mine,"
-        " passed_on_by, reply, notes, text, circle, mid)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (circle, mid) DO NOTHING",
+        " passed_on_by, reply, ttl, notes, text, circle, mid, came, shown)"
+        " SELECT ?, ?, ?, ?, ?, ?, ?7, ?, ?, ?, ?, ?, ?, ?, unseen, iif(?7, seen, NULL)"
+        " FROM profile WHERE true ON CONFLICT (circle, mid) DO NOTHING",
         (*shown, circle, write.mid),
     )
     if db.changes():
         return db.last_insert_rowid()
     row = db.execute(
-        "SELECT position, text FROM entries WHERE circle = ? AND mid = ?", (circle, write.mid)
+        "SELECT position, kind, text, edit FROM entries WHERE circle = ? AND mid = ?",
+        (circle, write.mid),
     ).fetchone()
-    position, old_text = cast("tuple[int, str]", row)
-    _forget_words(db, position, old_text)
+    position, old_kind, old_text, edit = cast("tuple[int, str, str, int]", row)
     _give_back_common(db, position, write.mid)
+    if edit:
+        passer = None
+        if write.passed_on_by is not None:
+            passer = numbers.peer(write.circle, write.passed_on_by)
+        db.execute("UPDATE entries SET passed_on_by = ? WHERE position = ?", (passer, position))
+        return position  # its words are those of an edit, which may have disappeared meanwhile
+    forget_words(db, position, old_text if old_kind != "edit" else "")
     db.execute(
         "UPDATE entries SET author = ?, audience = ?, author_seq = ?, kind = ?, sent_at = ?,"
-        " received_at = ?, is_mine = ?, passed_on_by = ?, reply = ?, notes = ?, text = ? WHERE position = ?",
+        " received_at = ?, is_mine = ?, passed_on_by = ?, reply = ?, ttl = ?, edit = 0, notes = ?, text = ? WHERE position = ?",
         (*shown, position),
     )
     return position
@@ -202,7 +230,7 @@ def _drop_entry(db: apsw.Connection, numbers: Numbers, write: DropEntry) -> None
     if row is None:
         return
     position, text = cast("tuple[int, str]", row)
-    _forget_words(db, position, text)
+    forget_words(db, position, text)
     _give_back_common(db, position, write.mid)
     db.execute("DELETE FROM envelopes WHERE position = ?", (position,))
     db.execute("DELETE FROM entries WHERE position = ?", (position,))
@@ -217,6 +245,24 @@ def _give_back_common(db: apsw.Connection, position: int, mid: MessageId) -> Non
         " WHERE mid = ? AND envelope = ?",
         (position, mid, position),
     )
+
+
+def _mark_shown(db: apsw.Connection, numbers: Numbers, write: MarkShown) -> None:
+    circle = numbers.find_circle(write.circle)
+    for mid in write.mids:
+        db.execute(
+            "UPDATE entries SET shown = (SELECT seen FROM profile)"
+            " WHERE circle = ? AND mid = ? AND shown IS NULL",
+            (circle, mid),
+        )
+
+
+def _put_ages(db: apsw.Connection, _numbers: Numbers, write: PutAges) -> None:
+    ages = write.ages
+    db.execute(
+        "UPDATE profile SET seen = ?, unseen = ?, aged_at = ?", (ages.seen, ages.unseen, ages.wall)
+    )
+    forget_what_is_over(db, ages)
 
 
 def _put_held(db: apsw.Connection, numbers: Numbers, write: PutHeld) -> None:
@@ -237,9 +283,9 @@ def _drop_circle(db: apsw.Connection, numbers: Numbers, write: DropCircle) -> No
     if circle is None:
         return
     for position, text in db.execute(
-        "SELECT position, text FROM entries WHERE circle = ?", (circle,)
+        "SELECT position, text FROM entries WHERE circle = ? AND kind <> 'edit'", (circle,)
     ).fetchall():
-        _forget_words(db, cast(int, position), cast(str, text))
+        forget_words(db, cast(int, position), cast(str, text))
     for statement in _OF_A_CIRCLE:
         db.execute(statement, (circle,))
     numbers.forget()
@@ -249,17 +295,11 @@ def _put_setting(db: apsw.Connection, _numbers: Numbers, write: PutSetting) -> N
     db.execute("REPLACE INTO settings (name, value) VALUES (?, ?)", (write.name, write.value))
 
 
-def _forget_words(db: apsw.Connection, position: int, text: str) -> None:
-    # An index without its text must be told what to take out, word for word as it went in.
-    if words := normalise_text(text):
-        db.execute(
-            "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", (position, words)
-        )
-
-
 _PEERS: Final = "IN (SELECT number FROM peers WHERE circle = ?)"
 
 _OF_A_CIRCLE: Final = (
+    "DELETE FROM forgotten WHERE circle = ?",
+    "DELETE FROM ending WHERE position IN (SELECT position FROM entries WHERE circle = ?)",
     "DELETE FROM envelopes WHERE position IN (SELECT position FROM entries WHERE circle = ?)",
     "DELETE FROM entries WHERE circle = ?",
     "DELETE FROM held WHERE circle = ?",
@@ -284,6 +324,8 @@ WRITERS: Final[Mapping[type, Callable[[apsw.Connection, Numbers, Any], None]]] =
     PutEntry: _put_entry,
     ConfirmEntries: _confirm_entries,
     DropEntry: _drop_entry,
+    MarkShown: _mark_shown,
+    PutAges: _put_ages,
     PutHeld: _put_held,
     DropHeld: _drop_held,
     DropCircle: _drop_circle,

@@ -7,14 +7,22 @@ from typing import Final
 import click
 
 from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES
 from toheal_p2p.cli.files import read_text_file
-from toheal_p2p.cli.parsing import Group, argument, json_option, word
-from toheal_p2p.cli.showing import circle_line, member_line
+from toheal_p2p.cli.parsing import Group, UsageProblem, argument, json_option, word
+from toheal_p2p.cli.showing import circle_line, circle_relay_line, member_line
 from toheal_p2p.cli.terminal import Terminal
 from toheal_p2p.locale.charter import default_charter
 
 MAX_CHARTER_SIZE: Final = 4096
 """Bytes of a charter, so that an invitation keeps its size (a test compares with the core's)."""
+
+
+_NOTES: Final = {
+    "add": "note.relay_add",
+    "remove": "note.relay_remove",
+    "allow": "note.relay_allow",
+}
 
 
 @click.group(cls=Group, help="help.circle")
@@ -28,6 +36,12 @@ def circle() -> None:
 @click.option("--direct", is_flag=True, help="option.direct")
 @click.option("--charter", metavar="FILE", help="option.charter")
 @click.option("--nickname", metavar="NICKNAME", type=word, help="option.nickname")
+@click.option(
+    "--disappear",
+    type=click.Choice(tuple(DISAPPEAR_TIMES)),
+    default="7d",
+    help="option.disappear",
+)
 @json_option
 @click.pass_obj
 def create(
@@ -37,6 +51,7 @@ def create(
     direct: bool,
     charter: str | None,
     nickname: str | None,
+    disappear: str,
     as_json: bool,
 ) -> None:
     """Print the new circle's id."""
@@ -48,6 +63,7 @@ def create(
         direct=direct,
         charter=default_charter(terminal.words) if charter is None else _charter_in(charter),
         nickname=nickname,
+        disappear=DISAPPEAR_TIMES[disappear],
     )
     if not made["relays"]:
         terminal.note(terminal.words.text("note.circle_without_relay"))
@@ -76,6 +92,17 @@ def members(terminal: Terminal, circle: str, as_json: bool) -> None:
     terminal.show_all(found, member_line, as_json=as_json, empty="empty.other")
 
 
+@circle.command("disappear", help="help.circle_disappear")
+@argument("circle")
+@click.argument("time", type=click.Choice(tuple(DISAPPEAR_TIMES)))
+@click.pass_obj
+def disappear_(terminal: Terminal, circle: str, time: str) -> None:
+    """Choose how long what we say stays."""
+    seconds = DISAPPEAR_TIMES[time]
+    terminal.order("circle_disappear", stage="progress.waiting", circle=circle, seconds=seconds)
+    terminal.tell("done.disappear_never" if not seconds else "done.disappear", time=time)
+
+
 @circle.command("leave", help="help.circle_leave")
 @argument("circle")
 @click.pass_obj
@@ -83,6 +110,32 @@ def leave(terminal: Terminal, circle: str) -> None:
     """Leave without being asked why."""
     terminal.order("circle_leave", stage="progress.waiting", circle=circle)
     terminal.tell("done.left", circle=circle)
+
+
+@circle.command("relays", help="help.circle_relays")
+@argument("circle_", metavar="CIRCLE")
+@click.argument("change", required=False, type=click.Choice(("add", "remove", "allow")))
+@click.argument("address", metavar="[ADDR]", required=False)
+@json_option
+@click.pass_obj
+def relays(
+    terminal: Terminal, circle_: str, change: str | None, address: str | None, as_json: bool
+) -> None:
+    """Print where this circle is read and written, changed or not."""
+    if (change is None) != (address is None):
+        raise UsageProblem("usage.relay_change")
+    if change is None:
+        found = terminal.ask_app("circle_relays", stage="progress.waiting", circle=circle_)
+    else:
+        found = terminal.ask_app(
+            "circle_relay",
+            stage="progress.waiting",
+            circle=circle_,
+            address=address,
+            change=change,
+        )
+        terminal.note(terminal.words.text(_NOTES[change]))
+    terminal.show_all(found, circle_relay_line, as_json=as_json, empty="empty.circle_relays")
 
 
 def _charter_in(path: str) -> str:

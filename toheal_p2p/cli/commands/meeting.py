@@ -27,6 +27,7 @@ def _minutes(value: str) -> int:
 @click.option(
     "--interface", "interfaces", metavar="NAME", multiple=True, type=word, help="option.interface"
 )
+@click.option("--room", is_flag=True, help="option.room")
 @click.option("--off", is_flag=True, help="option.off")
 @click.option("--state", "only_state", is_flag=True, help="option.state")
 @json_option
@@ -36,6 +37,7 @@ def meet(
     circle: str | None,
     minutes: int,
     interfaces: tuple[str, ...],
+    room: bool,
     off: bool,
     only_state: bool,
     as_json: bool,
@@ -54,8 +56,11 @@ def meet(
             circle=circle,
             seconds=minutes * 60,
             interfaces=interfaces,
+            room=room,
         )
         terminal.note(terminal.words.text("note.meeting"))
+        if room:
+            terminal.note(terminal.words.text("note.room"))
     terminal.show_all(found, meeting_line, as_json=as_json, empty="empty.circles")
 
 

@@ -6,10 +6,12 @@ import getpass
 import os
 import sys
 import time
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from toheal_p2p.app.look import read_look
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.cli import starting
 from toheal_p2p.cli.files import read_first_line
@@ -17,7 +19,11 @@ from toheal_p2p.cli.local_path import find_socket, has_profile
 from toheal_p2p.cli.parsing import Command, json_option, word
 from toheal_p2p.cli.refusing import note_fault
 from toheal_p2p.cli.showing import check_line
-from toheal_p2p.cli.terminal import Terminal
+from toheal_p2p.cli.terminal import LoadPage, Terminal
+from toheal_p2p.locale import Language, asked_language
+
+if TYPE_CHECKING:
+    from toheal_p2p.app.page_interface import PageAddress
 
 MAX_PASSPHRASE_SIZE: Final = 4096
 """Bytes of a passphrase; what a file holds beyond its first line does not count."""
@@ -30,7 +36,9 @@ WIPE_LOOKS: Final = 500
 
 passphrase_option = click.option("--passphrase-file", metavar="F", help="option.passphrase_file")
 no_browser_option = click.option("--no-browser", is_flag=True, help="option.no_browser")
-"""Accepted because other programs pass it; there is no page yet that could be opened."""
+port_option = click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="option.port"
+)
 
 
 @click.command(cls=Command, help="help.init")
@@ -49,16 +57,28 @@ def init(terminal: Terminal, name: str, passphrase_file: str | None) -> None:
 
 @click.command(cls=Command, help="help.run")
 @no_browser_option
+@port_option
 @passphrase_option
 @click.option("--allow-loopback", is_flag=True, help="option.allow_loopback")
 @click.pass_obj
 def run(
     terminal: Terminal,
     no_browser: bool = False,
+    port: int = 0,
     passphrase_file: str | None = None,
     allow_loopback: bool = False,
 ) -> None:
-    """Run until stopped; print `ready <url>` once commands are answered."""
+    """Run until stopped; print `ready <url>` once the page, or commands, are answered."""
+    if terminal.load_page is not None:
+        _run_with_page(
+            terminal,
+            terminal.load_page,
+            passphrase_file,
+            port=port,
+            opens_browser=not no_browser,
+            allow_loopback=allow_loopback,
+        )
+        return
     if not has_profile(terminal.home):
         raise Refused("no_profile")
     passphrase = _passphrase(terminal, passphrase_file, is_new=False)
@@ -75,6 +95,57 @@ def run(
         on_fault=lambda fault: note_fault(fault, terminal.fault_file),
     )
     terminal.note(terminal.words.text("done.stopped"))
+
+
+def _run_with_page(
+    terminal: Terminal,
+    load_page: LoadPage,
+    passphrase_file: str | None,
+    *,
+    port: int,
+    opens_browser: bool,
+    allow_loopback: bool,
+) -> None:
+    from toheal_p2p.cli import page
+
+    passphrase = None
+    if passphrase_file is not None:
+        if not has_profile(terminal.home):
+            raise Refused("no_profile")
+        passphrase = _passphrase(terminal, passphrase_file, is_new=False)
+        terminal.note(terminal.words.text("progress.opening"))
+    elif (running := page.open_again(terminal.home)) is not None:
+        _tell_page(terminal, running, opens_browser=opens_browser)
+        return
+    words = terminal.words
+    page.run_with_page(
+        terminal.home,
+        passphrase,
+        page=load_page(),
+        port=port,
+        language=terminal.asked_language or _asked_language(terminal.home),
+        allow_loopback=allow_loopback,
+        listener=page.Listener(
+            on_ready=partial(_tell_page, terminal, opens_browser=opens_browser),
+            on_trouble=lambda check: terminal.note(words.text(f"check.{check}")),
+            on_progress=lambda code, facts: terminal.note(words.text(f"progress.{code}", **facts)),
+            on_fault=lambda fault: note_fault(fault, terminal.fault_file),
+        ),
+    )
+    terminal.note(words.text("done.stopped"))
+
+
+def _asked_language(home: str) -> Language | None:
+    return asked_language(os.environ, read_look(home).language)
+
+
+def _tell_page(terminal: Terminal, address: PageAddress, *, opens_browser: bool) -> None:
+    """Say where the page is, and open it or say how that is done."""
+    from toheal_p2p.cli.page import open_in_browser
+
+    terminal.show(f"ready {address.url}")
+    if not (opens_browser and open_in_browser(address)):
+        terminal.note(terminal.words.text("done.page", path=str(address.start_file)))
 
 
 @click.command(cls=Command, help="help.demo")

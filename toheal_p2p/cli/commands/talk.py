@@ -10,8 +10,8 @@ from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import CONTENT_NOTES
 from toheal_p2p.cli.files import STDIN, read_text_file
 from toheal_p2p.cli.local_client import Item
-from toheal_p2p.cli.parsing import Command, argument, json_option, number
-from toheal_p2p.cli.showing import delivery_line, entry_lines
+from toheal_p2p.cli.parsing import Command, argument, json_option, number, word
+from toheal_p2p.cli.showing import delivery_line, entry_lines, retraction_lines
 from toheal_p2p.cli.terminal import Terminal
 
 MAX_TEXT_SIZE: Final = 60_000
@@ -30,6 +30,9 @@ ENTRY_FIELDS: Final = (
     "notes",
     "passed_on_by",
     "audience",
+    "reply_to",
+    "quote",
+    "edited",
     "position",
 )
 """What `--json` gives of an entry, in this order."""
@@ -47,16 +50,18 @@ ENTRY_FIELDS: Final = (
     help="option.note",
 )
 @click.option("--to-facilitators", is_flag=True, help="option.to_facilitators")
+@click.option("--reply", metavar="ID", type=word, help="option.reply")
 @click.pass_obj
 def say(
-    terminal: Terminal, circle: str, text: str, notes: tuple[str, ...], to_facilitators: bool
+    terminal: Terminal,
+    circle: str,
+    text: str,
+    notes: tuple[str, ...],
+    to_facilitators: bool,
+    reply: str | None,
 ) -> None:
     """Print the message's id."""
-    said = _standard_input_text() if text == STDIN else text
-    if len(said.encode()) > MAX_TEXT_SIZE:
-        raise Refused("text_too_long", limit=MAX_TEXT_SIZE)
-    if not said.strip():
-        raise Refused("text_empty")
+    said = _words_of(text)
     message = terminal.ask_one(
         "say",
         stage="progress.waiting",
@@ -64,8 +69,50 @@ def say(
         text=said,
         notes=tuple(dict.fromkeys(notes)),
         to_facilitators=to_facilitators,
+        reply=reply,
     )
     terminal.show(message["id"])
+
+
+@click.command(cls=Command, help="help.request")
+@argument("circle")
+@argument("message", metavar="ID")
+@click.option("--text", metavar="TEXT", default="", type=word, help="option.request_text")
+@click.pass_obj
+def request(terminal: Terminal, circle: str, message: str, text: str) -> None:
+    """Print the request's id."""
+    asked = terminal.ask_one(
+        "request", stage="progress.waiting", circle=circle, message=message, text=text
+    )
+    terminal.show(asked["id"])
+
+
+@click.command(cls=Command, help="help.edit")
+@argument("circle")
+@argument("message", metavar="ID")
+@click.argument("text")
+@click.pass_obj
+def edit(terminal: Terminal, circle: str, message: str, text: str) -> None:
+    """Print the id of the change."""
+    said = _words_of(text)
+    changed = terminal.ask_one(
+        "edit", stage="progress.waiting", circle=circle, message=message, text=said
+    )
+    terminal.show(changed["id"])
+
+
+@click.command(cls=Command, help="help.retract")
+@argument("circle")
+@argument("message", metavar="ID")
+@json_option
+@click.pass_obj
+def retract(terminal: Terminal, circle: str, message: str, as_json: bool) -> None:
+    """Print how many may have read it."""
+    done = terminal.ask_one("retract", stage="progress.waiting", circle=circle, message=message)
+    if as_json:
+        terminal.show_json(done)
+    else:
+        terminal.show("\n".join(retraction_lines(terminal.words, done)))
 
 
 @click.command(cls=Command, help="help.read")
@@ -138,6 +185,15 @@ def _show_entry(terminal: Terminal, entry: Item, *, as_json: bool) -> None:
         terminal.show("\n".join(entry_lines(terminal.words, entry)))
 
 
+def _words_of(text: str) -> str:
+    said = _standard_input_text() if text == STDIN else text
+    if len(said.encode()) > MAX_TEXT_SIZE:
+        raise Refused("text_too_long", limit=MAX_TEXT_SIZE)
+    if not said.strip():
+        raise Refused("text_empty")
+    return said
+
+
 def _standard_input_text() -> str:
     text = read_text_file(STDIN, most=MAX_TEXT_SIZE + 2)  # and the end of the last line
     if text is None:
@@ -145,4 +201,4 @@ def _standard_input_text() -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-COMMANDS: Final = (say, read, search, deliveries, safety_words)
+COMMANDS: Final = (say, request, edit, retract, read, search, deliveries, safety_words)

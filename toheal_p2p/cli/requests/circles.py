@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from toheal_p2p.app.interface import AppInterface
 from toheal_p2p.cli.requests.base import Give, Request, Word
+
+Seconds = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
 
 
 class CircleCreate(Request, frozen=True):
@@ -18,6 +20,7 @@ class CircleCreate(Request, frozen=True):
     direct: bool
     charter: str
     nickname: Word | None
+    disappear: Seconds = 7 * 24 * 3600
     changes: ClassVar[bool] = True
 
     async def carry_out(self, app: AppInterface, give: Give) -> None:
@@ -28,6 +31,7 @@ class CircleCreate(Request, frozen=True):
             direct=self.direct,
             charter=self.charter,
             nickname=self.nickname,
+            disappear=self.disappear,
         )
         await give(circle)
 
@@ -52,6 +56,18 @@ class CircleMembers(Request, frozen=True):
             await give(member)
 
 
+class CircleDisappear(Request, frozen=True):
+    """`toheal circle disappear`."""
+
+    circle: Word
+    seconds: Seconds
+    changes: ClassVar[bool] = True
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give nothing."""
+        await app.circle_disappear(self.circle, self.seconds)
+
+
 class CircleLeave(Request, frozen=True):
     """`toheal circle leave`."""
 
@@ -61,6 +77,31 @@ class CircleLeave(Request, frozen=True):
     async def carry_out(self, app: AppInterface, give: Give) -> None:
         """Give nothing."""
         await app.circle_leave(self.circle)
+
+
+class CircleRelays(Request, frozen=True):
+    """`toheal circle relays`."""
+
+    circle: Word
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give every relay of the circle."""
+        for relay in await app.circle_relays(self.circle):
+            await give(relay)
+
+
+class CircleRelay(Request, frozen=True):
+    """`toheal circle relays` with a change."""
+
+    circle: Word
+    address: Word
+    change: Literal["add", "remove", "allow"]
+    changes: ClassVar[bool] = True
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give every relay of the circle, as it is afterwards."""
+        for relay in await app.circle_relay(self.circle, self.address, change=self.change):
+            await give(relay)
 
 
 class CircleSeen(Request, frozen=True):

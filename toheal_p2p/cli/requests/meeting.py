@@ -16,12 +16,13 @@ class Meet(Request, frozen=True):
     circle: Word | None
     seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)]
     interfaces: Annotated[tuple[Word, ...], msgspec.Meta(max_length=16)]
+    room: bool = False
     changes: ClassVar[bool] = True
 
     async def carry_out(self, app: AppInterface, give: Give) -> None:
         """Give how it goes, for each circle."""
         opened = await app.meeting.open(
-            self.circle, seconds=self.seconds, interfaces=self.interfaces
+            self.circle, seconds=self.seconds, interfaces=self.interfaces, room=self.room
         )
         for view in opened:
             await give(view)

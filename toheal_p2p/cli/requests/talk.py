@@ -24,14 +24,57 @@ class Say(Request, frozen=True):
     text: str
     notes: Annotated[tuple[ContentNote, ...], msgspec.Meta(max_length=7)]
     to_facilitators: bool
+    reply: Word | None = None
     changes: ClassVar[bool] = True
 
     async def carry_out(self, app: AppInterface, give: Give) -> None:
         """Give the message's id."""
         message = await app.say(
-            self.circle, self.text, notes=self.notes, to_facilitators=self.to_facilitators
+            self.circle,
+            self.text,
+            notes=self.notes,
+            to_facilitators=self.to_facilitators,
+            reply=self.reply,
         )
         await give({"id": message})
+
+
+class AskFacilitators(Request, frozen=True):
+    """`toheal request`."""
+
+    circle: Word
+    message: Word
+    text: str
+    changes: ClassVar[bool] = True
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give the request's id."""
+        await give({"id": await app.request(self.circle, self.message, text=self.text)})
+
+
+class Edit(Request, frozen=True):
+    """`toheal edit`."""
+
+    circle: Word
+    message: Word
+    text: str
+    changes: ClassVar[bool] = True
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give the id of the change."""
+        await give({"id": await app.edit(self.circle, self.message, self.text)})
+
+
+class Retract(Request, frozen=True):
+    """`toheal retract`."""
+
+    circle: Word
+    message: Word
+    changes: ClassVar[bool] = True
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give how many may have read it."""
+        await give(await app.retract(self.circle, self.message))
 
 
 class Read(Request, frozen=True):

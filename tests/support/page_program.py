@@ -1,0 +1,75 @@
+"""The whole program with its page, as a person starts it, and the way a browser comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from attrs import define, field
+
+from tests.support.pages import Page
+from tests.support.processes import Program
+
+PASSPHRASE: Final = "lamp seven river"
+
+
+@define(eq=False)
+class PageProgram:
+    """A running program. Its profile may not be made yet."""
+
+    folder: Path
+    program: Program = field(init=False)
+    url: str = ""
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def start_file(self) -> Path:
+        return self.folder / "home.start.html"
+
+    @property
+    def faults(self) -> Path:
+        return self.folder / "faults"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        common = ("-m", "toheal_p2p", f"--home={self.home}", f"--debug={self.faults}")
+        return *common, "run", "--no-browser", "--allow-loopback"
+
+    def start(self) -> None:
+        """Start it, and wait until the page can be opened."""
+        no_language = {"TOHEAL_LANG": ""}
+        self.program = Program(self.arguments, self.folder / "run.out", no_language)
+        self.url = self.program.start("ready ").split()[1]
+
+    def again(self) -> None:
+        """Start it a second time, as somebody does who closed the tab."""
+        second = Program(self.arguments, self.folder / "again.out")
+        assert second.start("ready ").split()[1] == self.url
+        assert second.await_end(60) == 0
+
+    def come_in(self, page: Page) -> None:
+        """Open the start file in a browser."""
+        page.open(self.start_file.as_uri())
+        page.wait(f"location.href === '{self.url}' && !!document.querySelector('#page h1')")
+
+    @property
+    def output(self) -> str:
+        return self.program.output.read_text(encoding="utf-8")
+
+
+@contextmanager
+def a_program(folder: Path) -> Iterator[PageProgram]:
+    """Run it in a folder of its own; end it whatever happens, and tell of its faults."""
+    folder.mkdir(mode=0o700, parents=True)
+    program = PageProgram(folder)
+    try:
+        program.start()
+        yield program
+    finally:
+        program.program.make_sure_it_ended()
+        assert not program.faults.exists(), program.faults.read_text(encoding="utf-8")

@@ -1,0 +1,226 @@
+"""A walk through every screen of the page, in one language: for the tests that look at all of them.
+
+`python -m tests.support.tour FOLDER` takes pictures of all (`make screenshots`).
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from attrs import define
+
+from tests.support.browser import a_browser
+from tests.support.page_program import PASSPHRASE, PageProgram, a_program
+from tests.support.pages import Page
+from tests.support.processes import PersonProcess, Town, a_town, await_true
+from toheal_p2p.locale import LANGUAGES, Language, load_words
+from toheal_p2p.locale.charter import default_charter
+
+TALK: Final = {
+    "ar": (
+        ("حلقة المساء", "قهوة الصباح", "نورس", "سلمى"),
+        "مساء الخير. كان أسبوعًا ثقيلًا، وأحببت أن أجلس هنا قليلًا.",
+        "أهلًا بك. أنا هنا، ولا حاجة إلى العجلة.",
+        "في الربيع فقدتُ أخي، وما زلت أضع له كوبًا على الطاولة.",
+    ),
+    "en": (
+        ("Evening circle", "Morning coffee", "Nawras", "Salma"),
+        "Good evening. It was a heavy week, and I wanted to sit here for a while.",
+        "Welcome. I am here, and there is no hurry.",
+        "In spring I lost my brother, and I still put a cup on the table for him.",
+    ),
+}
+
+SIZES: Final = ((360, 740), (1280, 860))
+
+
+@define(eq=False)
+class Tour:
+    """One walk. The friend has a program of their own, driven by the local channel."""
+
+    page: Page
+    program: PageProgram
+    town: Town
+    language: Language
+
+    def say(self, key: str, **facts: str) -> str:
+        """Return a sentence of the page, without marks of direction."""
+        text = load_words(self.language).text(key, **facts)
+        return "".join(char for char in text if not "\u2066" <= char <= "\u2069")
+
+    def press(self, key: str) -> None:
+        self.page.click(self.say(key))
+
+    def see(self, key: str, **facts: str) -> None:
+        self.page.see(self.say(key, **facts))
+
+    def walk(self) -> Iterator[str]:
+        """Go from the first start to quick exit; give the name of each screen when it is there."""
+        yield from self.begin()
+        yield from self.make_circle()
+        friend = self.make_friend()
+        yield from self.let_in(friend)
+        yield from self.talk(friend)
+        yield from self.look_around()
+        yield from self.join(friend)
+        yield from self.be_calm()
+        yield from self.lock()
+
+    def begin(self) -> Iterator[str]:
+        page = self.page
+        self.program.come_in(page)
+        page.see("English")
+        yield "language"
+        page.click({"ar": "العربية", "en": "English"}[self.language])
+        page.wait(f"document.documentElement.lang === '{self.language}'")
+        self.see("page_first.welcome")
+        yield "welcome"
+        self.press("page_first.adult")
+        page.fill("nickname", self.names[2])
+        page.fill("passphrase", PASSPHRASE)
+        page.fill("again", PASSPHRASE)
+        yield "name"
+        self.press("page_first.create")
+        self.see("page_circles.empty_title")
+        yield "no-circle"
+
+    def make_circle(self) -> Iterator[str]:
+        page = self.page
+        self.press("page_circles.create")
+        page.fill("name", self.names[0])
+        page.fill("relay", self.town.relay.address)
+        yield "new-circle"
+        self.press("page_new.create")
+        self.see("page_new.created")
+        yield "created"
+        self.press("page_new.invite")
+        self.see("page_invite.make")
+        yield "invite"
+        self.press("page_invite.make")
+        self.see("page_invite.copy")
+        yield "invitation"
+
+    def make_friend(self) -> PersonProcess:
+        friend = self.town.person(self.names[3])
+        friend.start()
+        link = self.page.ask("document.getElementById('link').value")
+        friend.ask("join", link=link, nickname=friend.name)
+        return friend
+
+    def let_in(self, friend: PersonProcess) -> Iterator[str]:
+        self.press("page_invite.done")
+        self.see("page_circle.open_door")
+        yield "somebody-waits"
+        self.press("page_circle.open_door")
+        self.page.see(friend.name)
+        yield "door"
+        self.page.click(self.say("page_door.admit_who", name=friend.name))
+        self.page.wait("!!document.getElementById('text')")
+
+    def talk(self, friend: PersonProcess) -> Iterator[str]:
+        _names, first, second, third = TALK[self.language]
+        [circle] = [one["id"] for one in friend.ask("circle_list")]
+        await_true(lambda: friend.state_of(circle) == "active")
+        self.page.fill("text", first)
+        self.press("page_circle.send")
+        self.page.see(first)
+        self.see("page_circle.all_have_it")
+        friend.say(circle, second)
+        self.page.see(second)
+        friend.ask("say", circle=circle, text=third, notes=["loss"], to_facilitators=False)
+        self.see("page_circle.covered", notes=self.say("content_note.loss"))
+        yield "circle"
+
+    def look_around(self) -> Iterator[str]:
+        page = self.page
+        self.press("page_circle.members")
+        page.see(self.names[3])
+        yield "members"
+        self.press("page_members.words")
+        page.wait("document.querySelectorAll('.words li').length === 8")
+        yield "safety-words"
+        self.press("page.back")
+        page.wait("!document.querySelector('.words')")
+        self.press("page.back")
+        self.press("page_circle.leave")
+        self.see("page_leave.hint")
+        yield "leave"
+        self.press("page.my_circles")
+        page.see(self.names[0])
+        yield "circles"
+
+    def join(self, friend: PersonProcess) -> Iterator[str]:
+        page = self.page
+        self.press("page_circles.join")
+        page.fill("link", "toheal:1:broken")
+        self.press("page_join.look")
+        self.see("refused.invitation_malformed")
+        yield "join"
+        charter = default_charter(load_words(self.language))
+        other = self.town.create(friend, [self.town.relay.address], self.names[1], charter=charter)
+        [invitation] = friend.ask("invite", circle=other, expires_in=3600)
+        page.fill("link", invitation["link"])
+        self.press("page_join.look")
+        self.see("page_join.charter")
+        yield "charter"
+        self.press("page_join.agree")
+        self.see("page_circle.waiting_title")
+        yield "waiting"
+
+    def be_calm(self) -> Iterator[str]:
+        page = self.page
+        self.press("page.help_now")
+        page.wait("!!document.getElementById('country')")
+        page.ask("document.getElementById('country').value = 'lb'")
+        self.press("page_help.show")
+        page.see("1564")
+        yield "help"
+        self.press("page.calm")
+        self.see("page_calm.first")
+        yield "calm"
+
+    def lock(self) -> Iterator[str]:
+        page = self.page
+        self.press("page.lock")
+        self.see("page_first.unlock_title")
+        yield "locked"
+        page.fill("passphrase", "wrong")
+        self.press("page_first.unlock")
+        self.see("refused.wrong_passphrase")
+        yield "wrong"
+        page.fill("passphrase", PASSPHRASE)
+        self.press("page_first.unlock")
+        page.see(self.names[0])
+        self.press("page.quick_exit")
+        page.wait("location.pathname === '/calendar' && !!document.querySelector('table')")
+        yield "calendar"
+
+    @property
+    def names(self) -> Sequence[str]:
+        return TALK[self.language][0]
+
+
+def take_pictures(folder: Path, language: Language) -> None:
+    """Write a picture of every screen: telephone and desktop, light and dark."""
+    with tempfile.TemporaryDirectory() as place, a_town(Path(place)) as town:
+        with a_program(Path(place) / "ours") as program, a_browser(Path(place) / "b") as browser:
+            page = Page(browser)
+            page.size(*SIZES[0])
+            tour = Tour(page, program, town, language)
+            for number, name in enumerate(tour.walk()):
+                for size in SIZES:
+                    for dark in (False, True):
+                        page.size(*size, dark=dark)
+                        page.ask("new Promise(done => setTimeout(done, 150))")
+                        scheme = "dark" if dark else "light"
+                        file = f"{language}-{number:02}-{name}-{size[0]}-{scheme}.png"
+                        page.picture(folder / file)
+
+
+if __name__ == "__main__":
+    for chosen in LANGUAGES:
+        take_pictures(Path(sys.argv[1]), chosen)

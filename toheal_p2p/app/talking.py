@@ -1,0 +1,200 @@
+"""What members say to each other, for the doors: saying, reading, and changing what was said.
+
+Docs: docs/command-line.md, section 3; docs/protocol/circle.md, sections 7.1 to 7.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final
+
+from toheal_p2p.app import interface as views
+from toheal_p2p.app import showing
+from toheal_p2p.app.names import find_message
+from toheal_p2p.app.profile import require_text
+from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.running import (
+    RunningCircle,
+    require_active,
+    require_facilitators,
+    require_voice,
+)
+from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES
+from toheal_p2p.ports.vault import EntryRow, Vault
+from toheal_p2p.services.committer import Committer
+from toheal_protocol.machines import events as machine
+from toheal_protocol.machines.records import MarkShown
+from toheal_protocol.messages.bodies import CONTENT_NOTES
+from toheal_protocol.model import MAX_TEXT_SIZE, Audience
+
+PAGE: Final = 200
+"""Entries a follower reads at once."""
+
+NEWEST_DELIVERIES: Final = 100
+"""Rows of `deliveries` when no message is named."""
+
+SEARCH_MOST: Final = 200
+"""Entries a search returns."""
+
+
+def require_time(seconds: int) -> int:
+    """Return one of the times after which messages can disappear.
+
+    Raises:
+        Refused: disappear_unfit.
+    """
+    if seconds not in DISAPPEAR_TIMES.values():
+        raise Refused("disappear_unfit")
+    return seconds
+
+
+class Talking:
+    """What an application offers of this. It is part of `Application`, which has the circles."""
+
+    vault: Vault
+    committer: Committer
+
+    def _find(self, circle: str) -> RunningCircle:
+        raise NotImplementedError
+
+    async def _decide(
+        self, running: RunningCircle, event: machine.Event
+    ) -> tuple[machine.Effect, ...]:
+        raise NotImplementedError
+
+    # ---- saying
+
+    async def say(
+        self,
+        circle: str,
+        text: str,
+        *,
+        notes: Sequence[str],
+        to_facilitators: bool,
+        reply: str | None = None,
+    ) -> str:
+        """Say something; returns the message's id once it is durable."""
+        await self._find(circle).service.pace()
+        found = self._find(circle)
+        running = require_facilitators(found) if to_facilitators else require_voice(found)
+        require_text(text)
+        audience = Audience.FACILITATORS if to_facilitators else Audience.CIRCLE
+        answered = None if reply is None else await self._message(running, reply)
+        if answered is not None and answered.audience > audience:
+            raise Refused("reply_narrower")
+        known = tuple(dict.fromkeys(note for note in notes if note in CONTENT_NOTES))
+        mid = None if answered is None else answered.mid
+        return await self._write(running, machine.Submitted(text, known, audience, mid))
+
+    async def request(self, circle: str, message: str, *, text: str) -> str:
+        """Ask the facilitators to look at a message."""
+        active = require_active(self._find(circle))
+        about = await self._message(active, message)
+        running = require_facilitators(active, beside=about.author)
+        if len(text.encode(errors="replace")) > MAX_TEXT_SIZE:
+            raise Refused("text_too_long", limit=MAX_TEXT_SIZE)
+        return await self._write(running, machine.HelpAsked(about.mid, about.author, text))
+
+    async def edit(self, circle: str, message: str, text: str) -> str:
+        """Say a message of ours differently."""
+        active = require_active(self._find(circle))
+        require_text(text)
+        row = await self._our_message(active, message)
+        if row.audience is Audience.CIRCLE:
+            require_voice(active)
+        return await self._write(active, machine.Edited(row.mid, row.audience, text, row.notes))
+
+    async def retract(self, circle: str, message: str) -> views.RetractionView:
+        """Take a message of ours back."""
+        running = require_active(self._find(circle))
+        row = await self._our_message(running, message)
+        sent = await self.vault.deliveries(running.service.circle.cold.id, row.mid, limit=1)
+        await self._write(running, machine.Retracted(row.mid, row.audience))
+        delivered = sum(one.state == "delivered" for one in sent)
+        under_way = sum(one.state in ("sealed", "at_relay") for one in sent)
+        return views.RetractionView(row.mid.hex(), delivered, under_way)
+
+    async def circle_disappear(self, circle: str, seconds: int) -> None:
+        """Choose how long what we say from now on stays with its readers."""
+        running = require_active(self._find(circle))
+        await self._decide(running, machine.DisappearChosen(require_time(seconds)))
+
+    # ---- reading
+
+    async def read(
+        self, circle: str, *, after: int = 0, limit: int, newest: bool = False
+    ) -> Sequence[views.EntryView]:
+        """Return entries above `after`, oldest first; the first or the newest of them."""
+        running = self._find(circle)
+        cold = running.service.circle.cold
+        rows = await self.vault.entries(cold.id, after=after, limit=limit, newest=newest)
+        shown = await self._entries(running, rows)
+        self._mark_shown(running, rows)
+        return shown
+
+    async def follow(self, circle: str, *, after: int) -> AsyncGenerator[views.EntryView, None]:
+        """Give every entry above `after`, and then each new one."""
+        running = self._find(circle)
+        while True:
+            changed = running.changed
+            rows = await self.vault.entries(running.service.circle.cold.id, after=after, limit=PAGE)
+            for row, view in zip(rows, await self._entries(running, rows), strict=True):
+                after = view.position
+                self._mark_shown(running, [row])
+                yield view
+            if not rows:
+                await changed.wait()
+
+    async def deliveries(self, circle: str, message: str | None) -> Sequence[views.DeliveryView]:
+        """Return where our message is per member."""
+        running = self._find(circle)
+        cold = running.service.circle.cold
+        mid = None if message is None else await find_message(self.vault, cold.id, message)
+        rows = await self.vault.deliveries(cold.id, mid, limit=NEWEST_DELIVERIES)
+        return [showing.delivery_view(cold, row) for row in rows]
+
+    async def search(self, circle: str, query: str) -> Sequence[views.EntryView]:
+        """Return entries that hold every word of the query, newest first."""
+        running = self._find(circle)
+        rows = await self.vault.search(running.service.circle.cold.id, query, limit=SEARCH_MOST)
+        shown = await self._entries(running, rows)
+        self._mark_shown(running, rows)
+        return shown
+
+    # ---- inside
+
+    async def _write(self, running: RunningCircle, event: machine.Event) -> str:
+        effects = await self._decide(running, event)
+        mine = [e.entry.mid for e in effects if isinstance(e, machine.Show) and e.entry.is_mine]
+        return mine[-1].hex()
+
+    async def _message(self, running: RunningCircle, message: str) -> EntryRow:
+        """Return something that was said and is not taken back."""
+        circle = running.service.circle.cold.id
+        mid = await find_message(self.vault, circle, message)
+        row = (await self.vault.rows(circle, [mid])).get(mid)
+        if row is None or row.kind not in ("text", "retracted"):
+            raise Refused("no_such_message", name=message)
+        if row.kind == "retracted":
+            raise Refused("nothing_to_change")
+        return row
+
+    async def _our_message(self, running: RunningCircle, message: str) -> EntryRow:
+        row = await self._message(running, message)
+        if not row.is_mine:
+            raise Refused("not_your_message")
+        return row
+
+    def _mark_shown(self, running: RunningCircle, rows: Sequence[EntryRow]) -> None:
+        """Let the time run after which these disappear. After a crash they are shown anew."""
+        mids = tuple(row.mid for row in rows if not row.is_shown)
+        if mids:
+            self.committer.submit([MarkShown(running.service.circle.cold.id, mids)])
+
+    async def _entries(
+        self, running: RunningCircle, rows: Sequence[EntryRow]
+    ) -> list[views.EntryView]:
+        cold = running.service.circle.cold
+        wanted = [row.reply for row in rows if row.reply is not None]
+        about = await self.vault.rows(cold.id, wanted) if wanted else {}
+        return [showing.entry_view(cold, row, about) for row in rows]

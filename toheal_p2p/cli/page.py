@@ -1,0 +1,143 @@
+"""Starting the program with its page, finding a page that runs already, and opening the browser.
+
+Loaded late, as it loads everything.
+
+Docs: docs/command-line.md, section 3; docs/page.md, section 2.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import os
+import sys
+import webbrowser
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import trio
+from attrs import frozen
+
+from toheal_p2p.adapters import bridge
+from toheal_p2p.app.house import House
+from toheal_p2p.app.interface import ProgressView
+from toheal_p2p.app.page_interface import PageAddress, ServePage, read_record
+from toheal_p2p.app.start import create_profile, run_app
+from toheal_p2p.app.vocabulary import CheckCode
+from toheal_p2p.cli.local_path import has_profile
+from toheal_p2p.cli.local_server import serve
+from toheal_p2p.locale import Language
+
+AGAIN_PATIENCE: Final = 3.0
+"""Seconds a page that runs already has for an answer; it is on this machine."""
+
+MAX_ANSWER: Final = 4096
+
+
+@frozen
+class Listener:
+    """Who is told what, while the program runs."""
+
+    on_ready: Callable[[PageAddress], None]
+    on_trouble: Callable[[str], None]
+    on_progress: Callable[[str, Mapping[str, str | int]], None]
+    on_fault: Callable[[BaseException], None]
+
+
+def run_with_page(
+    home: str,
+    passphrase: str | None,
+    *,
+    page: ServePage,
+    port: int,
+    language: Language | None,
+    allow_loopback: bool,
+    listener: Listener,
+) -> None:
+    """Be the running process of this profile, with its page. Raises `Refused`.
+
+    Args:
+        passphrase: open the profile at once, and end if that fails; None: the page asks for it.
+    """
+    # Libraries log addresses of peers, and tracebacks; neither is for this terminal.
+    logging.getLogger().addHandler(logging.NullHandler())
+
+    async def live() -> None:
+        house = _house(home, allow_loopback=allow_loopback, listener=listener)
+        async with trio.open_nursery() as nursery:
+            door = partial(page, house, port=port, language=language, on_fault=listener.on_fault)
+            address: PageAddress = await nursery.start(door)
+            tell = _once(partial(listener.on_ready, address))
+            if passphrase is None:
+                tell()
+            await house.run(passphrase, on_ready=tell)
+            nursery.cancel_scope.cancel()
+
+    bridge.run(live)
+
+
+def _house(home: str, *, allow_loopback: bool, listener: Listener) -> House:
+    def on_trouble(code: CheckCode) -> None:
+        house.was_put_back = house.was_put_back or code == "vault_put_back"
+        listener.on_trouble(code)
+
+    def on_progress(progress: ProgressView) -> None:
+        listener.on_progress(progress.code, progress.facts)
+
+    house = House(
+        home=Path(home),
+        run_profile=partial(
+            run_app, on_trouble=on_trouble, on_progress=on_progress, allow_loopback=allow_loopback
+        ),
+        make_profile=create_profile,
+        has_profile=partial(has_profile, home),
+        serve=partial(serve, on_fault=listener.on_fault),
+    )
+    return house
+
+
+def _once(tell: Callable[[], None]) -> Callable[[], None]:
+    told: list[bool] = []
+
+    def tell_once() -> None:
+        if not told:
+            told.append(True)
+            tell()
+
+    return tell_once
+
+
+def open_again(home: str) -> PageAddress | None:
+    """Have the page of this profile that runs already make a new way in; None: none runs."""
+    record = read_record(Path(home))
+    if record is None:
+        return None
+    connection = http.client.HTTPConnection("127.0.0.1", record.port, timeout=AGAIN_PATIENCE)
+    try:
+        origin = f"http://127.0.0.1:{record.port}"
+        connection.request("POST", "/again", headers={"Origin": origin, "X-Again": record.secret})
+        answer = connection.getresponse()
+        if answer.status != http.client.OK:
+            return None
+        found = json.loads(answer.read(MAX_ANSWER))
+        return PageAddress(str(found["url"]), Path(found["start"]))
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return None  # something else has the port now
+    finally:
+        connection.close()
+
+
+def open_in_browser(address: PageAddress) -> bool:
+    """Open the page; say whether a browser took it."""
+    has_screen = sys.platform in ("win32", "darwin") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+    if not has_screen:  # a browser inside the terminal would take it away from us
+        return False
+    try:
+        return webbrowser.open(address.start_file.as_uri())
+    except (OSError, webbrowser.Error):
+        return False

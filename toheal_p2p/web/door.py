@@ -1,0 +1,99 @@
+"""The page as a door of the program: started once, restarted whenever it falls.
+
+Nothing the page does, and nothing that is sent to it, ends anything but itself: every fault is told
+to `on_fault`, and the page is there again on the same port, with the same keys.
+
+Docs: docs/page.md, section 2.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import trio
+from attrs import define, field
+
+from toheal_p2p.app.house import House
+from toheal_p2p.app.page_interface import PageAddress, PageRecord, remove_record, write_record
+from toheal_p2p.app.refusals import Refused
+from toheal_p2p.locale import Language
+from toheal_p2p.web.connections import HOST, Connections, listen
+from toheal_p2p.web.gate import Gate
+from toheal_p2p.web.keys import TOKEN_LIFE, Keys
+from toheal_p2p.web.routes import make_app
+from toheal_p2p.web.site import Site
+from toheal_p2p.web.start_file import remove_start_file, start_path, write_start_file
+
+PAUSE: Final = 0.2
+"""Seconds before the page is started again: what fails at once must not fill a core."""
+
+
+async def serve_page(
+    house: House,
+    *,
+    port: int,
+    language: Language | None,
+    on_fault: Callable[[BaseException], None],
+    task_status: trio.TaskStatus[PageAddress] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve the page until cancelled. Fulfils `ServePage`."""
+    try:
+        listening = listen(port)
+    except OSError:
+        raise Refused("port_in_use") from None
+    with listening:
+        port = listening.getsockname()[1]
+        keys, record = Keys(port), PageRecord(port, secrets.token_urlsafe(32))
+        authority = f"{HOST}:{port}"
+        async with trio.open_nursery() as nursery:
+            start = _StartFile(start_path(house.home), authority, keys, nursery)
+            site = Site(house, keys, authority, language, on_fault, start.write, record.secret)
+            connections = Connections(Gate(make_app(site), authority, keys), on_fault)
+            address = PageAddress(f"http://{authority}/", start.write())
+            write_record(house.home, record)
+            task_status.started(address)
+            try:
+                while True:
+                    await _serve_once(connections, listening, on_fault)
+                    await trio.sleep(PAUSE)
+            finally:
+                remove_record(house.home, record)
+                remove_start_file(start.path)
+
+
+async def _serve_once(
+    connections: Connections, listening: object, on_fault: Callable[[BaseException], None]
+) -> None:
+    try:
+        await connections.serve(listening)  # type: ignore[arg-type]
+    except Exception as error:  # noqa: BLE001  # the border: the page falls, the peer does not
+        on_fault(error)
+
+
+@define(eq=False)
+class _StartFile:
+    """The start file, which is there for as long as its token is worth something."""
+
+    path: Path
+    authority: str
+    keys: Keys
+    nursery: trio.Nursery
+    _written: int = field(default=0, init=False)
+
+    def write(self) -> Path:
+        token = self.keys.new_token(trio.current_time())
+        try:
+            write_start_file(self.path, f"http://{self.authority}/start#{token}")
+        except OSError:
+            raise Refused("storage_failed") from None
+        self._written += 1
+        self.nursery.start_soon(self._remove_later, self._written)
+        return self.path
+
+    async def _remove_later(self, written: int) -> None:
+        await trio.sleep(TOKEN_LIFE)
+        if written == self._written:
+            remove_start_file(self.path)

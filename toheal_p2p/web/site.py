@@ -1,0 +1,161 @@
+"""What every page of ours has in common: the house, the person's language, and how answers are made.
+
+Docs: docs/page.md, section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl
+
+from attrs import define, field
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
+
+from toheal_p2p.app.house import House
+from toheal_p2p.app.look import read_look
+from toheal_p2p.app.refusals import Refused, refusal_in
+from toheal_p2p.locale import Language, Words, load_words
+from toheal_p2p.web.keys import Keys
+from toheal_p2p.web.rendering import Renderer
+from toheal_protocol.model import MAX_TEXT_SIZE
+
+MAX_FORM: Final = 256 * 1024
+"""Bytes of a form: four times the longest text, as its letters take up to three bytes each in it."""
+
+MAX_FIELDS: Final = 40
+
+SAY: Final = "/say"
+"""How the address ends at which words are said."""
+
+Form = Mapping[str, str]
+"""What a person filled in; what was not is empty."""
+
+
+class Fields(dict[str, str]):
+    """A form's fields. A missing one is empty: our own page always sends it, others do not matter."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
+@define(eq=False)
+class Site:
+    """One running page.
+
+    Attributes:
+        language: what the person chose; None: they have not been asked.
+        country: whose helplines they want to see; forgotten with the process.
+        write_start: writes a new start file and returns its path.
+    """
+
+    house: House
+    keys: Keys
+    authority: str
+    language: Language | None
+    on_fault: Callable[[BaseException], None]
+    write_start: Callable[[], Path]
+    again: str = field(repr=False)
+    country: str = field(default="", init=False)
+    renderer: Renderer = field(factory=Renderer, init=False)
+
+    @property
+    def words(self) -> Words:
+        """The person's language; Arabic until they chose."""
+        words = load_words_once(self.language or "ar")
+        digits = read_look(str(self.house.home)).digits
+        words.digits = "arabic" if digits == "arabic" else "latin"
+        return words
+
+    def show(
+        self, template: str, /, *, status: int = HTTPStatus.OK, **facts: object
+    ) -> HTMLResponse:
+        """Return a page."""
+        return HTMLResponse(self.fill(template, **facts), status_code=status)
+
+    def fill(self, template: str, /, **facts: object) -> str:
+        """Return a piece of HTML."""
+        return self.renderer.fill(
+            template, self.words, {"state": self.house.state, "site": self, **facts}
+        )
+
+    def sentence(self, refusal: Refused) -> str:
+        """Return what happened and a way on, in the words of the page."""
+        words = self.words
+        key = f"page_refused.{refusal.code}"
+        found = words.text(key, **refusal.facts)
+        return words.text(f"refused.{refusal.code}", **refusal.facts) if found == key else found
+
+
+Endpoint = Callable[[Site, Request, Form], Awaitable[Response]]
+
+_loaded: dict[Language, Words] = {}
+
+
+def load_words_once(language: Language) -> Words:
+    """Return a language's sentences; reading them takes longer than a page may."""
+    if language not in _loaded:
+        _loaded[language] = load_words(language)
+    return _loaded[language]
+
+
+def answering(site: Site, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    """Make an endpoint safe to call: whatever happens in it, the person reads a sentence."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(site, request, await read_form(request))
+        except ClientDisconnect:
+            return Response(status_code=HTTPStatus.BAD_REQUEST)
+        except Exception as error:  # noqa: BLE001  # the border: a fault ends one request
+            refusal = refusal_in(error)
+            if refusal is None:
+                site.on_fault(error)
+                refusal = Refused("internal")
+            return refusal_answer(site, request, refusal)
+
+    return answer
+
+
+def refusal_answer(site: Site, request: Request, refusal: Refused) -> Response:
+    """Say what happened. Words that could not be said stay where they were typed."""
+    if refusal.code == "locked":
+        answer = site.show("unlock.html", error="")
+        answer.headers["HX-Retarget"] = "#page"
+        answer.headers["HX-Reswap"] = "innerHTML"
+        return answer
+    if request.url.path.endswith(SAY):
+        answer = site.show("unsaid.html", error=site.sentence(refusal))
+        answer.headers["HX-Retarget"] = "#unsaid"
+        answer.headers["HX-Reswap"] = "innerHTML"
+        return answer
+    return site.show("refused.html", error=site.sentence(refusal))
+
+
+async def read_form(request: Request) -> Fields:
+    """Read a form's fields, at most `MAX_FORM` bytes of them.
+
+    Raises:
+        Refused: text_too_long.
+    """
+    received = bytearray()
+    if request.method == "POST":
+        async with aclosing(request.stream()) as pieces:
+            async for piece in pieces:
+                received += piece
+                if len(received) > MAX_FORM:
+                    raise Refused("text_too_long", limit=MAX_TEXT_SIZE)
+    try:
+        pairs = parse_qsl(
+            received.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="replace"
+        )
+    except ValueError:  # not of our page
+        raise Refused("internal") from None
+    fields = Fields()
+    for name, value in pairs:
+        fields[name] = f"{fields[name]} {value}" if name in fields else value
+    return fields

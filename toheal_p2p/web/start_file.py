@@ -1,0 +1,52 @@
+"""The file that leads a browser to the page: for its owner only, good for one minute and once.
+
+The key to the page must not stand on a command line, where every user of the machine can read it.
+
+Docs: docs/page.md, section 2.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from toheal_p2p.app.page_interface import write_private
+
+_SNAPS: Final = Path("/snap/bin")
+"""Where this folder is, browsers are often confined: they read no hidden folder and not /tmp."""
+
+
+def start_path(home: Path) -> Path:
+    """Return where the start file of this profile lies."""
+    if sys.platform == "linux" and _SNAPS.is_dir():
+        return Path.home() / f"{home.name.lstrip('.')}.start.html"
+    return home.with_name(home.name + ".start.html")
+
+
+def write_start_file(path: Path, address: str) -> None:
+    """Write the file.
+
+    Args:
+        address: where to go, with the token in its fragment: a browser sends that to nobody.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    os.makedirs(path.parent, mode=0o700, exist_ok=True)
+    target = html.escape(address, quote=True)
+    write_private(
+        path,
+        f'<!doctype html><meta charset="utf-8"><title>…</title>'
+        f'<meta name="referrer" content="no-referrer">'
+        f'<meta http-equiv="refresh" content="0; url={target}">',
+    )
+
+
+def remove_start_file(path: Path) -> None:
+    """Take the file away, if it is still there."""
+    with suppress(OSError):
+        path.unlink()

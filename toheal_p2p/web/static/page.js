@@ -1,0 +1,96 @@
+// What htmx does not do: the page's secret, quick exit, focus, and a few small helps.
+(() => {
+  const page = document.getElementById("page");
+  const secret = sessionStorage.getItem("page") || "";
+  const $ = id => document.getElementById(id);
+
+  document.addEventListener("htmx:config:request", event => {
+    event.detail.ctx.request.headers["X-Page"] = secret;
+  });
+
+  // ---- the page is over: another one was opened, or the program has ended
+  const close = () => {
+    page.replaceChildren();
+    page.hidden = true;
+    $("closed").hidden = false;
+    $("closed").querySelector("h1").focus();
+  };
+  document.addEventListener("htmx:before:swap", event => {
+    const status = event.detail.ctx.response?.raw?.status;
+    if (status === 403 || status === 421) {
+      event.preventDefault();
+      close();
+    }
+  });
+  document.addEventListener("htmx:error", event => {
+    if (event.detail.error instanceof TypeError) close();
+  });
+  document.addEventListener("htmx:sse:error", event => {
+    if (event.detail.status === 403) close();
+  });
+
+  // ---- quick exit: cover, clear, lock, go
+  const leave = () => {
+    document.documentElement.classList.add("gone");
+    page.replaceChildren();
+    sessionStorage.clear();
+    fetch("/exit", {method: "POST", headers: {"X-Page": secret}, keepalive: true}).catch(() => {});
+    location.replace("/calendar");
+  };
+  let pressed = [];
+  document.addEventListener("keydown", event => {
+    if (event.key !== "Escape") return;
+    pressed = [...pressed, event.timeStamp].slice(-3);
+    if (pressed.length === 3 && pressed[2] - pressed[0] < 2000) leave();
+  });
+  document.addEventListener("click", event => {
+    if (event.target.closest("[data-exit]")) leave();
+  });
+
+  // ---- after something was put into the page
+  const isNearEnd = () => innerHeight + scrollY > document.documentElement.scrollHeight - 240;
+  let wasNearEnd = true;
+  document.addEventListener("htmx:before:swap", () => { wasNearEnd = isNearEnd(); });
+  document.addEventListener("htmx:after:swap", event => {
+    const target = event.detail.ctx.target;
+    if (target === page) {
+      const heading = page.querySelector("h1");
+      const wanted = page.querySelector("[autofocus]") || page.querySelector("#composer [data-focus]") || heading;
+      if (wanted) wanted.focus({preventScroll: true});
+      scrollTo(0, $("entries") && !$("entries").matches(":empty") ? document.documentElement.scrollHeight : 0);
+    } else if (target && target.id === "entries") {
+      if (wasNearEnd) scrollTo(0, document.documentElement.scrollHeight);
+    } else if (target && target.id === "composer") {
+      $("text").focus({preventScroll: true});
+    }
+  });
+
+  // ---- small helps
+  const strength = text => {
+    const words = text.trim().split(/\s+/).filter(word => word.length > 2).length;
+    if (text.length >= 20 && (words >= 4 || new Set(text).size >= 12)) return "good";
+    return text.length >= 14 || words >= 3 ? "middle" : "low";
+  };
+  document.addEventListener("input", event => {
+    const place = $(event.target.dataset.strength);
+    if (place) place.textContent = event.target.value ? place.dataset[strength(event.target.value)] : "";
+  });
+  document.addEventListener("change", event => {
+    for (const id of (event.target.dataset.shows || "").split(" "))
+      if (id) $(id).type = event.target.checked ? "text" : "password";
+  });
+  document.addEventListener("click", async event => {
+    const button = event.target.closest("[data-copies]");
+    if (!button) return;
+    const field = $(button.dataset.copies);
+    field.select();
+    await navigator.clipboard.writeText(field.value).catch(() => document.execCommand("copy"));
+    const place = $(button.dataset.says);
+    place.textContent = place.dataset.copied;
+  });
+  // Ctrl+Enter sends, Enter writes a new line: nothing is sent by accident.
+  document.addEventListener("keydown", event => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.id === "text")
+      event.target.form.requestSubmit();
+  });
+})();
