@@ -53,7 +53,11 @@ class Answered:
     has_more: bool
 
 
-def encode_asking(note: Asked | Answered) -> bytes:
+Asking = Asked | Answered
+"""The notes of this page."""
+
+
+def encode_asking(note: Asking) -> bytes:
     """Write an ask, or the end of an answer."""
     if isinstance(note, Answered):
         return u32(note.ask) + u8(note.has_more)

@@ -78,7 +78,7 @@ class Ack:
 
 @frozen
 class Here:
-    """We are here now, and this is what we have. asking.Answered once by the other side.
+    """We are here now, and this is what we have. Answered once by the other side.
 
     Attributes:
         digest: of all heads we may tell this peer; zeros tell nothing.
@@ -210,17 +210,7 @@ class DirectChoice:
     serial: int
 
 
-Passing = (
-    Ack
-    | Here
-    | LinkOffer
-    | LinkAnswer
-    | ForkSeen
-    | AskLink
-    | Heads
-    | asking.Asked
-    | asking.Answered
-)
+Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink | Heads | asking.Asking
 """Notes worth nothing later: `seq` 0."""
 
 Lasting = (
