@@ -320,7 +320,7 @@ def open_frame(
     pair = draft.pair(member)
     if pair.session is None:
         raise UnknownSession("no session with this peer")
-    sealed, associated = _parts(frame)
+    sealed, associated = parts_of(frame)
     session, plain = open_message(
         pair.session, sealed, associated, entropy=draft.entropy, now=draft.wall_now
     )
@@ -355,7 +355,7 @@ def _take_ack(draft: Draft, member: MemberId, through: int, note: AnyNote | None
     courier.take_ack(draft, member, through=pair.base + through, ranges=ranges)
 
 
-def _parts(frame: Sealed) -> tuple[bytes, bytes]:
+def parts_of(frame: Sealed) -> tuple[bytes, bytes]:
     """Return what the session sealed, and the associated data."""
     match frame:
         case Note(sealed):
@@ -391,7 +391,7 @@ def opens(draft: Draft, member: MemberId, frame: Sealed) -> bool:
     session = pair.session
     if session is None:
         return True
-    sealed, associated = _parts(frame)
+    sealed, associated = parts_of(frame)
     try:
         open_message(session, sealed, associated, entropy=draft.entropy, now=draft.wall_now)
     except TooFarAhead:
