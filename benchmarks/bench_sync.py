@@ -19,7 +19,7 @@ TEXT = "x" * 700
 SIZES = (3, 8, 15, 24)
 
 
-def figures() -> list[Figure]:
+def main() -> list[Figure]:
     """Measure everything."""
     return [*_equal_logs(), *_catching_up(), *(one for size in SIZES for one in _saying(size))]
 
