@@ -17,6 +17,7 @@ from attrs import define, field
 from toheal_p2p.adapters.interfaces import interface_kinds
 from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
+from toheal_p2p.app.bundles import Bundles
 from toheal_p2p.app.doctor import Patient, examine
 from toheal_p2p.app.files import Files
 from toheal_p2p.app.invitations import fetch_content, read_link
@@ -111,6 +112,7 @@ class Application(Paths, Sharing, Notices, KnownRelays):
     _nursery: trio.Nursery | None = field(default=None, init=False)
     spoken: SpokenCodes = field(init=False, repr=False)
     files: Files = field(init=False, repr=False)
+    bundles: Bundles = field(init=False, repr=False)
     _beginning: trio.Lock = field(factory=trio.Lock, init=False)
     talk_news: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _from_room: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
@@ -124,6 +126,7 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             self.files = Files(self)
+            self.bundles = Bundles(self.vault, self.committer, self._running)
             self.spoken = SpokenCodes(
                 nursery,
                 self.entropy,

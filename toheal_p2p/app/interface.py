@@ -20,6 +20,9 @@ import trio
 from attrs import field, frozen
 
 from toheal_p2p.app.act_view import ActView as ActView
+from toheal_p2p.app.bundles_interface import BundlesInterface as BundlesInterface
+from toheal_p2p.app.bundles_interface import BundleView as BundleView
+from toheal_p2p.app.bundles_interface import TakenBundleView as TakenBundleView
 from toheal_p2p.app.circle_relays_interface import CircleRelays
 from toheal_p2p.app.entry_view import DeliveryView as DeliveryView
 from toheal_p2p.app.entry_view import EntryView as EntryView
@@ -27,14 +30,14 @@ from toheal_p2p.app.entry_view import QuoteView as QuoteView
 from toheal_p2p.app.entry_view import RetractionView as RetractionView
 from toheal_p2p.app.files_interface import AttachmentView as AttachmentView
 from toheal_p2p.app.files_interface import FilesInterface as FilesInterface
-from toheal_p2p.app.files_interface import ProgressView as ProgressView
-from toheal_p2p.app.files_interface import Report as Report
 from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterface
 from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
 from toheal_p2p.app.notices_interface import DoorLineView as DoorLineView
 from toheal_p2p.app.notices_interface import NoticesInterface
 from toheal_p2p.app.notices_interface import NoticeView as NoticeView
 from toheal_p2p.app.notices_interface import SeatView as SeatView
+from toheal_p2p.app.progress_view import ProgressView as ProgressView
+from toheal_p2p.app.progress_view import Report as Report
 from toheal_p2p.app.refusals import Fact, RefusalCode
 from toheal_p2p.app.rules_interface import CharterView as CharterView
 from toheal_p2p.app.rules_interface import PolicyView as PolicyView
@@ -199,6 +202,11 @@ class AppInterface(
     @property
     def spoken(self) -> SpokenInterface:
         """Codes that are said aloud instead of links."""
+        ...
+
+    @property
+    def bundles(self) -> BundlesInterface:
+        """Messages that travel in a file."""
         ...
 
     @property

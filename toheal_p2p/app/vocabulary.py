@@ -124,6 +124,7 @@ CheckCode = Literal[
     "no_circle",
     "fork_seen",
     "session_reset",
+    "stories_differ",
 ]
 """What `doctor` can find. Each has a sentence `check.<code>`; those of a relay carry the fact
 `address`, those of links, forks and an open meeting `circle`."""
@@ -145,6 +146,8 @@ ProgressCode = Literal[
     "file_no_link",
     "file_not_with",
     "file_nowhere",
+    "bundling",
+    "unbundling",
 ]
 """What is being tried just now. Each has a sentence `progress.<code>`."""
 

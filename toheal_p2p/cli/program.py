@@ -16,6 +16,7 @@ import click
 from toheal_p2p.app.look import read_look
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.cli.commands import (
+    bundle,
     circles,
     doors,
     files,
@@ -121,6 +122,7 @@ for _command in (
     *files.COMMANDS,
     *sharing.COMMANDS,
     *paths.COMMANDS,
+    *bundle.COMMANDS,
     *meeting.COMMANDS,
     *relays.COMMANDS,
     *settings.COMMANDS,

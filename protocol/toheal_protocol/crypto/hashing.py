@@ -20,6 +20,7 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/file",
         "th1/excerpt",
         "th1/gap",
+        "th1/heads",
         "th1/invitation",
         "th1/item",
         "th1/keyring",
@@ -36,6 +37,7 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/token",
         # keys derived by PRF
         "th1/chunk",
+        "th1/bundle",
         "th1/commit",
         "th1/content",
         "th1/dtls",

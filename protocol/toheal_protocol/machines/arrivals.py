@@ -40,23 +40,28 @@ from toheal_protocol.machines.addressing import (
     open_deposit,
 )
 from toheal_protocol.machines.carrying import take_wanted
+from toheal_protocol.machines.comparing import take_heads
 from toheal_protocol.machines.courier import hear, pump
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import DeleteMail, Mail, NameLan, Tell
 from toheal_protocol.machines.fetching import take_chunk_note, take_missing_note
-from toheal_protocol.machines.log import is_member, release_held, take_message
+from toheal_protocol.machines.log import is_member, release_held, take_message, take_passed
 from toheal_protocol.machines.membership import take_carried
+from toheal_protocol.machines.missing import take_answered
 from toheal_protocol.machines.pair import (
     OpenedEnvelope,
     OpenedNote,
+    OpenedPassed,
     Repeated,
     ack_soon,
     open_frame,
     owe_note,
     pass_note,
 )
+from toheal_protocol.machines.passing import take_asked
 from toheal_protocol.machines.serving import take_chunks_wanted
 from toheal_protocol.machines.state import Invitation, Listening, Seat, Source, Stage, Standing
+from toheal_protocol.messages.asking import Answered, Asked
 from toheal_protocol.messages.door_notes import (
     DoorWords,
     LanSecret,
@@ -71,10 +76,13 @@ from toheal_protocol.messages.frames import (
     Envelope,
     Note,
     Opening,
+    Passed,
     Renewal,
+    Sealed,
     decode_frame,
 )
 from toheal_protocol.messages.grants import Grant
+from toheal_protocol.messages.heads import Heads
 from toheal_protocol.messages.notes import (
     Ack,
     AnyNote,
@@ -132,7 +140,7 @@ def take_link_frames(draft: Draft, member: MemberId, frames: tuple[bytes, ...]) 
         try:
             with draft.attempt():
                 decoded = decode_frame(frame)
-                if not isinstance(decoded, Note | Envelope):
+                if not isinstance(decoded, Sealed):
                     raise MalformedFrame("a handshake flight over a link")
                 _take_frame(draft, member, decoded, over_link=True)
         except RemoteError:
@@ -152,7 +160,7 @@ def take_lan_frame(draft: Draft, member: MemberId, frame: bytes) -> None:
             _take_answer(draft, member, flight)
         case Renewal(card):
             renewals.take_renewal(draft, member, card)
-        case Note() | Envelope() as sealed:
+        case Note() | Envelope() | Passed() as sealed:
             _take_frame(draft, member, sealed, over_link=True)
 
 
@@ -181,11 +189,11 @@ def _take_deposit(draft: Draft, source: Source, deposit: bytes) -> None:
             if source.member is None:
                 raise MalformedFrame("an answer in a reply mailbox")
             _take_answer(draft, source.member, flight)
-        case Note() | Envelope():
+        case Note() | Envelope() | Passed():
             _take_from_source(draft, source, frame)
 
 
-def _take_from_source(draft: Draft, source: Source, frame: Note | Envelope) -> None:
+def _take_from_source(draft: Draft, source: Source, frame: Sealed) -> None:
     if source.member is not None:
         _take_frame(draft, source.member, frame, over_link=False)
         _note_number(draft, source.member, source.number)
@@ -278,7 +286,7 @@ def _take_answer(draft: Draft, member: MemberId, flight: bytes) -> None:
     owe_note(draft, member, Granted(calls.confirm_mailboxes(draft, member)))
 
 
-def _take_frame(draft: Draft, member: MemberId, frame: Note | Envelope, *, over_link: bool) -> None:
+def _take_frame(draft: Draft, member: MemberId, frame: Sealed, *, over_link: bool) -> None:
     session = draft.pair(member).session
     was_silent = session is not None and not session.can_send
     try:
@@ -299,9 +307,12 @@ def _take_frame(draft: Draft, member: MemberId, frame: Note | Envelope, *, over_
         ack_soon(draft, member, over_link=over_link)
     if isinstance(opened, Repeated):
         return
+    if isinstance(opened, OpenedPassed):
+        take_passed(draft, member, opened)
+        return
     try:
         with draft.attempt():
-            _act_on(draft, member, opened)
+            act_on(draft, member, opened)
     except TooFarAhead:
         raise
     except RemoteError:
@@ -309,7 +320,12 @@ def _take_frame(draft: Draft, member: MemberId, frame: Note | Envelope, *, over_
         draft.ask(Tell("unreadable", member))
 
 
-def _act_on(draft: Draft, member: MemberId, opened: OpenedNote | OpenedEnvelope) -> None:
+def act_on(draft: Draft, member: MemberId, opened: OpenedNote | OpenedEnvelope) -> None:
+    """Do what a peer says in a note, or take its message; its number is counted already.
+
+    Raises:
+        RemoteError: it breaks a rule.
+    """
     if isinstance(opened, OpenedNote):
         if opened.note is None:
             raise MalformedFrame("a note we cannot read")
@@ -332,6 +348,12 @@ def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: 
             linking.take_offer(draft, member, note)
         case LinkAnswer():
             linking.take_answer(draft, member, note)
+        case Heads():
+            take_heads(draft, member, note)
+        case Asked():
+            take_asked(draft, member, note)
+        case Answered():
+            take_answered(draft, member, note)
         case AskLink():
             linking.take_asked(draft, member)
         case ForkSeen():

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import (
+    bundling,
     consent,
     courier,
     door,
@@ -21,10 +22,13 @@ from toheal_protocol.machines import (
     linking,
     moving,
     pairing_events,
+    passing,
     reset,
     routes,
     seats,
     sharing,
+    stories,
+    sync_events,
     talking,
     talks,
     welcome,
@@ -140,6 +144,16 @@ def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - on
             courier.take_deposit_answer(draft, ticket, retry_after=retry_after)
         case happened.OwedLoaded():
             _owed_loaded(draft, event)
+        case sync_events.EntriesFound():
+            passing.take_found(draft, event)
+        case sync_events.StoriesFound():
+            stories.take_stories(draft, event)
+        case sync_events.BundleSealed():
+            bundling.seal_bundle(draft, event)
+        case sync_events.BundleOpened():
+            bundling.open_bundle(draft, event)
+        case sync_events.ItemsBrought():
+            bundling.take_items(draft, event)
         case happened.LinkPrepared(member, attempt, blob):
             linking.take_prepared(draft, member, attempt, blob)
         case happened.LinkOpened(member, attempt):

@@ -28,45 +28,20 @@ from toheal_protocol.machines.relay_events import (
 from toheal_protocol.machines.relay_events import (
     RelayDropped as RelayDropped,
 )
-from toheal_protocol.machines.route_effects import (
-    CloseLan as CloseLan,
-)
-from toheal_protocol.machines.route_effects import (
-    CloseLink as CloseLink,
-)
-from toheal_protocol.machines.route_effects import (
-    ConnectLink as ConnectLink,
-)
-from toheal_protocol.machines.route_effects import (
-    DeleteMail as DeleteMail,
-)
-from toheal_protocol.machines.route_effects import (
-    Deposit as Deposit,
-)
-from toheal_protocol.machines.route_effects import (
-    LinkWay as LinkWay,
-)
-from toheal_protocol.machines.route_effects import (
-    NameLan as NameLan,
-)
-from toheal_protocol.machines.route_effects import (
-    PrepareLink as PrepareLink,
-)
-from toheal_protocol.machines.route_effects import (
-    ProbeLink as ProbeLink,
-)
-from toheal_protocol.machines.route_effects import (
-    SendFrames as SendFrames,
-)
-from toheal_protocol.machines.route_effects import (
-    Unwatch as Unwatch,
-)
-from toheal_protocol.machines.route_effects import (
-    Watch as Watch,
-)
-from toheal_protocol.machines.route_effects import (
-    WatchedMailbox as WatchedMailbox,
-)
+from toheal_protocol.machines.route_effects import CloseLan as CloseLan
+from toheal_protocol.machines.route_effects import CloseLink as CloseLink
+from toheal_protocol.machines.route_effects import ConnectLink as ConnectLink
+from toheal_protocol.machines.route_effects import DeleteMail as DeleteMail
+from toheal_protocol.machines.route_effects import Deposit as Deposit
+from toheal_protocol.machines.route_effects import LinkWay as LinkWay
+from toheal_protocol.machines.route_effects import NameLan as NameLan
+from toheal_protocol.machines.route_effects import PrepareLink as PrepareLink
+from toheal_protocol.machines.route_effects import ProbeLink as ProbeLink
+from toheal_protocol.machines.route_effects import SendFrames as SendFrames
+from toheal_protocol.machines.route_effects import Unwatch as Unwatch
+from toheal_protocol.machines.route_effects import Watch as Watch
+from toheal_protocol.machines.route_effects import WatchedMailbox as WatchedMailbox
+from toheal_protocol.machines.sync_events import SyncEffect, SyncEvent
 from toheal_protocol.machines.talk_events import DisappearChosen as DisappearChosen
 from toheal_protocol.machines.talk_events import Edited as Edited
 from toheal_protocol.machines.talk_events import HelpAsked as HelpAsked
@@ -318,6 +293,7 @@ CircleEvent = (
     | Deposited
     | DepositRefused
     | OwedLoaded
+    | SyncEvent
     | LinkPrepared
     | LinkOpened
     | LinkAging
@@ -370,6 +346,7 @@ Effect = (
     | SendFrames
     | LoadOwed
     | LoadChunks
+    | SyncEffect
     | PrepareLink
     | ConnectLink
     | CloseLink

@@ -33,6 +33,7 @@ from toheal_protocol.machines.streams import Log as Log
 from toheal_protocol.machines.streams import Newest as Newest
 from toheal_protocol.machines.streams import Position as Position
 from toheal_protocol.machines.streams import Stream as Stream
+from toheal_protocol.machines.sync_parts import Sync
 from toheal_protocol.machines.talk_state import Talk
 from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import DirectChoice
@@ -142,6 +143,7 @@ class Peer:
         returns: from where on their words know that such an act is over; kept for the case that it
             is void now and stands again later.
         gone_at: when we learned that they are not in any more; 0: they are.
+        bundles: the newest bundles they made for us: what names each, and its head.
         our_move, their_move: where each of us said last that it reads; None: as the grants say.
     """
 
@@ -172,6 +174,7 @@ class Peer:
     returns: tuple[Return, ...] = ()
     gone_at: WallTime = WallTime(0)
     door_words: tuple[DoorSaid, ...] = field(default=(), repr=False)
+    bundles: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
     our_move: Move | None = None
     their_move: Move | None = None
 
@@ -418,6 +421,7 @@ class Live:
     sources: Mapping[Address, Source] = field(factory=dict)
     watched: Mapping[Address, RelayAddress] = field(factory=dict)
     repeat_at: Instant | None = None
+    sync: Sync = field(factory=Sync)
     asked: frozenset[tuple[MemberId, OperationId]] = frozenset()
     """Who was asked for which operations since the process began."""
     fetches: Mapping[MessageId, Fetch] = field(factory=dict)

@@ -14,6 +14,7 @@ import msgspec
 
 from toheal_p2p.cli.local_wire import VERSION
 from toheal_p2p.cli.requests import (
+    bundle,
     circles,
     doors,
     files,
@@ -63,6 +64,8 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "circle_accept": rules.CircleAccept,
     "circle_policy": rules.CirclePolicy,
     "circle_policy_set": rules.CirclePolicySet,
+    "bundle_export": bundle.BundleExport,
+    "bundle_import": bundle.BundleImport,
     "invite": doors.Invite,
     "invitations": doors.Invitations,
     "seats": doors.Seats,
