@@ -304,7 +304,6 @@ CircleEvent = (
     | LanParted
     | FileEvent
     | Woke
-    | TalkEvent
 )
 """What the circle's own step takes."""
 
