@@ -223,7 +223,8 @@ def test_arabic_is_typed_as_arabic() -> None:
 NEVER_ON_THE_PAGE = re.compile(
     "spoken_.*|.*_file|.*setting.*|proxy_malformed|no_such_(message|relay|act|interface)|act_.*|role_.*"
     "|not_(running|confirmed|supported_here)|passphrase_needed|connection_lost|other_version|lan_off"
-    "|ambiguous_name|port_in_use|clock_doubtful|locked"
+    "|no_facilitator|reply_narrower|not_your_message|nothing_to_change|disappear_unfit|.*share.*"
+    "|room_.*|last_relay|relay_not_allowed|ambiguous_name|port_in_use|clock_doubtful|locked"
 )
 """Refusals of what only commands do; `locked` is the page that asks for the passphrase."""
 

@@ -73,7 +73,7 @@ async def live(site: Site, request: Request, _form: Form) -> Response:
         site,
         request.path_params["circle"],
         after=_position(request),
-        entry_as_html=lambda entry: entries_as_html(site, [entry])[0],
+        entry_as_html=lambda entry: entries_as_html(site, [entry], is_live=True)[0],
     )
 
 
@@ -82,13 +82,19 @@ def composer(site: Site, wanted: str) -> str:
     return site.fill("composer.html", circle_id=wanted, all_notes=CONTENT_NOTES)
 
 
-def entries_as_html(site: Site, entries: Sequence[EntryView]) -> list[str]:
-    """Return each entry as a list item."""
+def entries_as_html(
+    site: Site, entries: Sequence[EntryView], *, is_live: bool = False
+) -> list[str]:
+    """Return each entry as a list item.
+
+    Args:
+        is_live: the page is open already: what an entry changes in it comes along.
+    """
     made = []
     for entry in entries:
         act = None if entry.act is None else asdict(entry.act)
         what = "" if act is None else act_sentence(site.words, act)
-        made.append(site.fill("entry.html", entry=entry, what=what))
+        made.append(site.fill("entry.html", entry=entry, what=what, is_live=is_live))
     return made
 
 
