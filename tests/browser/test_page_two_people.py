@@ -9,7 +9,7 @@ import pytest
 from tests.support.browser import a_browser
 from tests.support.page_program import PASSPHRASE, PageProgram, a_program
 from tests.support.pages import Page
-from tests.support.processes import a_town
+from tests.support.processes import PersonProcess, a_town
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -76,6 +76,14 @@ def test_two_people_from_the_first_start_to_a_conversation(tmp_path: Path) -> No
         salma.see("مرحبًا")
         nawras.see("Arrived with everybody.")
         assert nawras.ask("document.querySelectorAll('#entries .message').length") == 2
+
+        # what a command takes back is gone from the pages that are open
+        mine = nawras.ask("document.querySelectorAll('#entries .mine')[0].id.slice(2)")
+        PersonProcess("Nawras", first.folder).cli("retract", "Evening", mine)
+        salma.see("Taken back by Nawras.")
+        nawras.see("Taken back by Nawras.")
+        assert not salma.sees("مرحبًا")
+        assert not nawras.sees("مرحبًا")
 
         salma.click("Lock")
         salma.see("Locked")

@@ -402,3 +402,39 @@ async def test_two_who_unlock_at_once_do_not_stand_in_each_others_way(tmp_path: 
                 nursery.start_soon(web.post, "/unlock", {"passphrase": PASSPHRASE})
         assert web.house.state == "open"
         assert web.faults == []
+
+
+async def test_what_is_taken_back_or_changed_is_so_on_a_page_that_is_open(tmp_path: Path) -> None:
+    async with a_page(tmp_path) as web:
+        await web.open()
+        app = web.profile.app
+        made = await app.circle_create("e", relays=[], direct=False, charter="x", nickname=None)
+        app.add(made.id, "first words")
+        app.add(made.id, "other words")
+        first, second = (entry.id for entry in app.entries)
+        streamed: list[str] = []
+
+        async def follow() -> None:
+            streamed.append((await web.get(f"/circle/{made.id}/live?after=2")).text)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(follow)
+            await until(lambda: app.following == 1)
+            for kind, about, text in (
+                ("retraction", first, ""),
+                ("edit", second, "new <b>words</b>"),
+            ):
+                app.add(made.id, text, kind=kind)
+                app.entries[-1] = evolve(app.entries[-1], reply_to=about)
+            await trio.sleep(0.2)
+            await web.post("/lock")
+        assert f'id="m-{first[:12]}" hx-swap-oob="true">Taken back' in streamed[0]
+        assert f'id="t-{second[:12]}"' in streamed[0]
+        assert "new &lt;b&gt;words" in streamed[0]
+        whole = evolve(app.entries[0], kind="retracted", text="")
+        app.entries[0] = whole
+        await web.post("/unlock", {"passphrase": PASSPHRASE})
+        shown = (await web.get(f"/circle/{made.id}")).text
+        assert "first words" not in shown
+        assert "hx-swap-oob" not in shown.split("<ol")[1].split("</ol>")[0]
+        assert "disappears with its readers after seven days" in shown
