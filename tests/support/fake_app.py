@@ -18,6 +18,7 @@ from typing import Literal, cast
 import trio
 from attrs import define, evolve, field
 
+from tests.support.fake_bundles import FakeBundles
 from tests.support.fake_governance import WAITING, FakeGovernance
 from tests.support.fake_sharing import FakeSharing
 from toheal_p2p.app.circle_relays_interface import CircleRelayView
@@ -40,6 +41,7 @@ from toheal_p2p.app.interface import (
     RelayView,
     Report,
     RetractionView,
+    SeatView,
     WaitingView,
 )
 from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
@@ -227,6 +229,10 @@ class FakeApp(FakeGovernance, FakeSharing):
         self.files = FakeFiles(self._find)
 
     @property
+    def bundles(self) -> FakeBundles:
+        return FakeBundles(self._find)
+
+    @property
     def spoken(self) -> FakeSpokenCodes:
         return FakeSpokenCodes(self._find)
 
@@ -279,6 +285,13 @@ class FakeApp(FakeGovernance, FakeSharing):
     async def invitations(self, circle: str) -> Sequence[InvitationView]:
         await self._find(circle)
         return [InvitationView(_id("seat"), LINK, NOW + 60)]
+
+    async def seats(self, circle: str) -> Sequence[SeatView]:
+        await self._find(circle)
+        return [
+            SeatView(_id("seat"), "used", NOW + 60, "Ev\x1b]il", ()),
+            SeatView(_id("other"), "open", NOW + 60, None, ("Guest",)),
+        ]
 
     async def withdraw_invitation(self, circle: str, invitation: str) -> None:
         await self._find(circle)

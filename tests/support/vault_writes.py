@@ -16,8 +16,10 @@ from tests.support.vaults import (
 from toheal_p2p.ports.vault import Vault
 from toheal_protocol.machines.lifetime import HARD_END, Ages
 from toheal_protocol.machines.records import (
+    ConfirmEntries,
     DropAttachment,
     DropCircle,
+    DropEntry,
     DropHeld,
     DropOwed,
     DropStrayChunks,
@@ -34,6 +36,7 @@ from toheal_protocol.machines.records import (
     PutPair,
     PutSetting,
 )
+from toheal_protocol.messages.asking import Range
 from toheal_protocol.messages.file_chunks import FileKey
 from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.model import Audience, WallTime
@@ -101,8 +104,10 @@ some_write = st.one_of(
         ),
     ),
     st.builds(
-        lambda circle, number, text, author, about, ttl: an_entry(
+        lambda circle, number, text, author, about, ttl, passer, previous: an_entry(
             number,
+            passed_on_by=passer,
+            previous=previous,
             circle=circle,
             text=text,
             author=author,
@@ -119,7 +124,11 @@ some_write = st.one_of(
         st.just(("text", None))
         | st.tuples(st.sampled_from(["text", "edit", "retraction"]), some_mid),
         st.sampled_from([0, 1, 5]),
+        st.none() | some_member,
+        st.none() | some_mid,
     ),
+    st.builds(ConfirmEntries, some_circle, some_mid),
+    st.builds(DropEntry, some_circle, some_mid),
 )
 
 
@@ -156,4 +165,13 @@ async def everything(vault: Vault) -> list[object]:
             found.append(
                 await vault.ids_by_author(circle, member, Audience.CIRCLE, after=0, limit=99)
             )
+            for audience in Audience:
+                found += [await vault.stories(circle, member, audience, seq) for seq in range(3)]
+            asked = Range(member, Audience.CIRCLE, 1, 2)
+            mids = (message_id(0), message_id(1))
+            some = await vault.asked_entries(circle, (asked,), mids, after=0, limit=2, most=500)
+            rest = await vault.asked_entries(
+                circle, (asked,), mids, after=some.upto, limit=9, most=900
+            )
+            found += [evolve(one, upto=0) for one in (some, rest)]
     return [*found, await vault.chunk_count(None)]

@@ -24,17 +24,22 @@ from toheal_p2p.ports.vault import (
     ChunkRow,
     DeliveryRow,
     EntryRow,
+    FoundEntries,
+    FoundEntry,
     OwedRow,
     Stored,
     StoredCircle,
     StoredEntry,
+    Story,
     VaultClosed,
     VaultError,
 )
 from toheal_protocol.machines.lifetime import Ages, is_over
 from toheal_protocol.machines.records import (
+    ConfirmEntries,
     DropAttachment,
     DropCircle,
+    DropEntry,
     DropHeld,
     DropOwed,
     DropStrayChunks,
@@ -54,6 +59,7 @@ from toheal_protocol.machines.records import (
     PutSetting,
     Write,
 )
+from toheal_protocol.messages.asking import Range
 from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
@@ -159,6 +165,7 @@ class MemoryVault:
     _whole: dict[tuple[CircleId, MessageId], bool] = field(factory=dict, init=False)
     _chunks: dict[tuple[CircleId, FileId], dict[int, ChunkRow]] = field(factory=dict, init=False)
     _settings: dict[str, bytes] = field(factory=dict, init=False)
+    _previous: dict[tuple[CircleId, MessageId], MessageId] = field(factory=dict, init=False)
     _last_position: int = field(default=0, init=False)
     _is_closed: bool = field(default=False, init=False)
     _is_broken: bool = field(default=False, init=False)
@@ -245,6 +252,46 @@ class MemoryVault:
             if (row.author, row.audience) == (author, audience) and row.author_seq > after
         ]
         return tuple((seq, mid) for seq, _position, mid in sorted(found))[:limit]
+
+    async def asked_entries(
+        self,
+        circle: CircleId,
+        ranges: Sequence[Range],
+        mids: Sequence[MessageId],
+        *,
+        after: int,
+        limit: int,
+        most: int,
+    ) -> FoundEntries:
+        await self._look()
+        wanted = [
+            row
+            for row in self._rows(circle)
+            if row.kind != "gap"
+            and self._entries[circle, row.mid].key
+            and row.position > after
+            and (row.mid in mids or any(_is_in(row, one) for one in ranges))
+        ]
+        found: list[FoundEntry] = []
+        for row in wanted[:limit]:
+            stored = self._entries[circle, row.mid]
+            if found and sum(len(one.common) for one in found) + len(stored.common) > most:
+                break
+            one = FoundEntry(row.author, row.mid, stored.key, stored.common, row.passed_on_by)
+            found.append(one)
+        upto = wanted[len(found) - 1].position if found else after
+        return FoundEntries(tuple(found), has_more=len(found) < len(wanted), upto=upto)
+
+    async def stories(
+        self, circle: CircleId, author: MemberId, audience: Audience, seq: int
+    ) -> tuple[Story, ...]:
+        await self._look()
+        return tuple(
+            Story(row.mid, row.passed_on_by)
+            for row in self._rows(circle)
+            if (row.author, row.audience, row.author_seq) == (author, audience, seq)
+            and row.kind != "gap"
+        )
 
     async def deliveries(
         self, circle: CircleId, mid: MessageId | None, *, limit: int
@@ -350,6 +397,12 @@ class MemoryVault:
                 self._settings[name] = value
             case PutEntry():
                 self._put_entry(write)
+            case ConfirmEntries(circle, mid):
+                self._confirm(circle, mid)
+            case DropEntry(circle, mid):
+                self._entries.pop((circle, mid), None)
+                self._times.pop((circle, mid), None)
+                self._ending.discard((circle, mid))
             case MarkShown():
                 self._mark_shown(write)
             case PutAges(ages):
@@ -421,7 +474,7 @@ class MemoryVault:
             is_shown=write.is_mine if before is None else before.row.is_shown,
         )
         if before is not None and before.row.is_edited:
-            row = before.row
+            row = evolve(before.row, passed_on_by=write.passed_on_by)
         if before is None:
             shown = self._ages.seen if write.is_mine else None
             self._times[write.circle, write.mid] = (write.ttl, self._ages.unseen, shown)
@@ -431,8 +484,19 @@ class MemoryVault:
         self._entries[write.circle, write.mid] = StoredEntry(
             row, write.key, write.common, write.recipients, write.parents
         )
+        self._previous.pop((write.circle, write.mid), None)
+        if write.previous is not None:
+            self._previous[write.circle, write.mid] = write.previous
         about = write.kind in ("edit", "retraction")
         self._settle(write.circle, write.reply if about else write.mid)
+
+    def _confirm(self, circle: CircleId, mid: MessageId | None) -> None:
+        while mid is not None and (stored := self._entries.get((circle, mid))) is not None:
+            if stored.row.passed_on_by is None:
+                return
+            row = evolve(stored.row, passed_on_by=None)
+            self._entries[circle, mid] = evolve(stored, row=row)
+            mid = self._previous.get((circle, mid))
 
     def _mark_shown(self, write: MarkShown) -> None:
         for mid in write.mids:
@@ -536,6 +600,11 @@ class MemoryVault:
         self._forgotten = {key for key in self._forgotten if key[0] != circle}
         self._ending = {key for key in self._ending if key[0] != circle}
         self._undelivered = {key for key in self._undelivered if key[0] != circle}
+
+
+def _is_in(row: EntryRow, one: Range) -> bool:
+    is_of = (row.author, row.audience) == (one.author, one.audience)
+    return is_of and one.first <= row.author_seq <= one.last
 
 
 def _answers(text: str, groups: tuple[tuple[str, ...], ...]) -> bool:

@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import count
+from itertools import combinations, count, product
 
 from attrs import define, evolve, field
 
 from tests.support.entropy import SeededEntropy
 from tests.support.room import Room
-from toheal_protocol.machines import door
+from toheal_protocol.machines import door, sync_events
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.draft import Decision
 from toheal_protocol.machines.file_effects import ChunksLoaded, LoadChunks, LoadedChunk
 from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.records import (
+    ConfirmEntries,
     DropAttachment,
     DropCircle,
+    DropEntry,
     DropHeld,
     DropOwed,
     GiveUpOwed,
@@ -51,6 +53,7 @@ from toheal_protocol.machines.storing import (
     decode_pair,
     encode_cold,
 )
+from toheal_protocol.messages.asking import Asked, Range
 from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.messages.grants import MAIL
 from toheal_protocol.messages.invitation import open_invitation
@@ -107,7 +110,11 @@ class Disk:
             case GiveUpOwed(_, member):
                 self.owed.pop(member, None)
             case PutEntry():
-                self.entries.setdefault(write.mid, write)
+                self.entries[write.mid] = write
+            case ConfirmEntries(_, mid):
+                self._confirm(mid)
+            case DropEntry(_, mid):
+                self.entries.pop(mid, None)
             case PutHeld(_, mid, blob):
                 self.held[mid] = blob
             case DropHeld(_, mid):
@@ -129,6 +136,42 @@ class Disk:
         if not keeps_facts:
             self.attachments.pop(mid, None)
 
+    def _confirm(self, mid: MessageId | None) -> None:
+        while mid is not None and (entry := self.entries.get(mid)) is not None:
+            if entry.passed_on_by is None:
+                return
+            self.entries[mid] = evolve(entry, passed_on_by=None)
+            mid = entry.previous
+
+    def asked_entries(
+        self, asked: Asked, after: int, limit: int, most: int
+    ) -> sync_events.FoundEntries:
+        """As `ports.vault.Vault.asked_entries`; a place is counted from 1."""
+        found: list[sync_events.FoundEntry] = []
+        upto, size = after, 0
+        wanted = [
+            (place, entry)
+            for place, entry in enumerate(self.entries.values(), 1)
+            if entry.kind != "gap" and place > after
+            if entry.mid in asked.mids or any(_is_in(entry, one) for one in asked.ranges)
+        ]
+        for place, entry in wanted[:limit]:
+            if found and size + len(entry.common) > most:
+                break
+            size, upto = size + len(entry.common), place
+            sealed = (entry.mid, entry.key, entry.common)
+            found.append(sync_events.FoundEntry(entry.author, *sealed, entry.passed_on_by))
+        return sync_events.FoundEntries(tuple(found), len(found) < len(wanted), upto)
+
+    def stories(self, asked: sync_events.FindStories) -> tuple[sync_events.Story, ...]:
+        return tuple(
+            sync_events.Story(entry.mid, entry.passed_on_by)
+            for entry in self.entries.values()
+            if (entry.author, entry.audience, entry.author_seq)
+            == (asked.author, asked.audience, asked.seq)
+            and entry.kind != "gap"
+        )
+
     def load(self) -> Circle:
         log = decode_log(self.blobs["log"]) if "log" in self.blobs else Circle(None).log  # type: ignore[arg-type]
         held = {mid: decode_held(blob) for mid, blob in self.held.items()}
@@ -148,6 +191,11 @@ class Disk:
             dict(self.attachments),
             {file: dict(places) for file, places in self.chunks.items()},
         )
+
+
+def _is_in(entry: PutEntry, one: Range) -> bool:
+    is_of = (entry.author, entry.audience) == (one.author, one.audience)
+    return is_of and one.first <= entry.author_seq <= one.last
 
 
 @define(eq=False)
@@ -298,6 +346,10 @@ class World:
     _blocked: dict[Address, int] = field(factory=dict)
     _sealed: dict[bytes, bytes] = field(factory=dict)
     _open_ways: dict[tuple[str, bytes], m.LinkWay] = field(factory=dict)
+    frames: list[bytes] = field(factory=list)
+    """Every frame that went over a link."""
+    apart: set[frozenset[str]] = field(factory=set)
+    """Who does not reach whom, by link or by mail; what is sent lies where it is."""
     direct: dict[tuple[str, MemberId], bool] = field(factory=dict)
     """Whether a person's newest link to a member showed addresses: both sides took that way."""
 
@@ -437,6 +489,24 @@ class World:
     def reconnect(self, person: Person) -> None:
         self._later(self._latency(), partial(self._connect, person, person.run))
 
+    def part(self, *groups: Sequence[Person]) -> None:
+        """Let nobody of one group reach anybody of another, until `mend`."""
+        for some, others in combinations(groups, 2):
+            for ours, theirs in product(some, others):
+                self.apart.add(frozenset((ours.name, theirs.name)))
+                if theirs.circle is not None:
+                    self.cut_link(ours, theirs.id)
+
+    def mend(self) -> None:
+        """Let everybody reach everybody again."""
+        self.apart.clear()
+        for address in list(self.relay.boxes):
+            self._push_all(address)
+
+    def _are_apart(self, person: Person, member: MemberId | None) -> bool:
+        names = {other.name for other in self.people if other.circle and other.id == member}
+        return any(frozenset((person.name, name)) in self.apart for name in names)
+
     # ---- the relay
 
     def restart_relay(self) -> None:
@@ -479,7 +549,10 @@ class World:
     def _arrive(self, address: Address, number: int) -> None:
         person = self.relay.watchers.get(address)
         frame = self.relay.boxes.get(address, {}).get(number)
-        if person is None or frame is None or not person.is_online:
+        if person is None or frame is None or not person.is_online or person.circle is None:
+            return
+        source = person.circle.live.sources.get(address)
+        if self.apart and source is not None and self._are_apart(person, source.member):
             return
         if self._is_lost():  # the push is lost; it still lies there and is pushed again
             self._later(1.0, lambda: self._arrive(address, number))
@@ -520,6 +593,17 @@ class World:
                         lying.pop(item, None)
             case m.LoadOwed():
                 self._load_owed(person, run, effect)
+            case sync_events.BundleReady():
+                pass  # whoever asked for it finds it in the decision
+            case sync_events.FindEntries():
+                found = person.disk.asked_entries(
+                    effect.asked, effect.after, effect.limit, effect.most
+                )
+                event: m.Event = sync_events.EntriesFound(effect.member, effect.asked, found)
+                self._later(0.0, partial(self._answer, person, run, event))
+            case sync_events.FindStories():
+                event = sync_events.StoriesFound(effect, person.disk.stories(effect))
+                self._later(0.0, partial(self._answer, person, run, event))
             case m.SendFrames(member, frames):
                 if not self.room.send(person, member, frames):
                     self._send(person, member, frames)
@@ -591,7 +675,9 @@ class World:
     def _open_link(self, attempt: bytes) -> None:
         there = self._meeting.pop(attempt, [])
         wants = [(p.name, attempt) in self._open_ways for p, _ in there]
-        if not all(p.is_running for p, _ in there) or not all(wants) or not self.links_allowed:
+        apart = any(self._are_apart(p, member) for p, member in there)
+        running = all(p.is_running for p, _ in there)
+        if apart or not running or not all(wants) or not self.links_allowed:
             for person, member in there:
                 person.feed(m.LinkClosed(member, attempt))
             return
@@ -611,8 +697,9 @@ class World:
 
     def _send(self, person: Person, member: MemberId, frames: tuple[bytes, ...]) -> None:
         attempt, other = person.links.get(member), self._other(person, member)
-        if attempt is None or other is None:
+        if attempt is None or other is None or self._are_apart(person, member):
             return
+        self.frames.extend(frames)
 
         def arrive() -> None:
             if other.links.get(person.id) == attempt and other.is_running:

@@ -16,8 +16,9 @@ from attrs import define, evolve, field
 from toheal_p2p.adapters.media.sniffing import sniff
 from toheal_p2p.app.file_progress import Said, attachment_view
 from toheal_p2p.app.file_room import require_room
-from toheal_p2p.app.files_interface import AttachmentView, Report
+from toheal_p2p.app.files_interface import AttachmentView
 from toheal_p2p.app.names import find_message
+from toheal_p2p.app.progress_view import Report
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.running import RunningCircle, decide, require_active
 from toheal_p2p.app.vault_refusals import refusal

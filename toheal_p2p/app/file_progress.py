@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from attrs import define, field
 
-from toheal_p2p.app.files_interface import AttachmentView, ProgressView, Report
+from toheal_p2p.app.files_interface import AttachmentView
+from toheal_p2p.app.progress_view import ProgressView, Report
 from toheal_p2p.app.running import RunningCircle
 from toheal_p2p.app.showing import name_of
 from toheal_p2p.app.vocabulary import AttachmentState

@@ -16,8 +16,8 @@ from toheal_p2p.adapters.media.refusing import Uncleanable
 from toheal_p2p.app.file_fetching import Fetching
 from toheal_p2p.app.file_progress import attachment_view
 from toheal_p2p.app.file_reading import read_file
-from toheal_p2p.app.files_interface import ProgressView, Report
 from toheal_p2p.app.interface import EntryView
+from toheal_p2p.app.progress_view import ProgressView, Report
 from toheal_p2p.app.refusals import FACTS, Refused
 from toheal_p2p.app.running import RunningCircle, decide, require_voice
 from toheal_p2p.ports.vault import AttachmentRow

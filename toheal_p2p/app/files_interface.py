@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-from attrs import field, frozen
+from attrs import frozen
 
-from toheal_p2p.app.refusals import Fact
-from toheal_p2p.app.vocabulary import AttachmentState, ProgressCode
+from toheal_p2p.app.progress_view import Report
+from toheal_p2p.app.vocabulary import AttachmentState
 
 
 @frozen
@@ -24,18 +24,6 @@ class AttachmentView:
     size: int
     state: AttachmentState
     percent: int
-
-
-@frozen
-class ProgressView:
-    """What is being tried just now; its sentence is `progress.<code>` with these facts."""
-
-    code: ProgressCode
-    facts: Mapping[str, Fact] = field(factory=dict, repr=False)
-
-
-Report = Callable[[ProgressView], Awaitable[None]]
-"""Told what is being tried, as it changes."""
 
 
 class FilesInterface(Protocol):

@@ -78,6 +78,12 @@ SpokenState = Literal[
 ]
 """How a spoken code stands. `found`: somebody said the right words, and a seat is being made."""
 
+TalkState = Literal["asked", "offered", "agreed", "begun", "introducing"]
+"""How a conversation of two stands. `agreed`: we said yes, and the other side's device does the rest."""
+
+SeatState = Literal["open", "used", "withdrawn", "expired"]
+"""What became of an offered seat."""
+
 CheckCode = Literal[
     "vault_sound",
     "vault_put_back",
@@ -118,6 +124,7 @@ CheckCode = Literal[
     "no_circle",
     "fork_seen",
     "session_reset",
+    "stories_differ",
 ]
 """What `doctor` can find. Each has a sentence `check.<code>`; those of a relay carry the fact
 `address`, those of links, forks and an open meeting `circle`."""
@@ -139,6 +146,8 @@ ProgressCode = Literal[
     "file_no_link",
     "file_not_with",
     "file_nowhere",
+    "bundling",
+    "unbundling",
 ]
 """What is being tried just now. Each has a sentence `progress.<code>`."""
 
@@ -174,4 +183,6 @@ CONTENT_NOTES: Final[tuple[ContentNote, ...]] = get_args(ContentNote)
 PROGRESS_CODES: Final[tuple[ProgressCode, ...]] = get_args(ProgressCode)
 SETTING_NAMES: Final[tuple[SettingName, ...]] = get_args(SettingName)
 CHECK_CODES: Final[tuple[CheckCode, ...]] = get_args(CheckCode)
+TALK_STATES: Final[tuple[TalkState, ...]] = get_args(TalkState)
+SEAT_STATES: Final[tuple[SeatState, ...]] = get_args(SeatState)
 SPOKEN_STATES: Final[tuple[SpokenState, ...]] = get_args(SpokenState)

@@ -15,6 +15,16 @@ from attrs import field, frozen
 
 from toheal_protocol.machines.lifetime import Ages
 from toheal_protocol.machines.records import Write
+from toheal_protocol.machines.sync_events import (
+    FoundEntries as FoundEntries,
+)
+from toheal_protocol.machines.sync_events import (
+    FoundEntry as FoundEntry,
+)
+from toheal_protocol.machines.sync_events import (
+    Story as Story,
+)
+from toheal_protocol.messages.asking import Range
 from toheal_protocol.messages.file_chunks import FileKey
 from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
@@ -257,6 +267,29 @@ class Vault(Protocol):
 
         One `author_seq` can come twice: then the author told two stories.
         """
+        ...
+
+    async def asked_entries(
+        self,
+        circle: CircleId,
+        ranges: Sequence[Range],
+        mids: Sequence[MessageId],
+        *,
+        after: int,
+        limit: int,
+        most: int,
+    ) -> FoundEntries:
+        """Return the messages in these ranges and with these ids, gaps left out.
+
+        Those with a position above `after`, at most `limit` of them, and as many as have `most` bytes of common parts together, but one
+        at least.
+        """
+        ...
+
+    async def stories(
+        self, circle: CircleId, author: MemberId, audience: Audience, seq: int
+    ) -> tuple[Story, ...]:
+        """Return every message with this number of one stream, oldest here first."""
         ...
 
     async def deliveries(

@@ -11,7 +11,7 @@ from toheal_protocol.envelope import Content, ContentKey
 from toheal_protocol.errors import MalformedFrame
 from toheal_protocol.machines.attachments import take_announcement_of_file
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import Show
+from toheal_protocol.machines.events import Show, Tell
 from toheal_protocol.machines.following import move_heads
 from toheal_protocol.machines.membership import take_announcement
 from toheal_protocol.machines.records import PutEntry
@@ -39,12 +39,16 @@ def enter(
     *,
     recipients: tuple[MemberId, ...] = (),
     is_late: bool = False,
+    passed_on_by: MemberId | None = None,
+    is_new: bool = True,
 ) -> None:
     """Show a message and keep it.
 
     Args:
         recipients: of ours, whom it was wrapped for.
         is_late: it fills a gap that was shown, and moves nothing on.
+        passed_on_by: who brought it, while its author has not stood by it.
+        is_new: False: it may be here already, and then nothing is shown a second time.
 
     Raises:
         RemoteError: its body is not what its kind says.
@@ -64,9 +68,10 @@ def enter(
         key=sealed.key,
         common=sealed.common,
         recipients=recipients,
-        passed_on_by=None,
+        passed_on_by=passed_on_by,
         parents=tuple(parent.mid for parent in content.parents),
         reply=content.reply,
+        previous=content.prev_own,
         ttl=content.ttl,
     )
     note_return(draft, author, content)
@@ -74,7 +79,7 @@ def enter(
     if not is_late:
         move_heads(draft, author, content, sealed.mid)
     draft.write(entry)
-    draft.ask(Show(entry))
+    draft.ask(Show(entry) if is_new else Tell("confirmed", author))
 
 
 def _read_into(draft: Draft, entry: PutEntry, content: Content) -> PutEntry:

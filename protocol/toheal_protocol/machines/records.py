@@ -141,6 +141,7 @@ class PutEntry:
         recipients: whom the author wrapped it for; of our own messages, who still may owe an ack.
         passed_on_by: who wrapped it again for us, if it was not the author.
         parents: the messages it refers to as its predecessors.
+        previous: the author's message before it in the same stream.
         reply: the message it answers, if any.
         ttl: seconds after it was shown when it is to be forgotten; 0: never.
     """
@@ -163,6 +164,27 @@ class PutEntry:
     parents: tuple[MessageId, ...]
     reply: MessageId | None = None
     ttl: int = 0
+    previous: MessageId | None = None
+
+
+@frozen
+class ConfirmEntries:
+    """The author stood by this message, and so by every one before it in its stream.
+
+    They were passed on by nobody any more, from `mid` along `previous` down to the first one that
+    is confirmed already, or is not here.
+    """
+
+    circle: CircleId
+    mid: MessageId
+
+
+@frozen
+class DropEntry:
+    """Take an entry back that is no message: a gap that was filled."""
+
+    circle: CircleId
+    mid: MessageId
 
 
 @frozen
@@ -284,6 +306,8 @@ Write = (
     | DropOwed
     | GiveUpOwed
     | PutEntry
+    | ConfirmEntries
+    | DropEntry
     | MarkShown
     | PutAges
     | PutHeld

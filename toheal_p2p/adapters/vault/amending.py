@@ -48,8 +48,10 @@ def settle(db: apsw.Connection, circle: int, target: MessageId | None) -> None:
     if row is None:
         return
     position, kind, text, edit, author, audience = row
+    # By name: SQLite would go through everything the author ever said, for each new message.
     about = db.execute(
-        "SELECT kind, author_seq, text, notes FROM entries WHERE circle = ? AND reply = ?"
+        "SELECT kind, author_seq, text, notes FROM entries INDEXED BY entries_about"
+        " WHERE circle = ? AND reply = ?"
         " AND kind IN ('edit', 'retraction') AND author = ? AND audience = ?"
         " ORDER BY kind = 'retraction' DESC, author_seq DESC, mid DESC LIMIT 1",
         (circle, target, author, audience),
@@ -73,8 +75,8 @@ def settle(db: apsw.Connection, circle: int, target: MessageId | None) -> None:
 
 def _erase_edits(db: apsw.Connection, circle: int, target: MessageId, author: int) -> None:
     for (position,) in db.execute(
-        "SELECT position FROM entries WHERE circle = ? AND reply = ? AND kind = 'edit'"
-        " AND author = ? AND text <> ''",
+        "SELECT position FROM entries INDEXED BY entries_about WHERE circle = ? AND reply = ?"
+        " AND kind IN ('edit', 'retraction') AND kind = 'edit' AND author = ? AND text <> ''",
         (circle, target, author),
     ).fetchall():
         erase(db, cast(int, position), "")

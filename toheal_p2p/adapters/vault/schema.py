@@ -113,6 +113,7 @@ CREATE TABLE envelopes (
     key BLOB NOT NULL,
     recipients BLOB NOT NULL,
     parents BLOB NOT NULL,
+    previous BLOB,
     common BLOB NOT NULL
 ) STRICT;
 

@@ -18,7 +18,7 @@ import apsw
 import trio
 from attrs import define, evolve, field
 
-from toheal_p2p.adapters.vault import file_reads, reads
+from toheal_p2p.adapters.vault import asked_reads, file_reads, reads
 from toheal_p2p.adapters.vault.database import copy_store, write_generation
 from toheal_p2p.adapters.vault.files import (
     make_private_file,
@@ -46,14 +46,17 @@ from toheal_p2p.ports.vault import (
     ChunkRow,
     DeliveryRow,
     EntryRow,
+    FoundEntries,
     OwedRow,
     Stored,
     StoredEntry,
+    Story,
     VaultClosed,
     VaultError,
 )
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines.records import Write
+from toheal_protocol.messages.asking import Range
 from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.model import Audience, CircleId, MemberId, MessageId
 
@@ -134,6 +137,25 @@ class SqliteVault:
     ) -> tuple[tuple[int, MessageId], ...]:
         """Return what one author said to one audience, by the author's own count."""
         return await self._read(reads.ids_by_author, circle, author, audience, after, limit)
+
+    async def asked_entries(
+        self,
+        circle: CircleId,
+        ranges: Sequence[Range],
+        mids: Sequence[MessageId],
+        *,
+        after: int,
+        limit: int,
+        most: int,
+    ) -> FoundEntries:
+        """Return the first of what a member asks for, in the order of acceptance."""
+        return await self._read(asked_reads.asked_entries, circle, ranges, mids, after, limit, most)
+
+    async def stories(
+        self, circle: CircleId, author: MemberId, audience: Audience, seq: int
+    ) -> tuple[Story, ...]:
+        """Return every message with this number of one stream."""
+        return await self._read(asked_reads.stories, circle, author, audience, seq)
 
     async def deliveries(
         self, circle: CircleId, mid: MessageId | None, *, limit: int
