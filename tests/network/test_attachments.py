@@ -11,7 +11,6 @@ from tests.support.files import a_file, attach, content_of, fetch_of, held_chunk
 from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines import file_effects as files
-from toheal_protocol.machines.attachments import forget_attachment
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.fetch_state import MOST_WINDOW
 from toheal_protocol.machines.fetching import ANSWER_LONGEST, PASSED_OVER
@@ -448,17 +447,19 @@ def test_through_bad_weather_everything_arrives(seed: int) -> None:
     assert [text for _, text in theirs.texts()] == [text for _, text in ours.said]
 
 
-def test_forgetting_the_message_forgets_the_file() -> None:
+def test_giving_room_back_stops_a_fetch_and_leaves_the_message() -> None:
     world, ours, theirs = two(19)
     mid = announced(world, ours, a_file(20 * PIECE_SIZE))
     world.bandwidth = 100_000
     want(theirs, mid)
     world.run_for(1)
-    draft = a_draft(theirs)
-    forget_attachment(draft, mid)
-    decide(theirs, draft)
+    assert held_chunks(theirs, mid) > 0
+    theirs.feed(files.AttachmentDropped(mid))
     world.run_for(30)
-    assert mid not in theirs.disk.attachments and not theirs.disk.chunks
+    assert not theirs.disk.chunks
+    assert theirs.circle is not None and not theirs.circle.live.fetches
+    want(theirs, mid)
+    world.run_until(lambda: is_here(theirs, mid), within=60)
 
 
 def test_in_one_room_without_a_relay_a_file_takes_the_wire() -> None:

@@ -1,4 +1,4 @@
-"""Attachments as the log sees them: what an announcement leaves in the vault, and forgetting it.
+"""Attachments as the log sees them: what an announcement leaves in the vault, and giving room back.
 
 Spec: docs/protocol/attachments.md, sections 3 and 6.
 """
@@ -29,16 +29,9 @@ def take_announcement_of_file(draft: Draft, mid: MessageId, encoded: bytes) -> A
 
 
 def forget_chunks(draft: Draft, mid: MessageId) -> None:
-    """Give the room back that a file takes. Its message stays, and it can be fetched again."""
-    stop_fetch(draft, mid)
-    draft.write(DropAttachment(draft.cold.id, mid, keeps_facts=True))
+    """Give the room back that a file takes. Its message stays, and it can be fetched again.
 
-
-def forget_attachment(draft: Draft, mid: MessageId) -> None:
-    """Forget a message's file: its key, its facts, and its chunks unless another message has them.
-
-    For every way in which a message goes: forgotten, taken back, or its time over. A message
-    without a file may be named too.
+    With a message that is taken back or disappears its file goes in the store, in one transaction.
     """
     stop_fetch(draft, mid)
-    draft.write(DropAttachment(draft.cold.id, mid))
+    draft.write(DropAttachment(draft.cold.id, mid, keeps_facts=True))
