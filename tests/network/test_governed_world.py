@@ -230,8 +230,8 @@ def test_a_governed_schedule_ends_in_one_membership_and_the_same_words(seed: int
     run_schedule(seed, length=60)
 
 
-@pytest.mark.parametrize("seed", [93, 288, 478, 479, 512, 561, 707, 729])
-def test_schedules_at_whose_end_somebody_did_not_know_to_be_out(seed: int) -> None:
+@pytest.mark.parametrize("seed", [59, 93, 288, 478, 479, 512, 561, 707, 729])
+def test_schedules_that_once_ended_in_two_memberships_or_other_words(seed: int) -> None:
     run_schedule(2_000_000 + seed, length=200)
 
 

@@ -30,6 +30,7 @@ from toheal_protocol.machines.ledgers import ledger_of, membership_of
 from toheal_protocol.machines.records import GiveUpOwed
 from toheal_protocol.machines.silences import Silenced
 from toheal_protocol.machines.state import Peer, Stage, Standing, Stream
+from toheal_protocol.machines.voice import judge_waiting
 from toheal_protocol.membership import (
     MAX_BY_ONE,
     MAX_HELD,
@@ -214,6 +215,8 @@ def _carry_over_peer(draft: Draft, member: MemberId, now: Membership) -> None:
     peer = draft.peer(member)
     if peer.standing not in (Standing.MEMBER, Standing.EXPECTED, Standing.GONE):
         return
+    judge_waiting(draft, member)
+    peer = draft.peer(member)
     head = draft.log.heads.get(Stream(member, Audience.FACILITATORS))
     silences = _silences(peer, now, member, read=head.seq if head else 0)
     if silences != peer.silences:

@@ -20,6 +20,15 @@ class Return:
 
 
 @frozen
+class Unjudged:
+    """Words that were shown while an operation of their view was missing."""
+
+    audience: Audience
+    author_seq: int
+    view: tuple[OperationId, ...]
+
+
+@frozen
 class Silenced:
     """An act that took somebody's voice towards one audience, and from where on it is back.
 

@@ -27,7 +27,7 @@ from toheal_protocol.machines.fetch_state import Fetch, Serving
 from toheal_protocol.machines.lan_kept import LanSecretKept
 from toheal_protocol.machines.lifetime import DEFAULT_TTL
 from toheal_protocol.machines.shares import Share
-from toheal_protocol.machines.silences import Return, Silenced
+from toheal_protocol.machines.silences import Return, Silenced, Unjudged
 from toheal_protocol.machines.streams import Held as Held
 from toheal_protocol.machines.streams import Log as Log
 from toheal_protocol.machines.streams import Newest as Newest
@@ -142,6 +142,7 @@ class Peer:
         silences: what was done about their voice.
         returns: from where on their words know that such an act is over; kept for the case that it
             is void now and stands again later.
+        unjudged: their words under views that are not known yet, to be judged when they are.
         gone_at: when we learned that they are not in any more; 0: they are.
         bundles: the newest bundles they made for us: what names each, and its head.
         our_move, their_move: where each of us said last that it reads; None: as the grants say.
@@ -172,6 +173,7 @@ class Peer:
     said_yes: bytes = field(default=b"", repr=False)
     silences: tuple[Silenced, ...] = ()
     returns: tuple[Return, ...] = ()
+    unjudged: tuple[Unjudged, ...] = ()
     gone_at: WallTime = WallTime(0)
     door_words: tuple[DoorSaid, ...] = field(default=(), repr=False)
     bundles: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)

@@ -21,15 +21,19 @@ from toheal_protocol.envelope import Content
 from toheal_protocol.errors import ForgedMessage
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.ledgers import ledger_of, roll_in, unknown
-from toheal_protocol.machines.silences import Return
+from toheal_protocol.machines.silences import Return, Unjudged
 from toheal_protocol.machines.state import Peer, Standing
-from toheal_protocol.membership import Ledger, Place, roll_at
+from toheal_protocol.membership import Bits, Ledger, Place, roll_at
 from toheal_protocol.messages.bodies import ContentKind
 from toheal_protocol.model import Audience, MemberId, OperationId, Role
 
 MAX_CROSSED: Final = 64
 """Words beyond where somebody was last heard that are kept all the same, unseen: the act that took
 their voice may turn out void."""
+
+
+MAX_UNJUDGED: Final = 64
+"""Words of one author, shown after a gap, whose view was not known: the newest are judged later."""
 
 
 def is_far_beyond_removal(draft: Draft, author: MemberId, content: Content) -> bool:
@@ -77,14 +81,44 @@ def check_audience(draft: Draft, content: Content) -> None:
 def note_return(draft: Draft, author: MemberId, content: Content) -> None:
     """Note from where on somebody's words count again: they know that what took their voice is over.
 
+    Where something of their view is not here yet, that is judged once it is: all devices must come
+    to the same, whatever arrived first.
+    """
+    known = ledger_of(draft).known_to(content.view)
+    if known is not None:
+        _judge(draft, author, content.audience, content.author_seq, known)
+    elif (peer := draft.cold.peers.get(author)) is not None:
+        words = Unjudged(content.audience, content.author_seq, content.view)
+        draft.change_peer(author, unjudged=(*peer.unjudged, words)[-MAX_UNJUDGED:])
+
+
+def judge_waiting(draft: Draft, author: MemberId) -> None:
+    """Judge what somebody wrote under views that were not known, as far as they are by now."""
+    waiting = draft.peer(author).unjudged
+    if not waiting:
+        return
+    ledger = ledger_of(draft)
+    left: list[Unjudged] = []
+    for words in waiting:
+        known = ledger.known_to(words.view)
+        if known is None:
+            left.append(words)
+        else:
+            _judge(draft, author, words.audience, words.author_seq, known)
+    if len(left) < len(waiting):
+        draft.change_peer(author, unjudged=tuple(left))
+
+
+def _judge(draft: Draft, author: MemberId, audience: Audience, seq: int, known: Bits) -> None:
+    """Note what of the acts against somebody is over by what they knew when they wrote this.
+
     That they know of a removal is not enough: it may have waited for support when they wrote.
     """
     peer, ledger = draft.cold.peers.get(author), ledger_of(draft)
-    is_note = content.audience is Audience.FACILITATORS
+    is_note = audience is Audience.FACILITATORS
     roles = () if is_note else ledger.roles.get(author, ())
     against = (*ledger.removals.get(author, ()), *roles)
-    known = ledger.known_to(content.view)
-    if peer is None or not against or known is None:
+    if peer is None or not against:
         return
     place = roll_at(ledger, known).get(author)
     if place is None or (place.role is Role.LISTENER and not is_note):
@@ -96,7 +130,7 @@ def note_return(draft: Draft, author: MemberId, content: Content) -> None:
         if any(known >> one & 1 and ledger.entries[one].knows(number) for one in later)
         and (number in roles or _is_back(ledger, place, number))
     }
-    _keep_returns(draft, author, over, content)
+    _keep_returns(draft, author, over, audience, seq)
 
 
 def _is_back(ledger: Ledger, place: Place, removal: int) -> bool:
@@ -104,10 +138,12 @@ def _is_back(ledger: Ledger, place: Place, removal: int) -> bool:
     return all(entry.knows(removal) for entry in ledger.among(place.adds))
 
 
-def _keep_returns(draft: Draft, author: MemberId, over: set[OperationId], content: Content) -> None:
-    peer, seq = draft.peer(author), content.author_seq
+def _keep_returns(
+    draft: Draft, author: MemberId, over: set[OperationId], audience: Audience, seq: int
+) -> None:
+    peer = draft.peer(author)
     before = {(one.act, one.audience): one.author_seq for one in peer.returns}
-    keys = [(act, content.audience) for act in over]
+    keys = [(act, audience) for act in over]
     after = {**before, **{key: min(seq, before.get(key, seq)) for key in keys}}
     if after == before:
         return
