@@ -14,6 +14,7 @@ from typing import Final, cast
 import apsw
 
 from toheal_p2p.adapters.search_text import normalise_text
+from toheal_p2p.adapters.vault.forgetting_files import forget_file_of
 from toheal_protocol.model import MessageId
 
 ABOUT: Final = ("edit", "retraction")
@@ -41,7 +42,7 @@ def settle(db: apsw.Connection, circle: int, target: MessageId | None) -> None:
     """Let a message be what its author says of it now. Nothing happens until it is here."""
     row = db.execute(
         "SELECT position, kind, text, edit, author, audience FROM entries"
-        " WHERE circle = ? AND mid = ? AND kind IN ('text', 'request', 'retracted')",
+        " WHERE circle = ? AND mid = ? AND kind IN ('text', 'request', 'attachment', 'retracted')",
         (circle, target),
     ).fetchone()
     if row is None:
@@ -88,6 +89,7 @@ def erase(db: apsw.Connection, position: int, indexed: str) -> None:
         indexed: the text by which it is found now.
     """
     forget_words(db, position, indexed)
+    forget_file_of(db, position)
     db.execute("UPDATE entries SET text = '', notes = x'' WHERE position = ?", (position,))
     db.execute("INSERT OR IGNORE INTO ending VALUES (?)", (position,))
     erase_delivered(db)
