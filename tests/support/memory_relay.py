@@ -43,6 +43,8 @@ class MemoryRelay:
         """Whether it swallows everything and says nothing, as behind a dead network."""
         self.is_slow_by = 0.0
         """Seconds that each message of a client takes to get here."""
+        self.dialled_after = 0.0
+        """Seconds until somebody who dials is answered."""
         self.is_forgetful = False
         """Whether it answers for deposits and keeps none."""
         self.is_brusque = False
@@ -63,7 +65,7 @@ class MemoryRelay:
         return self.desk.holdings()
 
     async def dial(self, address: RelayAddress) -> MemoryRelayChannel:
-        await trio.lowlevel.checkpoint()
+        await trio.sleep(self.dialled_after)
         self.dials += 1
         if self.answers_as is not None:
             raise RelayLost(self.answers_as)

@@ -77,11 +77,11 @@ class Talking:
     ) -> str:
         """Say something; returns the message's id once it is durable."""
         await self._find(circle).service.pace()
-        found = self._find(circle)
+        answered = None if reply is None else await self._message(self._find(circle), reply)
+        found = self._find(circle)  # only now: from here on nothing waits until it is decided
         running = require_facilitators(found) if to_facilitators else require_voice(found)
         require_text(text)
         audience = Audience.FACILITATORS if to_facilitators else Audience.CIRCLE
-        answered = None if reply is None else await self._message(running, reply)
         if answered is not None and answered.audience > audience:
             raise Refused("reply_narrower")
         known = tuple(dict.fromkeys(note for note in notes if note in CONTENT_NOTES))
