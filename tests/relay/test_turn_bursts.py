@@ -254,6 +254,14 @@ def test_the_quick_way_takes_no_indication_that_the_slow_way_would_not(at: int) 
         message[at] ^= 1 << bit
 
 
+@pytest.mark.parametrize("length", range(2, 44))
+def test_an_indication_that_ends_too_soon_is_nothing(length: int) -> None:
+    guest = with_peer(Hall())
+    known(guest, by_indication)
+    guest.say(by_indication(b"12345")[:length])
+    assert not guest.sent
+
+
 def test_an_indication_with_more_in_it_goes_the_slow_way_and_arrives() -> None:
     guest = with_peer(Hall())
     known(guest, by_indication)

@@ -117,9 +117,9 @@ class Packets:
         route = self._routes.get((client, first[_ADDRESS]))
         size = int.from_bytes(first[_SEND_HEADER - 2 : _SEND_HEADER], "big")
         end = _SEND_HEADER + size
-        whole = _SEND + u16(len(first) - HEADER_SIZE) + u32(COOKIE)
         if route is None or now >= route[0] or len(first) != end + -size % 4 or not size:
             return None
+        whole = _SEND + u16(len(first) - HEADER_SIZE) + u32(COOKIE)
         if first[_DATA_TYPE] != u16(DATA) or any(
             each[:8] != whole or each[20:_SEND_HEADER] != first[20:_SEND_HEADER]
             for each in messages
