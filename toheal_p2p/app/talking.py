@@ -6,6 +6,7 @@ Docs: docs/command-line.md, section 3; docs/protocol/circle.md, sections 7.1 to 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from typing import Final
 
 from toheal_p2p.app import interface as views
@@ -22,7 +23,7 @@ from toheal_p2p.app.running import (
 )
 from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES
 from toheal_p2p.ports.vault import EntryRow, Vault
-from toheal_p2p.services.committer import Committer
+from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.records import MarkShown
 from toheal_protocol.messages.bodies import CONTENT_NOTES
@@ -191,7 +192,9 @@ class Talking:
         """Let the time run after which these disappear. After a crash they are shown anew."""
         mids = tuple(row.mid for row in rows if not row.is_shown)
         if mids:
-            self.committer.submit([MarkShown(running.service.circle.cold.id, mids)])
+            # a disk that takes nothing more keeps nobody from reading
+            with suppress(VaultFailed):
+                self.committer.submit([MarkShown(running.service.circle.cold.id, mids)])
 
     async def _entries(
         self, running: RunningCircle, rows: Sequence[EntryRow]
