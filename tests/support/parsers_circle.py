@@ -47,6 +47,17 @@ from toheal_protocol.messages.announcement import (
 from toheal_protocol.messages.asking import Answered, Asked, Range
 from toheal_protocol.messages.bodies import TextBody, decode_text, encode_text
 from toheal_protocol.messages.consent import Receipt, decode_receipt, encode_receipt
+from toheal_protocol.messages.door_notes import (
+    DoorWords,
+    LanSecret,
+    TalkAgreed,
+    TalkAsk,
+    TalkLink,
+    TalkYes,
+)
+from toheal_protocol.messages.file_chunks import CHUNK_SIZE
+from toheal_protocol.messages.file_notes import Chunk, ChunksMissing, ChunksWanted
+from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.messages.frames import (
     Answer,
     Envelope,
@@ -187,6 +198,16 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     DirectChoice(True, 3),
     Carried((encode_announcement(Announcement(CREATE)), encode_announcement(Announcement(ADD)))),
     Wanted((OperationId(b"o" * 32),)),
+    TalkAsk(b"t" * 16, None),
+    TalkAsk(b"t" * 16, _ID),
+    TalkYes(b"t" * 16),
+    DoorWords("مرحبا"),
+    TalkAgreed(b"t" * 16),
+    TalkLink(b"t" * 16, "toheal:1:x"),
+    LanSecret(3, _ID, b"s" * 32, (b"m" * 8, b"n" * 8)),
+    ChunksWanted(FileId(b"f" * 32), ((0, 3), (9, 9))),
+    Chunk(FileId(b"f" * 32), 2, (b"l" * 32, b"r" * 32), b"c" * CHUNK_SIZE),
+    ChunksMissing(FileId(b"f" * 32), 1),
     ShareAsk(b"s" * 16, _MID, WallTime(9), "مرشدتي", "شرح", "كلمات"),
     ShareAnswer(b"s" * 16, Signature(b"v" * 64)),
     ShareAnswer(b"s" * 16, None),

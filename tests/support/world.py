@@ -21,9 +21,11 @@ from toheal_protocol.machines import door, sync_events
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.draft import Decision
+from toheal_protocol.machines.file_effects import ChunksLoaded, LoadChunks, LoadedChunk
 from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.records import (
     ConfirmEntries,
+    DropAttachment,
     DropCircle,
     DropEntry,
     DropHeld,
@@ -32,6 +34,8 @@ from toheal_protocol.machines.records import (
     MarkAtRelay,
     MarkShown,
     PutAges,
+    PutAttachment,
+    PutChunk,
     PutCircle,
     PutEntry,
     PutHeld,
@@ -50,6 +54,7 @@ from toheal_protocol.machines.storing import (
     encode_cold,
 )
 from toheal_protocol.messages.asking import Asked, Range
+from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.messages.grants import MAIL
 from toheal_protocol.messages.invitation import open_invitation
 from toheal_protocol.model import (
@@ -76,6 +81,8 @@ class Disk:
     owed: dict[MemberId, dict[int, m.OwedFrame]] = field(factory=dict)
     entries: dict[MessageId, PutEntry] = field(factory=dict)
     held: dict[MessageId, bytes] = field(factory=dict)
+    attachments: dict[MessageId, PutAttachment] = field(factory=dict)
+    chunks: dict[FileId, dict[int, LoadedChunk]] = field(factory=dict)
 
     def apply(self, writes: tuple[Write, ...]) -> None:
         for write in writes:
@@ -112,8 +119,22 @@ class Disk:
                 self.held[mid] = blob
             case DropHeld(_, mid):
                 self.held.pop(mid, None)
+            case PutAttachment(_, mid):
+                self.attachments[mid] = write
+            case PutChunk(_, file, place, proof, sealed):
+                self.chunks.setdefault(file, {})[place] = LoadedChunk(place, proof, sealed)
+            case DropAttachment(_, mid):
+                self._drop_attachment(mid, keeps_facts=write.keeps_facts)
             case DropCircle() | PutSetting() | MarkShown() | PutAges():
                 raise AssertionError("not written by a circle's machine")
+
+    def _drop_attachment(self, mid: MessageId, *, keeps_facts: bool) -> None:
+        facts = self.attachments.get(mid)
+        others = {one.file for key, one in self.attachments.items() if key != mid}
+        if facts is not None and facts.file not in others:
+            self.chunks.pop(facts.file, None)
+        if not keeps_facts:
+            self.attachments.pop(mid, None)
 
     def _confirm(self, mid: MessageId | None) -> None:
         while mid is not None and (entry := self.entries.get(mid)) is not None:
@@ -167,6 +188,8 @@ class Disk:
             {member: dict(rows) for member, rows in self.owed.items()},
             dict(self.entries),
             dict(self.held),
+            dict(self.attachments),
+            {file: dict(places) for file, places in self.chunks.items()},
         )
 
 
@@ -307,6 +330,13 @@ class World:
     links_allowed: bool = True
     has_turn: bool = False
     """Whether the relay lends addresses; without, the only links are direct ones."""
+    bandwidth: float = float("inf")
+    """Bytes a second that a link carries each way; what is more waits in its order."""
+    carried: dict[str, int] = field(factory=dict)
+    """Bytes each person has sent over links."""
+    serves_nothing: set[str] = field(factory=set)
+    """Who takes questions about files and does not answer for now."""
+    _busy: dict[tuple[str, MemberId], float] = field(factory=dict)
     room: Room = field(init=False)
     keep_deposits: bool = False
     answers: bool = True
@@ -577,6 +607,8 @@ class World:
             case m.SendFrames(member, frames):
                 if not self.room.send(person, member, frames):
                     self._send(person, member, frames)
+            case LoadChunks():
+                self._load_chunks(person, run, effect)
             case m.PrepareLink():
                 person.ways.append(effect.way)
                 self._prepare(person, run, effect)
@@ -600,6 +632,21 @@ class World:
         wanted = [row for row in rows if effect.after < row.seq <= effect.upto]
         some = tuple(wanted[: effect.limit])
         event = m.OwedLoaded(effect.member, effect.upto, len(some) == len(wanted), some)
+        self._later(0.0, lambda: self._answer(person, run, event))
+
+    def _load_chunks(self, person: Person, run: int, effect: LoadChunks) -> None:
+        """Read chunks when nothing waits to go to this member, as the shell does."""
+        if person.name in self.serves_nothing:
+            self._later(1.0, lambda: self._load_chunks(person, run, effect))
+            return
+        wait = max(0.0, self._busy.get((person.name, effect.member), 0.0) - self.now)
+        if wait:
+            self._later(wait, lambda: self._load_chunks(person, run, effect))
+            return
+        kept = person.disk.chunks.get(effect.file, {})
+        found = tuple(kept[place] for place in effect.places if place in kept)
+        is_missing = len(found) < len(effect.places)
+        event = ChunksLoaded(effect.member, effect.file, found, is_missing)
         self._later(0.0, lambda: self._answer(person, run, event))
 
     # ---- links
@@ -658,13 +705,21 @@ class World:
             if other.links.get(person.id) == attempt and other.is_running:
                 other.feed(m.FramesArrived(person.id, frames))
 
-        self._later(0.01, arrive)  # a channel keeps its order
+        size = sum(map(len, frames))
+        self.carried[person.name] = self.carried.get(person.name, 0) + size
+        free_at = max(self.now, self._busy.get((person.name, member), 0.0))
+        free_at += size / self.bandwidth
+        self._busy[person.name, member] = free_at
+        self._later(free_at - self.now + 0.01, arrive)  # a channel keeps its order
 
     def cut_link(self, person: Person, member: MemberId) -> None:
         """The channel breaks; what was on its way is gone, both sides notice."""
         attempt, other = person.links.pop(member, None), self._other(person, member)
         if attempt is None:
             return
+        self._busy.pop((person.name, member), None)
+        if other is not None:
+            self._busy.pop((other.name, person.id), None)
         if other is not None and other.links.get(person.id) == attempt:
             del other.links[person.id]
             self._later(

@@ -19,6 +19,7 @@ from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_protocol.machines import events as machine
+from toheal_protocol.machines.charters import is_asked
 from toheal_protocol.machines.records import PutSetting
 from toheal_protocol.machines.state import Cold, Invitation, Peer, Seat, Stage, Standing
 from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, CircleId, MemberId, Role, WallTime
@@ -115,9 +116,13 @@ def find_circle(circle: str, running: Mapping[CircleId, RunningCircle]) -> Runni
         Refused: no_such_circle, ambiguous_name.
     """
     exact = running.get(_as_id(circle))
-    if exact is not None:
+    if exact is not None and not exact.service.circle.cold.porch_of:
         return exact
-    known = [(key, one.service.circle.cold.name, one) for key, one in running.items()]
+    known = [
+        (key, one.service.circle.cold.name, one)
+        for key, one in running.items()
+        if not one.service.circle.cold.porch_of
+    ]
     return find(circle, known, missing="no_such_circle")
 
 
@@ -138,9 +143,11 @@ def require_active(running: RunningCircle) -> RunningCircle:
 
 
 def require_voice(running: RunningCircle) -> RunningCircle:
-    """Return a circle we are in and may write to."""
+    """Return a circle we are in, may write to, and whose charter we said yes to."""
     if require_active(running).service.circle.cold.my_role is Role.LISTENER:
         raise Refused("listens_only")
+    if is_asked(running.service.circle.cold):
+        raise Refused("charter_to_accept")
     return running
 
 

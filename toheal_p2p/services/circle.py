@@ -18,7 +18,9 @@ from toheal_p2p.ports.channels import Channels, RelayServer
 from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle_links import CircleLinks, HeldLink, no_servers
 from toheal_p2p.services.committer import Committer
+from toheal_p2p.services.file_chunks import load_chunks
 from toheal_p2p.services.lan_wires import LanWires
+from toheal_p2p.services.link_queue import LinkQueue
 from toheal_p2p.services.pace import Pace
 from toheal_p2p.services.recent_owed import RecentOwed
 from toheal_protocol.crypto import Entropy
@@ -27,6 +29,7 @@ from toheal_protocol.machines import sync_events
 from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.courier import DEPOSIT_RETRY
 from toheal_protocol.machines.draft import Decision, Draft
+from toheal_protocol.machines.file_effects import LoadChunks
 from toheal_protocol.machines.state import Circle, Cold
 from toheal_protocol.model import Address, Instant, MemberId, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -182,6 +185,9 @@ class CircleService:
             case machine.Unwatch(relay, addresses):
                 if relay in self.relays:
                     self.relays[relay].unwatch(addresses)
+            case LoadChunks(member):
+                outgoing = self.lan.outgoing_to(member) or self.links.outgoing_to(member)
+                nursery.start_soon(self._load_chunks, effect, outgoing)
             case machine.LoadOwed():
                 nursery.start_soon(self._load_owed, effect)
             case sync_events.FindEntries():
@@ -253,6 +259,10 @@ class CircleService:
         )
         is_complete = len(rows) < effect.limit or rows[-1].seq >= effect.upto
         self.take(machine.OwedLoaded(effect.member, effect.upto, is_complete, frames))
+
+    async def _load_chunks(self, effect: LoadChunks, outgoing: LinkQueue | None) -> None:
+        circle = self.circle.cold.id
+        self.take(await load_chunks(effect, self.vault, circle=circle, outgoing=outgoing))
 
     async def _find_entries(self, effect: sync_events.FindEntries) -> None:
         found = await self.vault.asked_entries(

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from toheal_protocol.machines import cards, courier, door, lan, linking, moving, seats
+from toheal_protocol.machines import (
+    cards,
+    courier,
+    door,
+    lan,
+    lan_secrets,
+    linking,
+    moving,
+    seats,
+    talks,
+)
 from toheal_protocol.machines.addressing import move_on
 from toheal_protocol.machines.calls import repeat_call
 from toheal_protocol.machines.carrying import want_from_all
 from toheal_protocol.machines.draft import Draft
+from toheal_protocol.machines.fetching import next_fetch_instant
 from toheal_protocol.machines.log import next_gap_instant, release_held
 from toheal_protocol.machines.missing import ask_if_due, next_ask_instant
 from toheal_protocol.machines.pair import forget_expired
@@ -39,7 +50,10 @@ def ring(draft: Draft) -> None:
         seats.expire_invitations(draft)
         door.tidy_door(draft)
         door.tidy_gone(draft)
+        talks.tidy_talks(draft)
         want_from_all(draft)
+        lan_secrets.follow_departures(draft)
+        lan_secrets.forget_old(draft)
         linking.compare_again(draft)
         cards.renew_card(draft)
         draft.set_live(repeat_at=None)
@@ -64,6 +78,7 @@ def next_alarm(draft: Draft) -> Instant | None:
         draft.live.repeat_at,
         next_ask_instant(draft),
         next_gap_instant(draft) if draft.log.held else None,
+        next_fetch_instant(draft),
     ]
     for member, present in draft.live.couriers.items():
         instants += [present.resend_at, _ack_instant(draft, present)]

@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 
 from toheal_protocol.envelope import Content, ContentKey
 from toheal_protocol.errors import MalformedFrame
+from toheal_protocol.machines.attachments import take_announcement_of_file
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Show, Tell
 from toheal_protocol.machines.following import move_heads
@@ -16,6 +17,7 @@ from toheal_protocol.machines.membership import take_announcement
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.voice import is_silenced, note_return
 from toheal_protocol.messages.announcement import decode_announcement
+from toheal_protocol.messages.attachment import medium_of
 from toheal_protocol.messages.bodies import ContentKind, decode_text
 from toheal_protocol.model import Audience, MemberId, MessageId, WallTime
 
@@ -87,6 +89,13 @@ def _read_into(draft: Draft, entry: PutEntry, content: Content) -> PutEntry:
             body = decode_text(content.body)
             sent_at = WallTime(body.sent_at)
             return evolve(entry, kind="text", text=body.text, notes=body.notes, sent_at=sent_at)
+        case ContentKind.ATTACHMENT:
+            attached = take_announcement_of_file(draft, entry.mid, content.body)
+            kind = "attachment" if medium_of(attached) is not None else entry.kind
+            sent_at = WallTime(attached.sent_at)
+            return evolve(
+                entry, kind=kind, text=attached.about, notes=attached.notes, sent_at=sent_at
+            )
         case ContentKind.OPERATION:
             announcement = decode_announcement(content.body)
             kind = take_announcement(draft, announcement, author=entry.author)

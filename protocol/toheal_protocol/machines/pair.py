@@ -29,6 +29,7 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import OwedFrame, SendFrames
 from toheal_protocol.machines.records import DropOwed, PutOwed
 from toheal_protocol.machines.state import Pair, Standing
+from toheal_protocol.messages.file_notes import Chunk, ChunksWanted
 from toheal_protocol.messages.frames import (
     Envelope,
     Note,
@@ -145,7 +146,7 @@ def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
     pair = draft.pair(member)
     if pair.session is None or not pair.session.can_send:
         return False
-    is_unasked = isinstance(note, AskLink | LinkOffer) or (
+    is_unasked = isinstance(note, AskLink | LinkOffer | ChunksWanted | Chunk) or (
         isinstance(note, Here) and not note.is_reply
     )
     if is_unasked and never_sent_again(pair) >= CHAIN_SPARED:

@@ -22,6 +22,20 @@ from toheal_protocol.envelope import read_audience
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.messages import asking
 from toheal_protocol.messages.announcement import MAX_ANNOUNCEMENT_SIZE
+from toheal_protocol.messages.door_notes import (
+    DOOR_KINDS,
+    DOOR_TAKERS,
+    DoorNote,
+    encode_door_note,
+)
+from toheal_protocol.messages.file_notes import (
+    FILE_TAKERS,
+    Chunk,
+    ChunksMissing,
+    ChunksWanted,
+    FileNote,
+    encode_file_note,
+)
 from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
 from toheal_protocol.messages.heads import NO_DIGEST, Heads, encode_heads, take_heads
 from toheal_protocol.messages.heads import Head as Head
@@ -210,7 +224,9 @@ class DirectChoice:
     serial: int
 
 
-Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink | Heads | asking.Asking
+Passing = (
+    Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink | Heads | asking.Asking | FileNote
+)
 """Notes worth nothing later: `seq` 0."""
 
 Lasting = (
@@ -224,6 +240,7 @@ Lasting = (
     | DirectChoice
     | Carried
     | Wanted
+    | DoorNote
     | Moved
     | Followed
     | ShareNote
@@ -239,6 +256,9 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     LinkAnswer: 4,
     ForkSeen: 5,
     AskLink: 6,
+    ChunksWanted: 12,
+    Chunk: 13,
+    ChunksMissing: 14,
     Heads: 7,
     asking.Asked: 8,
     asking.Answered: 9,
@@ -252,6 +272,7 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     DirectChoice: 23,
     Carried: 24,
     Wanted: 25,
+    **{kind: number for kind, number in DOOR_KINDS.items()},  # noqa: C416 - a wider type
     Moved: 44,
     Followed: 45,
     ShareAsk: 36,
@@ -303,6 +324,8 @@ def decode_item(item: bytes) -> AnyNote:
 
 
 def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all notes
+    if isinstance(note, DoorNote):
+        return encode_door_note(note)
     match note:
         case Ack(beyond):
             return u16(len(beyond)) + b"".join(u64(first) + u64(last) for first, last in beyond)
@@ -316,6 +339,8 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return attempt + secret + prefixed16(blob)
         case ForkSeen() | Declined() | AskLink():
             return b""
+        case ChunksWanted() | Chunk() | ChunksMissing():
+            return encode_file_note(note)
         case Granted(grants):
             return encode_grants(grants)
         case Knock(name, charter_hash, voucher):
@@ -426,6 +451,7 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     4: _take_answer,
     5: lambda _reader: ForkSeen(),
     6: lambda _reader: AskLink(),
+    **FILE_TAKERS,
     7: lambda reader: Heads(_flag(reader.u8()), take_heads(reader)),
     8: asking.take_asked,
     9: asking.take_answered,
@@ -441,6 +467,7 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     23: lambda reader: DirectChoice(_flag(reader.u8()), reader.u32()),
     24: _take_carried,
     25: lambda reader: Wanted(_take_ids(reader)),
+    **DOOR_TAKERS,
     44: take_moved,
     45: lambda reader: Followed(reader.u32()),
     36: take_ask,

@@ -17,6 +17,7 @@ from toheal_p2p.adapters.vault.amending import (
     settle,
 )
 from toheal_p2p.adapters.vault.database import transaction
+from toheal_p2p.adapters.vault.file_writes import FILE_WRITERS, FILES_OF_A_CIRCLE
 from toheal_p2p.adapters.vault.forgetting import forget_what_is_over
 from toheal_p2p.adapters.vault.numbers import Numbers
 from toheal_p2p.adapters.vault.rows import join_ids, join_texts
@@ -298,6 +299,7 @@ def _put_setting(db: apsw.Connection, _numbers: Numbers, write: PutSetting) -> N
 _PEERS: Final = "IN (SELECT number FROM peers WHERE circle = ?)"
 
 _OF_A_CIRCLE: Final = (
+    *FILES_OF_A_CIRCLE,
     "DELETE FROM forgotten WHERE circle = ?",
     "DELETE FROM ending WHERE position IN (SELECT position FROM entries WHERE circle = ?)",
     "DELETE FROM envelopes WHERE position IN (SELECT position FROM entries WHERE circle = ?)",
@@ -328,6 +330,7 @@ WRITERS: Final[Mapping[type, Callable[[apsw.Connection, Numbers, Any], None]]] =
     PutAges: _put_ages,
     PutHeld: _put_held,
     DropHeld: _drop_held,
+    **FILE_WRITERS,
     DropCircle: _drop_circle,
     PutSetting: _put_setting,
 }
