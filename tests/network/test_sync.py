@@ -207,9 +207,12 @@ def test_a_note_to_facilitators_is_passed_to_them_alone_and_told_to_nobody_else(
     assert known == {Audience.CIRCLE} and {s.audience for s in told_of} <= {Audience.CIRCLE}
     note = entry_of(first, "help")
     everything = Range(author.id, Audience.FACILITATORS, 1, LAST)
+    assert member.links.get(first.id)
+    world.frames.clear()
     acts(member, lambda draft: pass_note(draft, first.id, Asked(9, (everything,), (note.mid,))))
     world.run_for(30)
     assert note.mid not in member.disk.entries
+    assert world.frames and not any(frame.endswith(note.common) for frame in world.frames)
 
 
 # ---- an old vault that was put back
@@ -347,6 +350,21 @@ def test_a_whole_row_of_made_up_words_does_not_carry_the_stream_away() -> None:
     assert {passer_of(reader, f"mine {number}") for number in range(4)} == {None}
     assert {passer_of(reader, f"forged {number}") for number in range(10)} == {liar.id}
     assert head(reader, author) == head(author, author)
+
+
+def test_an_author_does_not_vouch_for_what_was_brought_back_under_its_name() -> None:
+    world, (author, liar, reader) = gather(434, 3)
+    author.say("true")
+    world.run_for(5)
+    at = head(reader, author)
+    forged = sealed(author, content_of(author, "forged", seq=at.seq + 1, previous=at.mid))
+    pass_forged(liar, reader, forged)
+    world.run_for(5)
+    author.disk.entries[forged.mid] = entry_of(reader, "forged")
+    world.frames.clear()
+    acts(liar, lambda draft: pass_note(draft, author.id, Asked(4, (), (forged.mid,))))
+    world.run_for(5)
+    assert world.frames and not any(frame.endswith(forged.common) for frame in world.frames[1:])
 
 
 def test_a_message_nobody_misses_is_not_taken_from_a_passer() -> None:
