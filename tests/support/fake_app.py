@@ -18,12 +18,14 @@ from typing import Literal, cast
 import trio
 from attrs import define, evolve, field
 
+from tests.support.fake_bundles import FakeBundles
 from tests.support.fake_governance import WAITING, FakeGovernance
 from tests.support.fake_sharing import FakeSharing
 from toheal_p2p.app.circle_relays_interface import CircleRelayView
 from toheal_p2p.app.interface import (
     ActView,
     AppInterface,
+    AttachmentView,
     CheckView,
     CircleView,
     DeliveryView,
@@ -34,6 +36,7 @@ from toheal_p2p.app.interface import (
     LinkView,
     MeetingView,
     MemberView,
+    ProgressView,
     QuoteView,
     RelayView,
     Report,
@@ -71,6 +74,9 @@ def refuse(code: RefusalCode) -> Refused:
     return Refused(code, **{name: facts[name] for name in FACTS.get(code, ())})
 
 
+PICTURE = b"\x89PNG" + bytes(range(256)) * 4000
+"""What `fetch` gives: a megabyte, so several pieces."""
+
 CODE = "7421 lantern giraffe marble"
 
 
@@ -105,6 +111,34 @@ class FakeSpokenCodes:
 
     def _view(self, state: SpokenState) -> SpokenView:
         return SpokenView(_id("code"), CODE, NOW + 600, self.tries_left, state)
+
+
+@define(eq=False)
+class FakeFiles:
+    """One picture of a few bytes, with the message `f11e…`."""
+
+    find: Callable[[str], Awaitable[CircleView]]
+    dropped: list[str] = field(factory=list)
+
+    async def attach(
+        self, circle: str, path: str, *, about: str, notes: Sequence[str], report: Report
+    ) -> str:
+        await self.find(circle)
+        await report(ProgressView("cleaning_file"))
+        return _id(f"file {path} {about} {','.join(notes)}")
+
+    async def fetch(self, circle: str, message: str, *, report: Report) -> AttachmentView:
+        await self.find(circle)
+        await report(ProgressView("fetching_file", {"percent": 40, "name": "Salma"}))
+        return AttachmentView("image/png", len(PICTURE), "here", 100)
+
+    async def content(self, circle: str, message: str) -> bytes:
+        await self.find(circle)
+        return PICTURE
+
+    async def drop(self, circle: str, message: str) -> None:
+        await self.find(circle)
+        self.dropped.append(message)
 
 
 @define(eq=False)
@@ -188,9 +222,15 @@ class FakeApp(FakeGovernance, FakeSharing):
     news: trio.Event = field(factory=trio.Event)
     settings: FakeSettings = field(factory=lambda: FakeSettings())
     meeting: FakeMeetings = field(init=False)
+    files: FakeFiles = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.meeting = FakeMeetings(self)
+        self.files = FakeFiles(self._find)
+
+    @property
+    def bundles(self) -> FakeBundles:
+        return FakeBundles(self._find)
 
     @property
     def spoken(self) -> FakeSpokenCodes:

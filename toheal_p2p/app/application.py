@@ -17,7 +17,9 @@ from attrs import define, field
 from toheal_p2p.adapters.interfaces import interface_kinds
 from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
+from toheal_p2p.app.bundles import Bundles
 from toheal_p2p.app.doctor import Patient, examine
+from toheal_p2p.app.files import Files
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.known_relays import KnownRelays
 from toheal_p2p.app.meeting import Meetings
@@ -109,6 +111,8 @@ class Application(Paths, Sharing, Notices, KnownRelays):
     _running: dict[CircleId, RunningCircle] = field(factory=dict, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
     spoken: SpokenCodes = field(init=False, repr=False)
+    files: Files = field(init=False, repr=False)
+    bundles: Bundles = field(init=False, repr=False)
     _beginning: trio.Lock = field(factory=trio.Lock, init=False)
     talk_news: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _from_room: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
@@ -121,6 +125,8 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         circles, self._nickname, self._relays = restore(stored)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self.files = Files(self)
+            self.bundles = Bundles(self.vault, self.committer, self._running)
             self.spoken = SpokenCodes(
                 nursery,
                 self.entropy,
@@ -139,6 +145,7 @@ class Application(Paths, Sharing, Notices, KnownRelays):
             self.was_put_back = self.vault.was_put_back
             if self.was_put_back:
                 await begin_anew(self._running.values(), self.committer, self.vault)
+            await self.files.begin()
             nursery.start_soon(self.meeting.run, self._running)
             nursery.start_soon(self.keep_talks)
             await nursery.start(Forgetting(self.committer, self.wall_clock).run, stored.ages)

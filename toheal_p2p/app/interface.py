@@ -12,7 +12,7 @@ Times are whole seconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -20,17 +20,24 @@ import trio
 from attrs import field, frozen
 
 from toheal_p2p.app.act_view import ActView as ActView
+from toheal_p2p.app.bundles_interface import BundlesInterface as BundlesInterface
+from toheal_p2p.app.bundles_interface import BundleView as BundleView
+from toheal_p2p.app.bundles_interface import TakenBundleView as TakenBundleView
 from toheal_p2p.app.circle_relays_interface import CircleRelays
 from toheal_p2p.app.entry_view import DeliveryView as DeliveryView
 from toheal_p2p.app.entry_view import EntryView as EntryView
 from toheal_p2p.app.entry_view import QuoteView as QuoteView
 from toheal_p2p.app.entry_view import RetractionView as RetractionView
+from toheal_p2p.app.files_interface import AttachmentView as AttachmentView
+from toheal_p2p.app.files_interface import FilesInterface as FilesInterface
 from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterface
 from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
 from toheal_p2p.app.notices_interface import DoorLineView as DoorLineView
 from toheal_p2p.app.notices_interface import NoticesInterface
 from toheal_p2p.app.notices_interface import NoticeView as NoticeView
 from toheal_p2p.app.notices_interface import SeatView as SeatView
+from toheal_p2p.app.progress_view import ProgressView as ProgressView
+from toheal_p2p.app.progress_view import Report as Report
 from toheal_p2p.app.refusals import Fact, RefusalCode
 from toheal_p2p.app.rules_interface import CharterView as CharterView
 from toheal_p2p.app.rules_interface import PolicyView as PolicyView
@@ -162,18 +169,6 @@ class LinkView:
 
 
 @frozen
-class ProgressView:
-    """What is being tried just now; its sentence is `progress.<code>` with these facts."""
-
-    code: ProgressCode
-    facts: Mapping[str, Fact] = field(factory=dict, repr=False)
-
-
-Report = Callable[[ProgressView], Awaitable[None]]
-"""Told what is being tried, as it changes."""
-
-
-@frozen
 class CheckView:
     """One thing `doctor` looked at; its sentence is `check.<code>` with these facts."""
 
@@ -200,8 +195,18 @@ class AppInterface(
         ...
 
     @property
+    def files(self) -> FilesInterface:
+        """Pictures and voice notes."""
+        ...
+
+    @property
     def spoken(self) -> SpokenInterface:
         """Codes that are said aloud instead of links."""
+        ...
+
+    @property
+    def bundles(self) -> BundlesInterface:
+        """Messages that travel in a file."""
         ...
 
     @property

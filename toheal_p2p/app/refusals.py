@@ -69,6 +69,10 @@ RefusalCode = Literal[
     "share_too_many",
     "share_needs_consent",
     "no_such_act",
+    # bundles
+    "bundle_not_yet",
+    "bundle_unknown",
+    "bundle_too_large",
     "act_not_ours",
     "act_on_oneself",
     "role_already",
@@ -140,6 +144,17 @@ RefusalCode = Literal[
     "not_confirmed",
     "cannot_read_file",
     "cannot_write_file",
+    # attached files
+    "attachment_unknown",
+    "attachment_moving",
+    "attachment_too_many_pixels",
+    "attachment_too_large",
+    "attachment_not_clean",
+    "attachment_not_here",
+    "attachment_damaged",
+    "attachments_full",
+    "attachments_busy",
+    "no_attachment",
     # the clock
     "clock_doubtful",
 ]
@@ -164,6 +179,8 @@ FACTS: Final[Mapping[RefusalCode, tuple[str, ...]]] = {
     "notice_enough": ("limit",),
     "door_said_enough": ("limit",),
     "circle_full": ("limit",),
+    "bundle_not_yet": ("name",),
+    "bundle_too_large": ("limit",),
     "spoken_word_unknown": ("name",),
     "spoken_word_unsure": ("name", "suggestion"),
     "spoken_words_wrong": ("tries",),
@@ -182,6 +199,10 @@ FACTS: Final[Mapping[RefusalCode, tuple[str, ...]]] = {
     "name_too_long": ("limit",),
     "text_too_long": ("limit",),
     "charter_too_long": ("limit",),
+    "attachment_too_many_pixels": ("limit",),
+    "attachment_too_large": ("limit",),
+    "attachments_full": ("limit",),
+    "attachments_busy": ("limit",),
     "cannot_read_file": ("path",),
     "cannot_write_file": ("path",),
 }

@@ -55,6 +55,8 @@ class RunningCircle:
         match happened:
             case machine.Tell("fork_seen", member) if member is not None:
                 self._warn(member)
+            case machine.Tell("stories_differ", member) if member is not None:
+                self._keep(self.warnings.with_differing(member))
             case machine.Tell("fork_told"):
                 self._warn(self.service.circle.cold.persona.keys.member_id)
             case _:
@@ -71,6 +73,8 @@ class RunningCircle:
         """Take over what the vault kept, beside what was seen since the start."""
         for member in self.warnings.forked:
             warnings = warnings.with_fork(member)
+        for member in self.warnings.differing:
+            warnings = warnings.with_differing(member)
         self.warnings = warnings
 
     def see(self, *, wall_now: int) -> PutSetting:
@@ -80,7 +84,10 @@ class RunningCircle:
         return put_warnings(cold.id, self.warnings)
 
     def _warn(self, member: MemberId) -> None:
-        self.warnings = self.warnings.with_fork(member)
+        self._keep(self.warnings.with_fork(member))
+
+    def _keep(self, warnings: Warnings) -> None:
+        self.warnings = warnings
         kept = put_warnings(self.service.circle.cold.id, self.warnings)
         self.service.committer.submit([kept])
 

@@ -16,8 +16,10 @@ import click
 from toheal_p2p.app.look import read_look
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.cli.commands import (
+    bundle,
     circles,
     doors,
+    files,
     governance,
     meeting,
     notices,
@@ -117,8 +119,10 @@ for _command in (
     *notices.COMMANDS,
     *talk.COMMANDS,
     *talks.COMMANDS,
+    *files.COMMANDS,
     *sharing.COMMANDS,
     *paths.COMMANDS,
+    *bundle.COMMANDS,
     *meeting.COMMANDS,
     *relays.COMMANDS,
     *settings.COMMANDS,

@@ -163,17 +163,19 @@ def entry_lines(words: Words, entry: Item) -> Iterator[str]:
         return
     kind = entry["kind"] if entry["kind"] in _IN_A_LINE else "unknown"
     yield words.text(f"entry.{kind}", at=at, name=author, id=short(entry["id"]))
-    if kind in ("text", "request"):
+    if kind in ("text", "request", "attachment"):
         yield from _message_lines(words, entry)
 
 
 _ABOUT_MESSAGES: Final = ("edit", "retraction", "not_theirs", "retracted")
 
-_IN_A_LINE: Final = ("text", "request", "crossed")
+_IN_A_LINE: Final = ("text", "request", "attachment", "crossed")
 
 
 def _message_lines(words: Words, entry: Item) -> Iterator[str]:
     """Give what is said in a message, after what it answers and what its author put on it."""
+    if entry["attachment"] is not None:
+        yield "    " + attachment_line(words, entry["attachment"])
     if entry["reply_to"] is not None:
         yield "    " + _quote_line(words, entry)
     if entry["edited"]:
@@ -184,9 +186,21 @@ def _message_lines(words: Words, entry: Item) -> Iterator[str]:
         names = [words.word("content_note", note) for note in entry["notes"]]
         notes = Own(words.text("line.comma").join(names))
         yield "    " + words.text("line.notes", notes=notes)
+    if entry["attachment"] is not None and not entry["text"]:
+        yield "    " + words.text("line.no_description")
     yield from text_lines(entry["text"])
     if entry["passed_on_by"] is not None:
         yield "    " + words.text("line.passed_on", name=entry["passed_on_by"])
+
+
+def attachment_line(words: Words, attachment: Item) -> str:
+    """Return what a file is, how large, and how much of it is here."""
+    is_picture = attachment["media_type"].startswith("image/")
+    return words.text(
+        "line.attachment_picture" if is_picture else "line.attachment_voice",
+        size=words.text("line.kilobytes", number=-(-attachment["size"] // 1000)),
+        state=words.text(f"attachment_state.{attachment['state']}", percent=attachment["percent"]),
+    )
 
 
 def text_lines(text: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import (
+    bundling,
     consent,
     courier,
     door,
@@ -21,10 +22,13 @@ from toheal_protocol.machines import (
     linking,
     moving,
     pairing_events,
+    passing,
     reset,
     routes,
     seats,
     sharing,
+    stories,
+    sync_events,
     talking,
     talks,
     welcome,
@@ -34,6 +38,14 @@ from toheal_protocol.machines.alarms import next_alarm, ring
 from toheal_protocol.machines.arrivals import take_link_frames, take_mail
 from toheal_protocol.machines.calls import deposit_invitation, repeat_call, repeat_unconfirmed
 from toheal_protocol.machines.draft import Decision, Draft
+from toheal_protocol.machines.file_effects import (
+    Attached,
+    AttachmentDropped,
+    ChunksLoaded,
+    FetchAsked,
+    FetchStopped,
+)
+from toheal_protocol.machines.files import follow_files, take_file_event
 from toheal_protocol.machines.log import restart_gaps
 from toheal_protocol.machines.pair import ack_if_untold, acknowledge_if_due, offer_keys, seal_again
 from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
@@ -60,6 +72,7 @@ def step(
         consent.follow_circle(draft)
     if draft.cold.stage is Stage.ACTIVE and circle.cold.stage is Stage.REMOVED:
         linking.greet(draft)
+    follow_files(draft)
     for member in draft.live.couriers:
         acknowledge_if_due(draft, member)
     if draft.cold is not circle.cold or isinstance(event, happened.Started):
@@ -131,6 +144,16 @@ def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - on
             courier.take_deposit_answer(draft, ticket, retry_after=retry_after)
         case happened.OwedLoaded():
             _owed_loaded(draft, event)
+        case sync_events.EntriesFound():
+            passing.take_found(draft, event)
+        case sync_events.StoriesFound():
+            stories.take_stories(draft, event)
+        case sync_events.BundleSealed():
+            bundling.seal_bundle(draft, event)
+        case sync_events.BundleOpened():
+            bundling.open_bundle(draft, event)
+        case sync_events.ItemsBrought():
+            bundling.take_items(draft, event)
         case happened.LinkPrepared(member, attempt, blob):
             linking.take_prepared(draft, member, attempt, blob)
         case happened.LinkOpened(member, attempt):
@@ -150,6 +173,8 @@ def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - on
             lan.take_parted(draft, member, wire)
         case happened.Woke():
             ring(draft)
+        case Attached() | FetchAsked() | FetchStopped() | AttachmentDropped() | ChunksLoaded():
+            take_file_event(draft, event)
         case _:
             assert_never(event)
 

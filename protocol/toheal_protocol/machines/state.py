@@ -23,6 +23,7 @@ from toheal_protocol.crypto import SealKey, SigningSeed
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
 from toheal_protocol.machines.door_said import DoorSaid
 from toheal_protocol.machines.events import LinkWay
+from toheal_protocol.machines.fetch_state import Fetch, Serving
 from toheal_protocol.machines.lan_kept import LanSecretKept
 from toheal_protocol.machines.lifetime import DEFAULT_TTL
 from toheal_protocol.machines.shares import Share
@@ -32,6 +33,7 @@ from toheal_protocol.machines.streams import Log as Log
 from toheal_protocol.machines.streams import Newest as Newest
 from toheal_protocol.machines.streams import Position as Position
 from toheal_protocol.machines.streams import Stream as Stream
+from toheal_protocol.machines.sync_parts import Sync
 from toheal_protocol.machines.talk_state import Talk
 from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import DirectChoice
@@ -41,6 +43,7 @@ from toheal_protocol.model import (
     DepositToken,
     Instant,
     MemberId,
+    MessageId,
     OperationId,
     Role,
     WallTime,
@@ -140,6 +143,7 @@ class Peer:
         returns: from where on their words know that such an act is over; kept for the case that it
             is void now and stands again later.
         gone_at: when we learned that they are not in any more; 0: they are.
+        bundles: the newest bundles they made for us: what names each, and its head.
         our_move, their_move: where each of us said last that it reads; None: as the grants say.
     """
 
@@ -170,6 +174,7 @@ class Peer:
     returns: tuple[Return, ...] = ()
     gone_at: WallTime = WallTime(0)
     door_words: tuple[DoorSaid, ...] = field(default=(), repr=False)
+    bundles: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
     our_move: Move | None = None
     their_move: Move | None = None
 
@@ -416,8 +421,11 @@ class Live:
     sources: Mapping[Address, Source] = field(factory=dict)
     watched: Mapping[Address, RelayAddress] = field(factory=dict)
     repeat_at: Instant | None = None
+    sync: Sync = field(factory=Sync)
     asked: frozenset[tuple[MemberId, OperationId]] = frozenset()
     """Who was asked for which operations since the process began."""
+    fetches: Mapping[MessageId, Fetch] = field(factory=dict)
+    serving: Mapping[MemberId, Serving] = field(factory=dict)
     told_out: Mapping[MemberId, int] = field(factory=dict)
     """Who was told that they are out, and what we knew then (a set of operations, by number)."""
 

@@ -14,8 +14,10 @@ import msgspec
 
 from toheal_p2p.cli.local_wire import VERSION
 from toheal_p2p.cli.requests import (
+    bundle,
     circles,
     doors,
+    files,
     governance,
     meeting,
     notices,
@@ -62,6 +64,8 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "circle_accept": rules.CircleAccept,
     "circle_policy": rules.CirclePolicy,
     "circle_policy_set": rules.CirclePolicySet,
+    "bundle_export": bundle.BundleExport,
+    "bundle_import": bundle.BundleImport,
     "invite": doors.Invite,
     "invitations": doors.Invitations,
     "seats": doors.Seats,
@@ -83,6 +87,10 @@ REQUESTS: Final[dict[str, type[Request]]] = {
     "edit": talk.Edit,
     "retract": talk.Retract,
     "read": talk.Read,
+    "attach": files.Attach,
+    "fetch": files.Fetch,
+    "fetched_file": files.FetchedFile,
+    "drop_file": files.DropFile,
     "deliveries": talk.Deliveries,
     "share_ask": sharing.ShareAsk,
     "share_list": sharing.ShareList,
