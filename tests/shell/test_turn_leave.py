@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
+from tests.support.applications import a_village
 from tests.support.entropy import SeededEntropy
 from tests.support.memory_relay import MemoryRelay
+from toheal_p2p.adapters.socks import parse_proxy
 from toheal_p2p.ports.channels import RelayServer, ServerKind
 from toheal_p2p.services.relay_connection import RelayConnection, RelayUp
 from toheal_p2p.services.turn_leave import ASK_LONGEST, REFUSED_FOR, TurnLeave
@@ -55,6 +57,30 @@ async def connected(relay: MemoryRelay) -> AsyncIterator[RelayConnection]:
         await up.wait()
         yield connection
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.usefixtures("autojump_clock")
+async def test_it_is_asked_ahead_where_there_is_somebody_and_no_proxy() -> None:
+    async with a_village() as village:
+        asked: list[str] = []
+        for name, is_proxied in (("alone", False), ("pair", False), ("proxied", True)):
+            app = await village.start(name)
+            made = await app.circle_create(
+                name, relays=[str(village.relay.address)], direct=False, charter="x", nickname=None
+            )
+            await trio.sleep(5)
+            [pair] = app._running[next(iter(app._running))].relays.values()
+            assert not pair.turn.has_asked, "nobody is there to link with"
+            if name == "alone":
+                continue
+            if is_proxied:
+                village.policies[name].use_proxy(parse_proxy("socks5://127.0.0.1:9050"))
+            other = await village.start(f"other {name}")
+            link = (await app.invite(made.id, expires_in=3600)).link
+            await other.join(link, nickname="Salma")
+            await trio.sleep(20)
+            asked += [name] * pair.turn.has_asked
+        assert asked == ["pair"]
 
 
 def times_asked(relay: MemoryRelay) -> int:

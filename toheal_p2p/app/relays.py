@@ -59,6 +59,8 @@ class RelayPair:
     """Why the relay is out of reach just now, as a code; None when it answers."""
     on_change: Callable[[RelayPair], None] = field(default=_tell_nobody, repr=False)
     """Told whenever `problem` was found out anew."""
+    _came_up: trio.Event = field(factory=trio.Event, init=False, repr=False)
+    _is_wanted: trio.Event = field(factory=trio.Event, init=False, repr=False)
     others: list[RelayPair] = field(factory=list, repr=False)
     """Those to the circle's other relays: they hurry when this one fails."""
 
@@ -106,6 +108,19 @@ class RelayPair:
             nursery.start_soon(self.depositor.run)
             nursery.start_soon(self._feed, self.reader, partial(self._take_read, service))
             nursery.start_soon(self._feed, self.depositor, partial(self._take_written, service))
+            nursery.start_soon(self._ask_ahead, service)
+
+    def expect_links(self) -> None:
+        """Have leave for TURN before a link needs it: there is somebody to link with."""
+        self._is_wanted.set()
+
+    async def _ask_ahead(self, service: CircleService) -> None:
+        """Ask once after each connection: a round trip for which nobody has to wait later."""
+        while True:
+            await self._is_wanted.wait()
+            await self._came_up.wait()
+            self._came_up = trio.Event()
+            await service.servers()
 
     async def make_sure(self) -> None:
         """Have both connections find out whether the relay still hears us; returns when they know."""
@@ -140,6 +155,7 @@ class RelayPair:
                 case RelayUp(boot):
                     self.problem = None
                     self.on_change(self)
+                    self._came_up.set()
                     service.take(machine.RelayUp(self.address, boot))
                 case RelayDown(reason):
                     was_up, self.problem = self.problem is None, reason
@@ -185,6 +201,8 @@ class CircleConnections:
         for relay in wanted:
             if relay not in self.pairs:
                 self._begin(relay)
+            if cold.peers:
+                self.pairs[relay].expect_links()
         for relay in self.pairs:
             if relay not in self._wanted and self._nursery is not None:
                 self._nursery.start_soon(self._end_soon, relay)

@@ -34,11 +34,18 @@ class TurnLeave:
     connection: RelayConnection
     _servers: tuple[RelayServer, ...] = field(default=(), init=False, repr=False)
     _ask_at: float = field(default=0.0, init=False)
+    _asking: trio.Lock = field(factory=trio.Lock, init=False, repr=False)
+
+    @property
+    def has_asked(self) -> bool:
+        """Say whether the relay has answered for now."""
+        return self._ask_at > 0
 
     async def servers(self) -> tuple[RelayServer, ...]:
         """Return the relay's services: STUN always, TURN where it lets us."""
-        if trio.current_time() >= self._ask_at:
-            await self._ask()
+        async with self._asking:  # whoever comes meanwhile gets the same answer
+            if trio.current_time() >= self._ask_at:
+                await self._ask()
         address = self.connection.address
         stun = RelayServer(address.host, address.port, ServerKind.STUN)
         return (stun, *self._servers)

@@ -88,7 +88,7 @@ def entries_as_html(
     """Return each entry as a list item.
 
     Args:
-        is_live: the page is open already: what an entry changes in it comes along.
+        is_live: the page shows what came before: what an entry changes is sent once more with it.
     """
     made = []
     for entry in entries:
