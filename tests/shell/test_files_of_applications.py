@@ -15,8 +15,8 @@ from toheal_p2p.adapters.media.refusing import Uncleanable
 from toheal_p2p.app import file_room
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.files import _puts
-from toheal_p2p.app.files_interface import ProgressView
 from toheal_p2p.app.interface import EntryView
+from toheal_p2p.app.progress_view import ProgressView
 from toheal_p2p.app.refusals import Refused
 from toheal_protocol.machines.records import DropAttachment
 from toheal_protocol.messages.attachment import Medium

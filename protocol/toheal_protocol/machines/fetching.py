@@ -134,7 +134,9 @@ def _followed(draft: Draft, fetch: Fetch) -> Fetch:
     if source is not None and not _is_reached(draft, source):
         fetch = changed(fetch, source=None, asked=())
     elif fetch.asked and fetch.asked[0].at + ANSWER_LONGEST <= draft.now:
-        fetch = _passed_over(draft, fetch)
+        over = _passed_over(draft, fetch)
+        # Where nobody else can be asked, the same one is: a question may have been lost.
+        fetch = over if _able(draft, over) else changed(fetch, source=None, asked=())
     if fetch.source is None:
         fetch = _with_source(draft, fetch)
     return fetch if fetch.source is None else _asking(draft, fetch, fetch.source)
@@ -142,19 +144,25 @@ def _followed(draft: Draft, fetch: Fetch) -> Fetch:
 
 def _with_source(draft: Draft, fetch: Fetch) -> Fetch:
     """Choose whom to ask: the author first. Who is out of reach may be asked at once when back."""
-    reached = [member for member in sorted(draft.cold.peers) if _is_reached(draft, member)]
-    over = {m: until for m, until in fetch.passed_over.items() if m in reached}
-    able = [
-        member
-        for member in reached
-        if member not in fetch.liars and over.get(member, draft.now) <= draft.now
-    ]
+    over = {m: until for m, until in fetch.passed_over.items() if _is_reached(draft, m)}
+    able = _able(draft, fetch)
     if len(over) < len(fetch.passed_over):
         fetch = changed(fetch, passed_over=over)
     if not able:
         return fetch
     source = fetch.author if fetch.author in able else able[0]
     return changed(fetch, source=source, asked=(), quickest=None)
+
+
+def _able(draft: Draft, fetch: Fetch) -> list[MemberId]:
+    """Return who can be asked now."""
+    return [
+        member
+        for member in sorted(draft.cold.peers)
+        if _is_reached(draft, member)
+        and member not in fetch.liars
+        and fetch.passed_over.get(member, draft.now) <= draft.now
+    ]
 
 
 def _asking(draft: Draft, fetch: Fetch, source: MemberId) -> Fetch:
