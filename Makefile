@@ -19,7 +19,7 @@ FACTOR ?= 20
 .PHONY: help demo test check bench docs screenshots soak fuzz format clean
 
 help:
-	@echo "make demo    a relay, two people and one circle on this machine"
+	@echo "make demo    a relay, three people and a latecomer in one circle on this machine"
 	@echo "make test    every test that can run here"
 	@echo "make check   format, lint, types, import rules, quick tests: under a minute"
 	@echo "make format  write the format that check asks for"
@@ -57,7 +57,7 @@ screenshots: $(READY)
 	$(BIN)/python -m tests.support.tour docs/screenshots
 
 soak: $(READY)
-	TOHEAL_SOAK=$(FACTOR) TOHEAL_KILLS=1000 $(PYTEST) -q -n 2 -m ""
+	TOHEAL_SOAK=$(FACTOR) TOHEAL_KILLS=1000 TOHEAL_WORDS=2000 $(PYTEST) -q -n 2 -m ""
 
 fuzz: $(READY)
 	-$(BIN)/uv pip install --quiet --require-hashes -r tests/fuzz/requirements.txt

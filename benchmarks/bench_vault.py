@@ -33,7 +33,7 @@ from toheal_p2p.adapters.vault.schema import TABLES
 from toheal_p2p.adapters.vault.writes import apply_writes
 from toheal_p2p.services.committer import Committer
 from toheal_protocol.machines.records import PutEntry, PutLog, PutOwed, PutPair, Write
-from toheal_protocol.model import CircleId, Frame, MemberId, MessageId, WallTime
+from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
 CIRCLE: Final = CircleId(bytes(32))
 MEMBERS: Final = tuple(MemberId(bytes([n]) * 32) for n in range(1, 8))
@@ -71,6 +71,7 @@ def an_entry(number: int, *, is_mine: bool = False) -> PutEntry:
         circle=CIRCLE,
         mid=MessageId(os.urandom(32)),
         author=MEMBERS[number % 7],
+        audience=Audience.CIRCLE,
         author_seq=number,
         kind="text",
         text=text_of(number),

@@ -24,6 +24,7 @@ import attrs
 import trio
 from attrs import define, field
 
+from benchmarks.file_verbs import FileVerbs
 from benchmarks.lines import Answer, Line, tell
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.vault import PassphraseCost, create_vault, open_vault
@@ -116,7 +117,7 @@ def newest(person: Line, circle: str) -> int:
 
 
 @define(eq=False)
-class Driver:
+class Driver(FileVerbs):
     """Answers lines from inside a running application."""
 
     app: Application

@@ -39,8 +39,10 @@ def loopback() -> Segment:
 
 
 @asynccontextmanager
-async def announced(names: Names = OURS) -> AsyncIterator[Announcement]:
-    announcement = Announcement(loopback(), names.label, names, names.port)
+async def announced(
+    names: Names = OURS, *, heard: tuple[str, ...] = ()
+) -> AsyncIterator[Announcement]:
+    announcement = Announcement(loopback(), names.label, names, names.port, heard)
     await announcement.open()
     try:
         yield announcement
@@ -223,6 +225,29 @@ async def test_it_is_asked_again_and_what_is_known_is_told_again(
     async with announced(THEIRS), announced() as ours:
         heard = await news_within(ours, 2.2)
     assert heard.count(Appeared(THEIRS.instance, "127.0.0.1", THEIRS.port)) >= 3
+
+
+async def test_who_says_an_earlier_label_is_heard_and_not_a_word_of_it_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They were there first, so only what they say again each minute can be heard."""
+    monkeypatch.setattr(lan_zeroconf, "ASK_EVERY", 0.6)
+    newer = Names("nopqrstuvwxyza", "q" * 16, "r" * 16, 50_013)
+    async with announced(THEIRS):
+        await trio.sleep(1)
+        with in_the_group() as group:
+            async with announced(newer, heard=(LABEL,)) as ours, trio.open_nursery() as nursery:
+                packets: list[bytes] = []
+
+                async def listen() -> None:
+                    packets.extend(await packets_about(group, 2.0))
+
+                nursery.start_soon(listen)
+                heard = await news_within(ours, 2.0)
+    assert Appeared(THEIRS.instance, "127.0.0.1", THEIRS.port) in heard
+    names = {fact for kind, fact in facts_in(packets) if kind == "name"}
+    assert names <= {f"_{LABEL}", THEIRS.instance, THEIRS.host}, "all of it said by them"
+    assert packets
 
 
 async def test_nothing_runs_after_the_end() -> None:

@@ -259,6 +259,7 @@ def test_words_turn_with_their_own_direction_and_an_empty_box_with_the_page(page
     page.wait("document.documentElement.dir === 'rtl'")
     page.click("Evening")
     page.wait("!!document.getElementById('text')")
-    assert page.ask("getComputedStyle(document.getElementById('text')).direction") == "rtl"
+    style = "getComputedStyle(document.getElementById('text'))"
+    assert page.ask(f"[{style}.direction, {style}.unicodeBidi]") == ["rtl", "isolate"]
     page.fill("text", "hello")
     assert page.ask("getComputedStyle(document.getElementById('text')).direction") == "ltr"

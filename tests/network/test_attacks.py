@@ -34,11 +34,12 @@ from toheal_protocol.identity import PersonaSecrets, encode_card, make_card
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.addressing import DEPOSIT_BUCKETS, open_deposit, seal_deposit
 from toheal_protocol.machines.circle import step
+from toheal_protocol.machines.counting import MAX_BEYOND
 from toheal_protocol.machines.door import MAX_AT_DOOR
 from toheal_protocol.machines.draft import Decision, Draft
 from toheal_protocol.machines.following import LAMPORT_STEP
 from toheal_protocol.machines.log import MAX_HELD
-from toheal_protocol.machines.pair import MAX_BEYOND, owe_message, owe_note
+from toheal_protocol.machines.pair import owe_message, owe_note
 from toheal_protocol.machines.state import Role, Stage, Standing, Stream
 from toheal_protocol.messages.acts import Addition, encode_act, sign_voucher
 from toheal_protocol.messages.announcement import Announcement, encode_announcement

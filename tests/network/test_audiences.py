@@ -18,12 +18,14 @@ from toheal_protocol.envelope import (
     open_content,
     seal_content,
 )
+from toheal_protocol.machines import events as m
 from toheal_protocol.machines.pair import owe_message
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.state import Stage, Stream
 from toheal_protocol.machines.storing import decode_log, encode_log
 from toheal_protocol.machines.voice import is_silenced
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
+from toheal_protocol.messages.notes import Welcome, decode_item
 from toheal_protocol.model import Audience, MessageId, Role
 
 NOTE = Audience.FACILITATORS
@@ -124,6 +126,23 @@ def test_a_newcomer_is_told_of_no_note() -> None:
     assert gaps(late) == [] and notes_of(late) == []
 
 
+def test_a_welcome_names_no_head_of_notes() -> None:
+    world, (ours, _, author) = gather(12, 3, facilitators=2)
+    author.say("a note", NOTE)
+    author.say("a word")
+    world.run_for(30)
+    late = world.person("late")
+    world.knock(late, world.invite(ours), ours)
+    world.run_until(lambda: bool(world.waiting(ours)), within=120)
+    world.kill(late)
+    ours.feed(m.Admitted(late.id))
+    items = [row.item[8:] for row in ours.disk.owed[late.id].values()]
+    notes = [decode_item(item[1:]) for item in items if item[:1] == b"\x01"]
+    [welcome] = [one for one in notes if isinstance(one, Welcome)]
+    assert author.id in [one.author for one in welcome.heads]
+    assert {one.audience for one in welcome.heads} == {Audience.CIRCLE}
+
+
 def test_who_becomes_facilitator_later_gets_what_is_said_from_then_on_and_no_gap() -> None:
     world, (ours, theirs, author, later) = gather(4, 4, facilitators=2)
     for number in range(3):
@@ -152,8 +171,9 @@ def test_who_was_facilitator_and_is_again_misses_what_lay_between_without_a_gap(
     give_role(ours, theirs, Role.FACILITATOR)
     world.run_for(30)
     author.say("last", NOTE)
+    world.run_for(10)
+    assert notes_of(theirs) == ["first", "last"], "it waits for nothing that was not for it"
     world.run_for(60)
-    assert notes_of(theirs) == ["first", "last"]
     assert notes_of(ours) == ["first", "between", "last"]
     assert gaps(theirs) == []
 

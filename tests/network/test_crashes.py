@@ -7,12 +7,13 @@ for every kind of event and every boundary, with a crash there and a restart a m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from attrs import frozen
-from nacl import bindings
 
 from tests.support.world import Person, World
+from toheal_protocol.crypto import sealing
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.state import Stage
 
@@ -147,14 +148,16 @@ def assert_whole(people: list[Person]) -> None:
 def sealed(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[bytes, bytes], bytes]:
     """Record every seal: one key and nonce for two different plains is the end of secrecy."""
     used: dict[tuple[bytes, bytes], bytes] = {}
-    seal = bindings.crypto_aead_xchacha20poly1305_ietf_encrypt
+    seal = sealing._encrypt
 
-    def recording(plain: bytes, associated: bytes | None, nonce: bytes, key: bytes) -> bytes:
-        sealed = bytes(seal(plain, associated, nonce, key))
+    def recording(out: Any, *others: Any) -> int:  # as libsodium has it
+        result: int = seal(out, *others)
+        size, nonce, key = others[2] + sealing.TAG_SIZE, others[6], others[7]
+        sealed = sealing._buffer(out, size)[:]
         assert used.setdefault((key, nonce), sealed) == sealed, "a nonce used twice"
-        return sealed
+        return result
 
-    monkeypatch.setattr(bindings, "crypto_aead_xchacha20poly1305_ietf_encrypt", recording)
+    monkeypatch.setattr(sealing, "_encrypt", recording)
     return used
 
 

@@ -68,7 +68,7 @@ def test_who_fell_silent_is_sent_to_again_as_soon_as_anything_of_them_opens() ->
     world, (ours, theirs) = gather(2, 2)
     unblock = world.block(ours, theirs)
     ours.say("lost at the relay")
-    world.run_for(3600)
+    world.run_for(3000)
     assert not state(ours).live.couriers[theirs.id].is_here
     unblock()
     theirs.say("still here")

@@ -166,7 +166,8 @@ def test_behind_a_gap_the_authors_order_holds_though_the_later_one_waited_longer
     world.run_for(0.5)
     answering.say("second")
     world.run_for(GAP_SHOWN_AFTER + 5)
-    assert [text for _, text in reading.texts()] == ["first", "second"]
+    heard = [text for _, text in reading.texts()]
+    assert [text for text in heard if text != "question"] == ["first", "second"]
 
 
 def test_a_gap_in_one_authors_own_row_is_shown_too() -> None:
@@ -178,7 +179,7 @@ def test_a_gap_in_one_authors_own_row_is_shown_too() -> None:
     ours.say("two")
     world.run_for(0.5)
     ours.say("three")
-    world.run_for(GAP_SHOWN_AFTER / 4)
+    world.run_for(2)
     assert [text for _, text in theirs.texts()] == ["one"]
     assert theirs.disk.held
     world.kill(ours)  # nobody repeats what was lost
@@ -250,8 +251,8 @@ def test_more_than_can_be_held_comes_again_and_is_not_lost() -> None:
     for number in range(MAX_HELD + 40):
         answering.say(str(number))
         if number % 50 == 0:
-            world.run_for(0.2)
-    world.run_for(3)
+            world.run_for(0.05)
+    world.run_for(0.6)
     assert len(reading.disk.held) == MAX_HELD
     unblock()
     world.run_for(200)

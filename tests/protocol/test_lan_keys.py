@@ -12,28 +12,26 @@ from tests.support.world import World
 from toheal_protocol.changing import changed
 from toheal_protocol.machines.calls import JOIN, MEET
 from toheal_protocol.machines.lan_keys import (
-    circle_lan_secret,
     day_of,
     known_peers,
     service_label,
 )
 from toheal_protocol.machines.state import Calling, Cold, Listening, Stage, Standing
-from toheal_protocol.model import CircleId, WallTime
+from toheal_protocol.model import WallTime
 
 
-@given(circle=st.binary(min_size=32, max_size=32), day=st.integers(0, 1 << 31))
-def test_a_label_is_another_one_each_day_and_each_circle(circle: bytes, day: int) -> None:
-    secret = circle_lan_secret(CircleId(circle))
+@given(secret=st.binary(min_size=32, max_size=32), day=st.integers(0, 1 << 31))
+def test_a_label_is_another_one_each_day_and_each_secret(secret: bytes, day: int) -> None:
     label = service_label(secret, day)
     assert re.fullmatch(r"[a-z2-7]{14}", label)
     assert label != service_label(secret, day + 1)
-    other = circle_lan_secret(CircleId(bytes(31) + bytes([circle[-1] ^ 1])))
+    other = secret[:31] + bytes([secret[-1] ^ 1])
     assert label != service_label(other, day)
 
 
 @given(wall=st.integers(-(1 << 40), 1 << 60))
 def test_any_clock_has_a_day(wall: int) -> None:
-    assert service_label(circle_lan_secret(CircleId(bytes(32))), day_of(WallTime(wall)))
+    assert service_label(bytes(32), day_of(WallTime(wall)))
 
 
 def test_a_day_turns_at_midnight_in_utc() -> None:

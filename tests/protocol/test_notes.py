@@ -104,7 +104,9 @@ def test_ranges_that_do_not_rise_are_refused(ranges: list[tuple[int, int]]) -> N
 def test_counts_above_their_limits_are_refused_before_anything_is_read() -> None:
     for item in (
         b"\x01" + u16(65) + bytes(65 * 16),
-        b"\x02\x00" + bytes([97]) + bytes(97 * 68),
+        b"\x07\x00" + bytes([193]) + bytes(193 * 69),
+        b"\x08" + bytes(4) + bytes([97]) + bytes(97 * 41),
+        b"\x08" + bytes(4) + bytes([0, 65]) + bytes(65 * 32),
         b"\x10" + bytes([MAX_GRANTS + 1]),
         b"\x12" + bytes([65]),
         b"\x12\x00" + bytes([25]),

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from tests.support.fake_app import CODE, LINK, NOW, RELAY
+from tests.support.fake_app import CODE, LINK, NOW, PICTURE, RELAY
 from tests.support.source import ROOT
+from toheal_p2p.app import vocabulary
 from toheal_p2p.app.refusals import CODES
 from toheal_p2p.cli import main
 from toheal_p2p.cli.commands import circles, talk
@@ -337,6 +338,55 @@ def test_nothing_a_terminal_obeys_comes_out_of_a_message(toheal: Toheal) -> None
     assert "\u2068" not in raw.out
 
 
+def test_a_file_is_attached_by_its_whole_path_and_described(toheal: Toheal, tmp_path: Path) -> None:
+    described = toheal(
+        "attach", "evening", str(tmp_path / "x"), "--describe", "d", "--note", "loss"
+    )
+    assert (described.code, described.err) == (0, "")
+    bare = toheal("attach", "evening", os.path.relpath(tmp_path / "x"))
+    assert "--describe" in bare.err
+    assert described.out != bare.out
+    same = toheal("attach", "evening", str(tmp_path / "x"), "--describe", "")
+    assert same.out == bare.out, "a path is made whole, whatever folder one is in"
+
+
+def test_a_file_is_fetched_and_written_out_once(toheal: Toheal, tmp_path: Path) -> None:
+    shown = toheal("fetch", "evening", "f11e")
+    assert (shown.code, shown.out) == (
+        0,
+        "picture, \u20681025 kB\u2069: here\n".replace("\u2068", "").replace("\u2069", ""),
+    )
+    target = tmp_path / "got.png"
+    written = toheal("fetch", "evening", "f11e", "--to", str(target))
+    assert (written.code, written.out) == (0, f"{target}\n")
+    assert target.read_bytes() == PICTURE
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    target.write_bytes(b"mine")
+    refused = toheal("fetch", "evening", "f11e", "--to", str(target), typed="no\n")
+    assert (refused.code, refused.out, target.read_bytes()) == (1, "", b"mine")
+    agreed = toheal("fetch", "evening", "f11e", "--to", str(target), typed="yes\n")
+    assert (agreed.code, target.read_bytes()) == (0, PICTURE)
+
+
+def test_a_file_gets_a_name_of_ours_and_no_link_is_followed(toheal: Toheal, tmp_path: Path) -> None:
+    [value] = toheal("fetch", "evening", "f11e", "--to", str(tmp_path), "--json").values
+    assert value["path"] == str(tmp_path / "f11e.png")
+    assert (value["media_type"], value["state"], value["percent"]) == ("image/png", "here", 100)
+    elsewhere, link = tmp_path / "elsewhere", tmp_path / "link"
+    elsewhere.write_bytes(b"mine")
+    link.symlink_to(elsewhere)
+    refused = toheal("fetch", "evening", "f11e", "--to", str(link), typed="yes\n")
+    assert (refused.code, elsewhere.read_bytes()) == (1, b"mine")
+    assert toheal("fetch", "evening", "f11e", "--to", str(tmp_path / "no" / "no")).code == 1
+
+
+def test_a_file_is_removed_and_not_written_at_once(toheal: Toheal, tmp_path: Path) -> None:
+    removed = toheal("fetch", "evening", "f11e", "--remove")
+    assert (removed.code, removed.out) == (0, "")
+    assert "fetched again" in removed.err
+    assert toheal("fetch", "evening", "f11e", "--remove", "--to", str(tmp_path / "x")).code == 2
+
+
 def test_a_search_finds_or_says_that_it_does_not(toheal: Toheal) -> None:
     assert "بالجميع" in toheal("search", "evening", "بالجميع").out
     nothing = toheal("search", "evening", "nothing like it")
@@ -447,7 +497,7 @@ def test_a_wait_of_more_than_a_second_is_explained(toheal: Toheal) -> None:
 
 def test_limits_that_are_written_twice_are_equal() -> None:
     assert talk.MAX_TEXT_SIZE == MAX_TEXT_SIZE
-    assert talk.CONTENT_NOTES == CONTENT_NOTES
+    assert vocabulary.CONTENT_NOTES == CONTENT_NOTES
     assert circles.MAX_CHARTER_SIZE == invitation.MAX_CHARTER_SIZE
     for language in ("ar", "en"):
         charter = default_charter(load_words(language))

@@ -33,12 +33,15 @@ FAMILIES = {
     "refused": CODES,
     "circle_state": vocabulary.CIRCLE_STATES,
     "role": vocabulary.ROLES,
+    "attachment_state": vocabulary.ATTACHMENT_STATES,
     "delivery": vocabulary.DELIVERY_STATES,
     "link": vocabulary.LINK_KINDS,
     "relay_state": vocabulary.RELAY_STATES,
     "relay_use": vocabulary.RELAY_USES,
     "meeting_state": vocabulary.MEETING_STATES,
     "spoken_state": vocabulary.SPOKEN_STATES,
+    "seat_state": vocabulary.SEAT_STATES,
+    "talk_state": vocabulary.TALK_STATES,
     "share_state": vocabulary.SHARE_STATES,
     "content_note": vocabulary.CONTENT_NOTES,
     "check": vocabulary.CHECK_CODES,
@@ -221,9 +224,12 @@ def test_arabic_is_typed_as_arabic() -> None:
 
 
 NEVER_ON_THE_PAGE = re.compile(
+    "no_facilitator|reply_narrower|not_your_message|nothing_to_change|disappear_unfit|.*share.*|"
     "spoken_.*|.*_file|.*setting.*|proxy_malformed|no_such_(message|relay|act|interface)|act_.*|role_.*"
     "|not_(running|confirmed|supported_here)|passphrase_needed|connection_lost|other_version|lan_off"
-    "|ambiguous_name|room_.*|last_relay|port_in_use|clock_doubtful|locked"
+    "|ambiguous_name|room_.*|last_relay|port_in_use|clock_doubtful|locked|no_such_(talk|notice)"
+    "|talk_(open|asked)_.*|notice_.*|door_said_.*|policy_already|charter_(already|changed_again)"
+    "|attachment.*|no_attachment"
 )
 """Refusals of what only commands do; `locked` is the page that asks for the passphrase."""
 

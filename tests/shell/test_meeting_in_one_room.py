@@ -11,6 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from tests.shell.test_governance import let_in, roles
 from tests.support.applications import (
     WALL_START,
     Village,
@@ -59,6 +60,10 @@ async def meet(village: Village, *, direct: bool = False) -> tuple[Application, 
 
 async def are_in_room(ours: Application, theirs: Application, circle: str) -> bool:
     return await kinds(ours, circle) == await kinds(theirs, circle) == {"lan"}
+
+
+async def is_removed(app: Application) -> bool:
+    return (await app.circle_list())[0].state == "removed"
 
 
 async def test_members_find_each_other_within_a_second(autojump_clock: MockClock) -> None:
@@ -331,6 +336,41 @@ async def test_who_leaves_the_circle_is_not_found_any_more(autojump_clock: MockC
         await trio.sleep(200)
         assert {spot.host for spot in village.room.spots} == {village.hosts["نورس"]}
         assert all(stream.is_closed for stream in village.room.streams)
+
+
+async def spoken_labels(village: Village, name: str) -> set[str]:
+    host = village.hosts[name].address
+    return {one.names.label for one in village.room.announced if one.host == host}
+
+
+async def test_the_removed_recognise_nobody_who_heard_of_it_and_who_did_not_is_still_found(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_village() as village:
+        ours, _theirs, circle = await circle_of_two(village, direct=False)
+        third = await let_in(village, ours, circle, "Idris")
+        both = {"نورس": "facilitator", "Salma": "member"}
+        village.stop("Salma")
+        await ours.circle_remove(circle, "Idris", reason="harm", text="")
+        await eventually(lambda: is_removed(third))
+        village.relay.stop()
+        away = await village.start("Salma")  # has not heard of it, and there is no relay any more
+        assert (await roles(away, circle)).keys() == {*both, "Idris"}
+        await open_both(away)
+        await trio.sleep(30)
+        await open_both(ours)
+        await eventually(lambda: are_in_room(ours, away, circle), within=120)
+
+        async def has_heard() -> bool:
+            return await roles(away, circle) == both
+
+        await eventually(has_heard)
+        old = next(one.names.label for one in village.room.announced)
+        await trio.sleep(60)
+        assert old not in await spoken_labels(village, "نورس"), "never said by who knows better"
+        last = [one.names.label for one in village.room.announced][-1]
+        assert {spot.names.label for spot in village.room.spots} == {last}
+        assert last != old, "nor by anybody once they have heard"
 
 
 # ---- strangers

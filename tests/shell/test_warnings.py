@@ -113,7 +113,7 @@ async def test_a_mark_of_the_machine_alone_is_told_too(autojump_clock: MockClock
 
 
 def test_what_is_kept_comes_back_and_what_cannot_be_read_is_no_silence() -> None:
-    warnings = Warnings(frozenset({ONE}), frozenset({OTHER}), 77)
+    warnings = Warnings(frozenset({ONE}), frozenset({OTHER}), 77, frozenset({OTHER}))
     kept = put_warnings(CIRCLE, warnings)
     assert warnings_in({kept.name: kept.value}, CIRCLE) == warnings
     assert warnings_in({}, CIRCLE) == Warnings()

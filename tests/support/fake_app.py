@@ -18,12 +18,14 @@ from typing import Literal, cast
 import trio
 from attrs import define, evolve, field
 
+from tests.support.fake_bundles import FakeBundles
 from tests.support.fake_governance import WAITING, FakeGovernance
 from tests.support.fake_sharing import FakeSharing
 from toheal_p2p.app.circle_relays_interface import CircleRelayView
 from toheal_p2p.app.interface import (
     ActView,
     AppInterface,
+    AttachmentView,
     CheckView,
     CircleView,
     DeliveryView,
@@ -34,10 +36,12 @@ from toheal_p2p.app.interface import (
     LinkView,
     MeetingView,
     MemberView,
+    ProgressView,
     QuoteView,
     RelayView,
     Report,
     RetractionView,
+    SeatView,
     WaitingView,
 )
 from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
@@ -69,6 +73,9 @@ def refuse(code: RefusalCode) -> Refused:
     }
     return Refused(code, **{name: facts[name] for name in FACTS.get(code, ())})
 
+
+PICTURE = b"\x89PNG" + bytes(range(256)) * 4000
+"""What `fetch` gives: a megabyte, so several pieces."""
 
 CODE = "7421 lantern giraffe marble"
 
@@ -104,6 +111,34 @@ class FakeSpokenCodes:
 
     def _view(self, state: SpokenState) -> SpokenView:
         return SpokenView(_id("code"), CODE, NOW + 600, self.tries_left, state)
+
+
+@define(eq=False)
+class FakeFiles:
+    """One picture of a few bytes, with the message `f11e…`."""
+
+    find: Callable[[str], Awaitable[CircleView]]
+    dropped: list[str] = field(factory=list)
+
+    async def attach(
+        self, circle: str, path: str, *, about: str, notes: Sequence[str], report: Report
+    ) -> str:
+        await self.find(circle)
+        await report(ProgressView("cleaning_file"))
+        return _id(f"file {path} {about} {','.join(notes)}")
+
+    async def fetch(self, circle: str, message: str, *, report: Report) -> AttachmentView:
+        await self.find(circle)
+        await report(ProgressView("fetching_file", {"percent": 40, "name": "Salma"}))
+        return AttachmentView("image/png", len(PICTURE), "here", 100)
+
+    async def content(self, circle: str, message: str) -> bytes:
+        await self.find(circle)
+        return PICTURE
+
+    async def drop(self, circle: str, message: str) -> None:
+        await self.find(circle)
+        self.dropped.append(message)
 
 
 @define(eq=False)
@@ -187,9 +222,15 @@ class FakeApp(FakeGovernance, FakeSharing):
     news: trio.Event = field(factory=trio.Event)
     settings: FakeSettings = field(factory=lambda: FakeSettings())
     meeting: FakeMeetings = field(init=False)
+    files: FakeFiles = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.meeting = FakeMeetings(self)
+        self.files = FakeFiles(self._find)
+
+    @property
+    def bundles(self) -> FakeBundles:
+        return FakeBundles(self._find)
 
     @property
     def spoken(self) -> FakeSpokenCodes:
@@ -244,6 +285,13 @@ class FakeApp(FakeGovernance, FakeSharing):
     async def invitations(self, circle: str) -> Sequence[InvitationView]:
         await self._find(circle)
         return [InvitationView(_id("seat"), LINK, NOW + 60)]
+
+    async def seats(self, circle: str) -> Sequence[SeatView]:
+        await self._find(circle)
+        return [
+            SeatView(_id("seat"), "used", NOW + 60, "Ev\x1b]il", ()),
+            SeatView(_id("other"), "open", NOW + 60, None, ("Guest",)),
+        ]
 
     async def withdraw_invitation(self, circle: str, invitation: str) -> None:
         await self._find(circle)

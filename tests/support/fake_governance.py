@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 from attrs import evolve
 
-from toheal_p2p.app.interface import ActView
+from toheal_p2p.app.interface import (
+    ActView,
+    CharterView,
+    DoorLineView,
+    NoticeView,
+    PolicyView,
+    TalkView,
+)
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import ActReason, Role
 
@@ -58,6 +65,38 @@ EVERY_ACT: tuple[ActView, ...] = (
 )
 
 
+CHARTER = CharterView(
+    id="ef" * 32,
+    text="One line.\nAnother \x1b[31mline.",
+    mine=False,
+    accepted=("Sam",),
+    open=("Ev\x1b]il",),
+)
+
+
+TALK = TalkView(
+    id="aa" * 16,
+    state="offered",
+    partner="22" * 32,
+    partner_name="Ev\x1b]il",
+    other_name=None,
+    introducer_name=None,
+    since=1_800_000_000,
+    circle=None,
+)
+
+
+NOTICE = NoticeView(
+    id="cc" * 32,
+    link="toheal:1:x",
+    topic="Ev\x1b]il",
+    state="open",
+    expires_at=1_800_000_000,
+    waiting=2,
+    came=5,
+)
+
+
 class FakeGovernance:
     """The part of the fake that is about members."""
 
@@ -87,6 +126,82 @@ class FakeGovernance:
         if not WAITING.id.startswith(act):
             raise Refused("no_such_act", name=act)
         return evolve(WAITING, state="stands")
+
+    async def circle_charter(self, circle: str) -> CharterView:
+        await self._find(circle)
+        return CHARTER
+
+    async def circle_charter_set(self, circle: str, text: str) -> ActView:
+        await self._find(circle)
+        return evolve(DONE, kind="charter", text=text, state="waits", facilitators=2, members=3)
+
+    async def circle_accept(self, circle: str, charter: str) -> CharterView:
+        await self._find(circle)
+        if charter != CHARTER.id:
+            raise Refused("charter_changed_again")
+        return evolve(CHARTER, mine=True, accepted=("Sam", "Ev\x1b]il"), open=())
+
+    async def circle_policy(self, circle: str) -> PolicyView:
+        await self._find(circle)
+        return PolicyView(direct=False)
+
+    async def circle_policy_set(self, circle: str, *, direct: bool) -> ActView:
+        await self._find(circle)
+        return evolve(DONE, kind="policy", direct=direct, state="waits", members=4)
+
+    async def talks(self, circle: str) -> Sequence[TalkView]:
+        await self._find(circle)
+        return [
+            TALK,
+            evolve(TALK, state="introducing", other_name="Guest"),
+            evolve(TALK, introducer_name="نورس", state="begun", circle="12" * 32),
+        ]
+
+    async def talk_ask(self, circle: str, who: str, *, card: str) -> TalkView:
+        await self._find(circle)
+        if who == "nobody":
+            raise Refused("no_such_member", name=who)
+        return evolve(TALK, partner_name=who, state="asked")
+
+    async def talk_introduce(self, circle: str, who: str, other: str) -> TalkView:
+        await self._find(circle)
+        return evolve(TALK, partner_name=who, other_name=other, state="introducing")
+
+    async def talk_accept(self, circle: str, who: str, *, card: str) -> TalkView:
+        await self._find(circle)
+        return evolve(TALK, partner_name=who, state="agreed")
+
+    async def talk_decline(self, circle: str, who: str, *, for_good: bool) -> None:
+        await self._find(circle)
+        if who == "nobody":
+            raise Refused("no_such_talk", name=who)
+
+    async def notice_open(
+        self, circle: str, *, topic: str, text: str, name: str, expires_in: int
+    ) -> NoticeView:
+        await self._find(circle)
+        return evolve(NOTICE, topic=topic, link=f"toheal:1:{name}:{len(text.splitlines())}")
+
+    async def notices(self, circle: str) -> Sequence[NoticeView]:
+        await self._find(circle)
+        return [NOTICE, evolve(NOTICE, state="withdrawn", link="")]
+
+    async def notice_close(self, circle: str, notice: str) -> None:
+        await self._find(circle)
+        if not NOTICE.id.startswith(notice):
+            raise Refused("no_such_notice", name=notice)
+
+    async def door(self, circle: str, who: str | None) -> Sequence[DoorLineView]:
+        await self._find(circle)
+        return [
+            DoorLineView(False, "Ev\x1b]il", "who\nare \x1b[31myou", 1_800_000_000),
+            DoorLineView(True, "نورس", "a neighbour", 1_800_000_100),
+        ]
+
+    async def door_say(self, circle: str, who: str | None, text: str) -> None:
+        await self._find(circle)
+        if who == "nobody":
+            raise Refused("nobody_waiting", name=who)
 
     async def circle_readmit(self, circle: str, who: str) -> None:
         await self._find(circle)

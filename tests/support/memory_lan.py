@@ -79,13 +79,15 @@ class MemoryHost:
         spot.announce()
         return spot
 
-    async def open(self, segment: Segment, names: Names) -> MemorySpot:
+    async def open(
+        self, segment: Segment, names: Names, *, heard: tuple[str, ...] = ()
+    ) -> MemorySpot:
         await trio.sleep(DELAY)
         if not self.is_here:
             raise LanFailed("gone")
         taken = {spot.port for spot in self.network.spots if spot.host is self}
         port = next(port for port in count(names.port) if port not in taken)
-        spot = MemorySpot(self, evolve(names, port=port), address=segment.host)
+        spot = MemorySpot(self, evolve(names, port=port), heard, address=segment.host)
         spot.announce()
         return spot
 
@@ -103,6 +105,8 @@ class MemorySpot:
 
     host: MemoryHost
     names: Names
+    heard: tuple[str, ...] = ()
+    """Labels that are listened for; who said them before this was opened is not told of."""
     is_hidden: bool = False
     address: str = ""
     has_heard_others: bool = False
@@ -133,13 +137,19 @@ class MemorySpot:
             if self._is_heard_by(other):
                 if not self.is_hidden:
                     other.take(self, self.shown)
-                if not other.is_hidden:
+                if not other.is_hidden and other.names.label == self.names.label:
                     self.take(other, other.shown)
+
+    def announce_again(self) -> None:
+        """Say it once more, as the real one does each minute."""
+        for other in self.host.network.spots:
+            if self._is_heard_by(other) and self.names.label in other.heard and not self.is_hidden:
+                other.take(self, self.shown)
 
     def take(self, sender: MemorySpot, news: Appeared | Vanished) -> None:
         """Have it hear something of somebody's."""
         self.has_heard_others = self.has_heard_others or sender.host is not self.host
-        if sender.names.label == self.names.label:
+        if sender.names.label in (self.names.label, *self.heard):
             self.tell(news)
 
     def tell(self, news: Appeared | Vanished) -> None:
@@ -156,7 +166,10 @@ class MemorySpot:
 
     async def hear(self) -> Appeared | Vanished:
         try:
-            return await self._hearing.receive()
+            while True:
+                with trio.move_on_after(60):
+                    return await self._hearing.receive()
+                self.announce_again()
         except trio.EndOfChannel:
             raise LanFailed("closed") from None
 

@@ -44,18 +44,32 @@ from toheal_protocol.messages.announcement import (
     decode_announcement,
     encode_announcement,
 )
+from toheal_protocol.messages.asking import Answered, Asked, Range
 from toheal_protocol.messages.bodies import TextBody, decode_text, encode_text
 from toheal_protocol.messages.consent import Receipt, decode_receipt, encode_receipt
+from toheal_protocol.messages.door_notes import (
+    DoorWords,
+    LanSecret,
+    TalkAgreed,
+    TalkAsk,
+    TalkLink,
+    TalkYes,
+)
+from toheal_protocol.messages.file_chunks import CHUNK_SIZE
+from toheal_protocol.messages.file_notes import Chunk, ChunksMissing, ChunksWanted
+from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.messages.frames import (
     Answer,
     Envelope,
     Note,
     Opening,
+    Passed,
     Renewal,
     decode_frame,
     encode_frame,
 )
 from toheal_protocol.messages.grants import MAIL, SIGNAL, Grant, encode_grants, take_grants
+from toheal_protocol.messages.heads import Heads
 from toheal_protocol.messages.invitation import (
     InvitationEnd,
     open_invitation_end,
@@ -165,7 +179,10 @@ EVERY_OPERATION = (
 
 EVERY_NOTE: tuple[AnyNote, ...] = (
     Ack(((3, 4), (6, 6))),
-    Here(False, (Head(_ID, Audience.FACILITATORS, 7, _MID),)),
+    Here(False, b"d" * 32, (OperationId(b"o" * 32),)),
+    Heads(False, (Head(_ID, Audience.FACILITATORS, 7, _MID),)),
+    Asked(5, (Range(_ID, Audience.CIRCLE, 3, 9),), (_MID,)),
+    Answered(5, True),
     LinkOffer(b"a" * 16, b"s" * 32, b"blob"),
     LinkAnswer(b"a" * 16, b"s" * 32, b"blob"),
     ForkSeen(),
@@ -181,6 +198,16 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     DirectChoice(True, 3),
     Carried((encode_announcement(Announcement(CREATE)), encode_announcement(Announcement(ADD)))),
     Wanted((OperationId(b"o" * 32),)),
+    TalkAsk(b"t" * 16, None),
+    TalkAsk(b"t" * 16, _ID),
+    TalkYes(b"t" * 16),
+    DoorWords("مرحبا"),
+    TalkAgreed(b"t" * 16),
+    TalkLink(b"t" * 16, "toheal:1:x"),
+    LanSecret(3, _ID, b"s" * 32, (b"m" * 8, b"n" * 8)),
+    ChunksWanted(FileId(b"f" * 32), ((0, 3), (9, 9))),
+    Chunk(FileId(b"f" * 32), 2, (b"l" * 32, b"r" * 32), b"c" * CHUNK_SIZE),
+    ChunksMissing(FileId(b"f" * 32), 1),
     ShareAsk(b"s" * 16, _MID, WallTime(9), "مرشدتي", "شرح", "كلمات"),
     ShareAnswer(b"s" * 16, Signature(b"v" * 64)),
     ShareAnswer(b"s" * 16, None),
@@ -196,6 +223,7 @@ EVERY_FRAME = (
     Renewal(b"card"),
     Note(b"sealed"),
     Envelope(b"wrap", b"common"),
+    Passed(b"wrap", b"common"),
 )
 """One of each kind."""
 

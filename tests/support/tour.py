@@ -36,6 +36,8 @@ TALK: Final = {
 }
 
 SIZES: Final = ((360, 740), (1280, 860))
+WHOLE: Final = ("welcome", "circle", "help")
+"""Screens of which there is a picture in every size and both colours."""
 
 
 @define(eq=False)
@@ -213,12 +215,13 @@ def take_pictures(folder: Path, language: Language) -> None:
             tour = Tour(page, program, town, language)
             for number, name in enumerate(tour.walk()):
                 for size in SIZES:
-                    for dark in (False, True):
-                        page.size(*size, dark=dark)
-                        page.ask("new Promise(done => setTimeout(done, 150))")
-                        scheme = "dark" if dark else "light"
-                        file = f"{language}-{number:02}-{name}-{size[0]}-{scheme}.png"
-                        page.picture(folder / file)
+                    for scheme in ("light", "dark"):
+                        if (size, scheme) == (SIZES[0], "light") or name in WHOLE:
+                            page.size(*size, dark=scheme == "dark")
+                            page.ask("new Promise(done => setTimeout(done, 150))")
+                            file = f"{language}-{number:02}-{name}-{size[0]}-{scheme}.png"
+                            page.picture(folder / file)
+                page.size(*SIZES[0])
 
 
 if __name__ == "__main__":

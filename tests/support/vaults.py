@@ -20,24 +20,36 @@ from tests.support.entropy import SeededEntropy
 from toheal_p2p.adapters.search_text import asked_words, normalise_text
 from toheal_p2p.adapters.vault import PassphraseCost, SqliteVault, create_vault, open_vault
 from toheal_p2p.ports.vault import (
+    AttachmentRow,
+    ChunkRow,
     DeliveryRow,
     EntryRow,
+    FoundEntries,
+    FoundEntry,
     OwedRow,
     Stored,
     StoredCircle,
     StoredEntry,
+    Story,
     VaultClosed,
     VaultError,
 )
 from toheal_protocol.machines.lifetime import Ages, is_over
 from toheal_protocol.machines.records import (
+    ConfirmEntries,
+    DropAttachment,
     DropCircle,
+    DropEntry,
     DropHeld,
     DropOwed,
+    DropStrayChunks,
     GiveUpOwed,
     MarkAtRelay,
+    MarkAttachment,
     MarkShown,
     PutAges,
+    PutAttachment,
+    PutChunk,
     PutCircle,
     PutEntry,
     PutHeld,
@@ -47,6 +59,8 @@ from toheal_protocol.machines.records import (
     PutSetting,
     Write,
 )
+from toheal_protocol.messages.asking import Range
+from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
 CHEAP = PassphraseCost(memory=8 * 1024 * 1024, passes=1)
@@ -147,7 +161,11 @@ class MemoryVault:
     _ages: Ages = field(factory=Ages, init=False)
     _ending: set[tuple[CircleId, MessageId]] = field(factory=set, init=False)
     _held: dict[CircleId, dict[MessageId, bytes]] = field(factory=dict, init=False)
+    _files: dict[tuple[CircleId, MessageId], PutAttachment] = field(factory=dict, init=False)
+    _whole: dict[tuple[CircleId, MessageId], bool] = field(factory=dict, init=False)
+    _chunks: dict[tuple[CircleId, FileId], dict[int, ChunkRow]] = field(factory=dict, init=False)
     _settings: dict[str, bytes] = field(factory=dict, init=False)
+    _previous: dict[tuple[CircleId, MessageId], MessageId] = field(factory=dict, init=False)
     _last_position: int = field(default=0, init=False)
     _is_closed: bool = field(default=False, init=False)
     _is_broken: bool = field(default=False, init=False)
@@ -235,6 +253,46 @@ class MemoryVault:
         ]
         return tuple((seq, mid) for seq, _position, mid in sorted(found))[:limit]
 
+    async def asked_entries(
+        self,
+        circle: CircleId,
+        ranges: Sequence[Range],
+        mids: Sequence[MessageId],
+        *,
+        after: int,
+        limit: int,
+        most: int,
+    ) -> FoundEntries:
+        await self._look()
+        wanted = [
+            row
+            for row in self._rows(circle)
+            if row.kind != "gap"
+            and self._entries[circle, row.mid].key
+            and row.position > after
+            and (row.mid in mids or any(_is_in(row, one) for one in ranges))
+        ]
+        found: list[FoundEntry] = []
+        for row in wanted[:limit]:
+            stored = self._entries[circle, row.mid]
+            if found and sum(len(one.common) for one in found) + len(stored.common) > most:
+                break
+            one = FoundEntry(row.author, row.mid, stored.key, stored.common, row.passed_on_by)
+            found.append(one)
+        upto = wanted[len(found) - 1].position if found else after
+        return FoundEntries(tuple(found), has_more=len(found) < len(wanted), upto=upto)
+
+    async def stories(
+        self, circle: CircleId, author: MemberId, audience: Audience, seq: int
+    ) -> tuple[Story, ...]:
+        await self._look()
+        return tuple(
+            Story(row.mid, row.passed_on_by)
+            for row in self._rows(circle)
+            if (row.author, row.audience, row.author_seq) == (author, audience, seq)
+            and row.kind != "gap"
+        )
+
     async def deliveries(
         self, circle: CircleId, mid: MessageId | None, *, limit: int
     ) -> tuple[DeliveryRow, ...]:
@@ -262,6 +320,40 @@ class MemoryVault:
             if groups and row.kind != "edit" and _answers(row.text, groups)
         ]
         return tuple(reversed(found))[:limit]
+
+    async def attachments(
+        self, circle: CircleId, mids: Sequence[MessageId]
+    ) -> dict[MessageId, AttachmentRow]:
+        await self._look()
+        wanted = [(mid, self._files.get((circle, mid))) for mid in mids]
+        return {
+            mid: AttachmentRow(
+                mid,
+                facts.file,
+                facts.key,
+                facts.size,
+                facts.medium,
+                len(self._chunks.get((circle, facts.file), {})),
+                self._whole.get((circle, mid)),
+            )
+            for mid, facts in wanted
+            if facts is not None
+        }
+
+    async def chunks(
+        self, circle: CircleId, file: FileId, places: Sequence[int]
+    ) -> tuple[ChunkRow, ...]:
+        await self._look()
+        kept = self._chunks.get((circle, file), {})
+        return tuple(kept[place] for place in sorted(set(places)) if place in kept)
+
+    async def chunk_places(self, circle: CircleId, file: FileId) -> tuple[int, ...]:
+        await self._look()
+        return tuple(sorted(self._chunks.get((circle, file), {})))
+
+    async def chunk_count(self, circle: CircleId | None) -> int:
+        await self._look()
+        return sum(len(kept) for (of, _), kept in self._chunks.items() if circle in (None, of))
 
     async def aclose(self) -> None:
         self._is_closed = True
@@ -305,12 +397,33 @@ class MemoryVault:
                 self._settings[name] = value
             case PutEntry():
                 self._put_entry(write)
+            case ConfirmEntries(circle, mid):
+                self._confirm(circle, mid)
+            case DropEntry(circle, mid):
+                self._entries.pop((circle, mid), None)
+                self._times.pop((circle, mid), None)
+                self._ending.discard((circle, mid))
             case MarkShown():
                 self._mark_shown(write)
             case PutAges(ages):
                 self._forget(ages)
             case DropCircle(circle):
                 self._drop_circle(circle)
+            case PutAttachment(circle, mid):
+                if not self._is_erased(circle, mid):
+                    self._files[circle, mid] = write
+                    self._whole.pop((circle, mid), None)
+            case MarkAttachment(circle, mid, is_whole):
+                if (circle, mid) in self._files:
+                    self._whole[circle, mid] = is_whole
+            case PutChunk(circle, file, place, proof, sealed):
+                kept = self._chunks.setdefault((circle, file), {})
+                kept.setdefault(place, ChunkRow(place, proof, sealed))
+            case DropAttachment(circle, mid):
+                self._drop_attachment(write)
+            case DropStrayChunks():
+                named = {(circle, facts.file) for (circle, _), facts in self._files.items()}
+                self._chunks = {key: kept for key, kept in self._chunks.items() if key in named}
             case _:
                 self._apply_owed(write)
 
@@ -333,11 +446,14 @@ class MemoryVault:
                 rows.clear()
         self._erase_delivered()
 
+    def _is_erased(self, circle: CircleId, mid: MessageId) -> bool:
+        stored = self._entries.get((circle, mid))
+        is_here = stored is not None and stored.row.kind in ("retracted", "forgotten")
+        return is_here or (circle, mid) in self._forgotten
+
     def _put_entry(self, write: PutEntry) -> None:
         before = self._entries.get((write.circle, write.mid))
-        if before is not None and before.row.kind in ("retracted", "forgotten"):
-            return
-        if (write.circle, write.mid) in self._forgotten:
+        if self._is_erased(write.circle, write.mid):
             return
         if before is None:
             self._last_position += 1
@@ -358,7 +474,7 @@ class MemoryVault:
             is_shown=write.is_mine if before is None else before.row.is_shown,
         )
         if before is not None and before.row.is_edited:
-            row = before.row
+            row = evolve(before.row, passed_on_by=write.passed_on_by)
         if before is None:
             shown = self._ages.seen if write.is_mine else None
             self._times[write.circle, write.mid] = (write.ttl, self._ages.unseen, shown)
@@ -368,8 +484,19 @@ class MemoryVault:
         self._entries[write.circle, write.mid] = StoredEntry(
             row, write.key, write.common, write.recipients, write.parents
         )
+        self._previous.pop((write.circle, write.mid), None)
+        if write.previous is not None:
+            self._previous[write.circle, write.mid] = write.previous
         about = write.kind in ("edit", "retraction")
         self._settle(write.circle, write.reply if about else write.mid)
+
+    def _confirm(self, circle: CircleId, mid: MessageId | None) -> None:
+        while mid is not None and (stored := self._entries.get((circle, mid))) is not None:
+            if stored.row.passed_on_by is None:
+                return
+            row = evolve(stored.row, passed_on_by=None)
+            self._entries[circle, mid] = evolve(stored, row=row)
+            mid = self._previous.get((circle, mid))
 
     def _mark_shown(self, write: MarkShown) -> None:
         for mid in write.mids:
@@ -401,7 +528,12 @@ class MemoryVault:
 
     def _settle(self, circle: CircleId, target: MessageId | None) -> None:
         stored = self._entries.get((circle, target or MessageId(b"")))
-        if stored is None or stored.row.kind not in ("text", "request", "retracted"):
+        if stored is None or stored.row.kind not in (
+            "text",
+            "request",
+            "attachment",
+            "retracted",
+        ):
             return
         row = stored.row
         changes = [
@@ -428,6 +560,7 @@ class MemoryVault:
         erased = evolve(row, text="", notes=())
         self._entries[circle, row.mid] = evolve(stored, row=erased)
         self._ending.add((circle, row.mid))
+        self._drop_attachment(DropAttachment(circle, row.mid))
         self._erase_delivered()
 
     def _erase_delivered(self) -> None:
@@ -441,7 +574,22 @@ class MemoryVault:
                     del self._entries[circle, mid], self._times[circle, mid]
                     self._forgotten.add((circle, mid))
 
+    def _drop_attachment(self, write: DropAttachment) -> None:
+        key = (write.circle, write.mid)
+        facts = self._files.get(key)
+        if facts is None:
+            return
+        self._whole.pop(key, None)
+        named = {(of, f.file) for (of, mid), f in self._files.items() if (of, mid) != key}
+        if (write.circle, facts.file) not in named:
+            self._chunks.pop((write.circle, facts.file), None)
+        if not write.keeps_facts:
+            del self._files[key]
+
     def _drop_circle(self, circle: CircleId) -> None:
+        self._files = {key: one for key, one in self._files.items() if key[0] != circle}
+        self._whole = {key: one for key, one in self._whole.items() if key[0] != circle}
+        self._chunks = {key: one for key, one in self._chunks.items() if key[0] != circle}
         self._circles.pop(circle, None)
         self._logs.pop(circle, None)
         self._held.pop(circle, None)
@@ -452,6 +600,11 @@ class MemoryVault:
         self._forgotten = {key for key in self._forgotten if key[0] != circle}
         self._ending = {key for key in self._ending if key[0] != circle}
         self._undelivered = {key for key in self._undelivered if key[0] != circle}
+
+
+def _is_in(row: EntryRow, one: Range) -> bool:
+    is_of = (row.author, row.audience) == (one.author, one.audience)
+    return is_of and one.first <= row.author_seq <= one.last
 
 
 def _answers(text: str, groups: tuple[tuple[str, ...], ...]) -> bool:

@@ -9,27 +9,33 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import count
+from itertools import combinations, count, product
 
 from attrs import define, evolve, field
 
 from tests.support.entropy import SeededEntropy
 from tests.support.room import Room
-from toheal_protocol.machines import door
+from toheal_protocol.machines import door, sync_events
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.draft import Decision
+from toheal_protocol.machines.file_effects import ChunksLoaded, LoadChunks, LoadedChunk
 from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.records import (
+    ConfirmEntries,
+    DropAttachment,
     DropCircle,
+    DropEntry,
     DropHeld,
     DropOwed,
     GiveUpOwed,
     MarkAtRelay,
     MarkShown,
     PutAges,
+    PutAttachment,
+    PutChunk,
     PutCircle,
     PutEntry,
     PutHeld,
@@ -47,6 +53,8 @@ from toheal_protocol.machines.storing import (
     decode_pair,
     encode_cold,
 )
+from toheal_protocol.messages.asking import Asked, Range
+from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.messages.grants import MAIL
 from toheal_protocol.messages.invitation import open_invitation
 from toheal_protocol.model import (
@@ -73,6 +81,8 @@ class Disk:
     owed: dict[MemberId, dict[int, m.OwedFrame]] = field(factory=dict)
     entries: dict[MessageId, PutEntry] = field(factory=dict)
     held: dict[MessageId, bytes] = field(factory=dict)
+    attachments: dict[MessageId, PutAttachment] = field(factory=dict)
+    chunks: dict[FileId, dict[int, LoadedChunk]] = field(factory=dict)
 
     def apply(self, writes: tuple[Write, ...]) -> None:
         for write in writes:
@@ -100,13 +110,67 @@ class Disk:
             case GiveUpOwed(_, member):
                 self.owed.pop(member, None)
             case PutEntry():
-                self.entries.setdefault(write.mid, write)
+                self.entries[write.mid] = write
+            case ConfirmEntries(_, mid):
+                self._confirm(mid)
+            case DropEntry(_, mid):
+                self.entries.pop(mid, None)
             case PutHeld(_, mid, blob):
                 self.held[mid] = blob
             case DropHeld(_, mid):
                 self.held.pop(mid, None)
+            case PutAttachment(_, mid):
+                self.attachments[mid] = write
+            case PutChunk(_, file, place, proof, sealed):
+                self.chunks.setdefault(file, {})[place] = LoadedChunk(place, proof, sealed)
+            case DropAttachment(_, mid):
+                self._drop_attachment(mid, keeps_facts=write.keeps_facts)
             case DropCircle() | PutSetting() | MarkShown() | PutAges():
                 raise AssertionError("not written by a circle's machine")
+
+    def _drop_attachment(self, mid: MessageId, *, keeps_facts: bool) -> None:
+        facts = self.attachments.get(mid)
+        others = {one.file for key, one in self.attachments.items() if key != mid}
+        if facts is not None and facts.file not in others:
+            self.chunks.pop(facts.file, None)
+        if not keeps_facts:
+            self.attachments.pop(mid, None)
+
+    def _confirm(self, mid: MessageId | None) -> None:
+        while mid is not None and (entry := self.entries.get(mid)) is not None:
+            if entry.passed_on_by is None:
+                return
+            self.entries[mid] = evolve(entry, passed_on_by=None)
+            mid = entry.previous
+
+    def asked_entries(
+        self, asked: Asked, after: int, limit: int, most: int
+    ) -> sync_events.FoundEntries:
+        """As `ports.vault.Vault.asked_entries`; a place is counted from 1."""
+        found: list[sync_events.FoundEntry] = []
+        upto, size = after, 0
+        wanted = [
+            (place, entry)
+            for place, entry in enumerate(self.entries.values(), 1)
+            if entry.kind != "gap" and place > after
+            if entry.mid in asked.mids or any(_is_in(entry, one) for one in asked.ranges)
+        ]
+        for place, entry in wanted[:limit]:
+            if found and size + len(entry.common) > most:
+                break
+            size, upto = size + len(entry.common), place
+            sealed = (entry.mid, entry.key, entry.common)
+            found.append(sync_events.FoundEntry(entry.author, *sealed, entry.passed_on_by))
+        return sync_events.FoundEntries(tuple(found), len(found) < len(wanted), upto)
+
+    def stories(self, asked: sync_events.FindStories) -> tuple[sync_events.Story, ...]:
+        return tuple(
+            sync_events.Story(entry.mid, entry.passed_on_by)
+            for entry in self.entries.values()
+            if (entry.author, entry.audience, entry.author_seq)
+            == (asked.author, asked.audience, asked.seq)
+            and entry.kind != "gap"
+        )
 
     def load(self) -> Circle:
         log = decode_log(self.blobs["log"]) if "log" in self.blobs else Circle(None).log  # type: ignore[arg-type]
@@ -124,7 +188,14 @@ class Disk:
             {member: dict(rows) for member, rows in self.owed.items()},
             dict(self.entries),
             dict(self.held),
+            dict(self.attachments),
+            {file: dict(places) for file, places in self.chunks.items()},
         )
+
+
+def _is_in(entry: PutEntry, one: Range) -> bool:
+    is_of = (entry.author, entry.audience) == (one.author, one.audience)
+    return is_of and one.first <= entry.author_seq <= one.last
 
 
 @define(eq=False)
@@ -259,6 +330,13 @@ class World:
     links_allowed: bool = True
     has_turn: bool = False
     """Whether the relay lends addresses; without, the only links are direct ones."""
+    bandwidth: float = float("inf")
+    """Bytes a second that a link carries each way; what is more waits in its order."""
+    carried: dict[str, int] = field(factory=dict)
+    """Bytes each person has sent over links."""
+    serves_nothing: set[str] = field(factory=set)
+    """Who takes questions about files and does not answer for now."""
+    _busy: dict[tuple[str, MemberId], float] = field(factory=dict)
     room: Room = field(init=False)
     keep_deposits: bool = False
     answers: bool = True
@@ -268,6 +346,10 @@ class World:
     _blocked: dict[Address, int] = field(factory=dict)
     _sealed: dict[bytes, bytes] = field(factory=dict)
     _open_ways: dict[tuple[str, bytes], m.LinkWay] = field(factory=dict)
+    frames: list[bytes] = field(factory=list)
+    """Every frame that went over a link."""
+    apart: set[frozenset[str]] = field(factory=set)
+    """Who does not reach whom, by link or by mail; what is sent lies where it is."""
     direct: dict[tuple[str, MemberId], bool] = field(factory=dict)
     """Whether a person's newest link to a member showed addresses: both sides took that way."""
 
@@ -407,6 +489,24 @@ class World:
     def reconnect(self, person: Person) -> None:
         self._later(self._latency(), partial(self._connect, person, person.run))
 
+    def part(self, *groups: Sequence[Person]) -> None:
+        """Let nobody of one group reach anybody of another, until `mend`."""
+        for some, others in combinations(groups, 2):
+            for ours, theirs in product(some, others):
+                self.apart.add(frozenset((ours.name, theirs.name)))
+                if theirs.circle is not None:
+                    self.cut_link(ours, theirs.id)
+
+    def mend(self) -> None:
+        """Let everybody reach everybody again."""
+        self.apart.clear()
+        for address in list(self.relay.boxes):
+            self._push_all(address)
+
+    def _are_apart(self, person: Person, member: MemberId | None) -> bool:
+        names = {other.name for other in self.people if other.circle and other.id == member}
+        return any(frozenset((person.name, name)) in self.apart for name in names)
+
     # ---- the relay
 
     def restart_relay(self) -> None:
@@ -449,7 +549,10 @@ class World:
     def _arrive(self, address: Address, number: int) -> None:
         person = self.relay.watchers.get(address)
         frame = self.relay.boxes.get(address, {}).get(number)
-        if person is None or frame is None or not person.is_online:
+        if person is None or frame is None or not person.is_online or person.circle is None:
+            return
+        source = person.circle.live.sources.get(address)
+        if self.apart and source is not None and self._are_apart(person, source.member):
             return
         if self._is_lost():  # the push is lost; it still lies there and is pushed again
             self._later(1.0, lambda: self._arrive(address, number))
@@ -490,9 +593,22 @@ class World:
                         lying.pop(item, None)
             case m.LoadOwed():
                 self._load_owed(person, run, effect)
+            case sync_events.BundleReady():
+                pass  # whoever asked for it finds it in the decision
+            case sync_events.FindEntries():
+                found = person.disk.asked_entries(
+                    effect.asked, effect.after, effect.limit, effect.most
+                )
+                event: m.Event = sync_events.EntriesFound(effect.member, effect.asked, found)
+                self._later(0.0, partial(self._answer, person, run, event))
+            case sync_events.FindStories():
+                event = sync_events.StoriesFound(effect, person.disk.stories(effect))
+                self._later(0.0, partial(self._answer, person, run, event))
             case m.SendFrames(member, frames):
                 if not self.room.send(person, member, frames):
                     self._send(person, member, frames)
+            case LoadChunks():
+                self._load_chunks(person, run, effect)
             case m.PrepareLink():
                 person.ways.append(effect.way)
                 self._prepare(person, run, effect)
@@ -516,6 +632,21 @@ class World:
         wanted = [row for row in rows if effect.after < row.seq <= effect.upto]
         some = tuple(wanted[: effect.limit])
         event = m.OwedLoaded(effect.member, effect.upto, len(some) == len(wanted), some)
+        self._later(0.0, lambda: self._answer(person, run, event))
+
+    def _load_chunks(self, person: Person, run: int, effect: LoadChunks) -> None:
+        """Read chunks when nothing waits to go to this member, as the shell does."""
+        if person.name in self.serves_nothing:
+            self._later(1.0, lambda: self._load_chunks(person, run, effect))
+            return
+        wait = max(0.0, self._busy.get((person.name, effect.member), 0.0) - self.now)
+        if wait:
+            self._later(wait, lambda: self._load_chunks(person, run, effect))
+            return
+        kept = person.disk.chunks.get(effect.file, {})
+        found = tuple(kept[place] for place in effect.places if place in kept)
+        is_missing = len(found) < len(effect.places)
+        event = ChunksLoaded(effect.member, effect.file, found, is_missing)
         self._later(0.0, lambda: self._answer(person, run, event))
 
     # ---- links
@@ -544,7 +675,9 @@ class World:
     def _open_link(self, attempt: bytes) -> None:
         there = self._meeting.pop(attempt, [])
         wants = [(p.name, attempt) in self._open_ways for p, _ in there]
-        if not all(p.is_running for p, _ in there) or not all(wants) or not self.links_allowed:
+        apart = any(self._are_apart(p, member) for p, member in there)
+        running = all(p.is_running for p, _ in there)
+        if apart or not running or not all(wants) or not self.links_allowed:
             for person, member in there:
                 person.feed(m.LinkClosed(member, attempt))
             return
@@ -564,20 +697,29 @@ class World:
 
     def _send(self, person: Person, member: MemberId, frames: tuple[bytes, ...]) -> None:
         attempt, other = person.links.get(member), self._other(person, member)
-        if attempt is None or other is None:
+        if attempt is None or other is None or self._are_apart(person, member):
             return
+        self.frames.extend(frames)
 
         def arrive() -> None:
             if other.links.get(person.id) == attempt and other.is_running:
                 other.feed(m.FramesArrived(person.id, frames))
 
-        self._later(0.01, arrive)  # a channel keeps its order
+        size = sum(map(len, frames))
+        self.carried[person.name] = self.carried.get(person.name, 0) + size
+        free_at = max(self.now, self._busy.get((person.name, member), 0.0))
+        free_at += size / self.bandwidth
+        self._busy[person.name, member] = free_at
+        self._later(free_at - self.now + 0.01, arrive)  # a channel keeps its order
 
     def cut_link(self, person: Person, member: MemberId) -> None:
         """The channel breaks; what was on its way is gone, both sides notice."""
         attempt, other = person.links.pop(member, None), self._other(person, member)
         if attempt is None:
             return
+        self._busy.pop((person.name, member), None)
+        if other is not None:
+            self._busy.pop((other.name, person.id), None)
         if other is not None and other.links.get(person.id) == attempt:
             del other.links[person.id]
             self._later(

@@ -55,7 +55,9 @@ class SocketLan:
         await announcement.open()
         return SocketLookout(segment, announcement)
 
-    async def open(self, segment: Segment, names: Names) -> SocketSpot:
+    async def open(
+        self, segment: Segment, names: Names, *, heard: tuple[str, ...] = ()
+    ) -> SocketSpot:
         """Open a spot; see `ports.lan.Lan`."""
         from toheal_p2p.adapters.lan_zeroconf import Announcement  # 0.03 s, for those who meet
 
@@ -64,7 +66,7 @@ class SocketLan:
         except OSError as failure:
             raise LanFailed(failure.strerror or "no socket") from None
         port = int(listener.getsockname()[1])
-        announcement = Announcement(segment, names.label, names, port)
+        announcement = Announcement(segment, names.label, names, port, heard)
         try:
             await announcement.open()
         except BaseException:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import ifaddr
@@ -83,6 +83,30 @@ class _Ear(RecordUpdateListener):
         """Nothing to do: it keeps nothing."""
 
 
+class _Listener(RecordUpdateListener):
+    """Tells who announces one of some services by themselves: nothing is ever asked or said of these."""
+
+    def __init__(self, kinds: Iterable[str], tell: Callable[[Zeroconf, str, str], None]) -> None:
+        self._kinds = frozenset(kinds)
+        self._tell = tell
+        self._heard: list[tuple[Zeroconf, str, str]] = []
+
+    def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
+        """Note the pointers of one packet; what they point to is remembered after it."""
+        for update in records:
+            one = update.new
+            kind, alias = one.name.lower(), getattr(one, "alias", None)  # only pointers have one
+            is_new = alias is not None and kind in self._kinds and not one.is_expired(now)
+            if is_new and len(self._heard) < NEWS_MOST:
+                self._heard.append((zc, kind, str(alias)))
+
+    def async_update_records_complete(self) -> None:
+        """Tell of what the packet held."""
+        heard, self._heard = self._heard, []
+        for zc, kind, name in heard:
+            self._tell(zc, kind, name)
+
+
 @define(eq=False)
 class Announcement:
     """We hear who is under a label on one segment, and are announced there ourselves if we have names.
@@ -90,12 +114,14 @@ class Announcement:
     Attributes:
         names: ours, under the same label; None: we only look.
         port: where we listen.
+        heard: labels that are listened for and never said.
     """
 
     segment: Segment
     label: str
     names: Names | None = None
     port: int = 0
+    heard: tuple[str, ...] = ()
     news: trio.MemoryReceiveChannel[Appeared | Vanished] = field(init=False)
     _send: trio.MemorySendChannel[Appeared | Vanished] = field(init=False)
     _ear: _Ear = field(init=False)
@@ -133,6 +159,9 @@ class Announcement:
         self._zeroconf = AsyncZeroconf(zc=zeroconf)
         try:
             zeroconf.async_add_listener(self._ear, None)
+            if self.heard:
+                kinds = map(service_type, self.heard)
+                zeroconf.async_add_listener(_Listener(kinds, self._overhear), None)
             await zeroconf.async_wait_for_start()
             if self.names is not None:
                 announcing = await zeroconf.async_register_service(
@@ -169,9 +198,15 @@ class Announcement:
         )
 
     async def _browse_again(self, zeroconf: Zeroconf) -> None:
-        """Ask again each minute; what is still remembered is told again as well."""
+        """Ask again each minute; what is still remembered is told again as well.
+
+        We are announced again too: who has a newer secret than ours listens for that, and never asks.
+        """
         while True:
             await asyncio.sleep(ASK_EVERY)
+            if self.names is not None:
+                ours = self._service(self.names)
+                zeroconf.async_send(zeroconf.generate_service_broadcast(ours, None))
             if self._browser is not None:
                 await self._browser.async_cancel()
             self._browse(zeroconf)
@@ -185,6 +220,9 @@ class Announcement:
         if self._browser is not None:
             await self._browser.async_cancel()
         await zeroconf.async_close()
+
+    def _overhear(self, zeroconf: Zeroconf, kind: str, name: str) -> None:
+        self._changed(zeroconf, kind, name, ServiceStateChange.Added)
 
     def _changed(
         self, zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange
@@ -202,7 +240,9 @@ class Announcement:
     def _news_of(
         self, zeroconf: Zeroconf, kind: str, name: str, change: ServiceStateChange
     ) -> Appeared | Vanished | None:
-        instance = instance_of(name, self.label)
+        labels = (self.label, *self.heard)
+        found_in = (instance_of(name, label) for label in labels if service_type(label) == kind)
+        instance = next(filter(None, found_in), None)
         if instance is None:
             return None
         if change is ServiceStateChange.Removed:

@@ -15,7 +15,8 @@ class ActView:
         member, member_name: whom it is about; None where it is about nobody.
         role: the role somebody is to have.
         direct: for a policy, whether members are to connect directly.
-        reason, text: why, for a removal and a role.
+        reason: why, for a removal and a role.
+        text: the words to it, or the charter it is about.
         supporters: the names of who is for it, its author first.
         waiting_for: the names of who could support it, while it waits.
         facilitators, members: so many facilitators, or so many members, would be enough; 0: no

@@ -6,7 +6,7 @@ durable, and refuses with a code that the doors put into words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -17,12 +17,14 @@ from attrs import define, field
 from toheal_p2p.adapters.interfaces import interface_kinds
 from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
+from toheal_p2p.app.bundles import Bundles
 from toheal_p2p.app.doctor import Patient, examine
-from toheal_p2p.app.governance import Governance
+from toheal_p2p.app.files import Files
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.known_relays import KnownRelays
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.names import find
+from toheal_p2p.app.notices import Notices
 from toheal_p2p.app.paths import Paths, servers_of
 from toheal_p2p.app.profile import (
     read_relay,
@@ -37,12 +39,8 @@ from toheal_p2p.app.running import (
     begin_anew,
     decide,
     find_circle,
-    open_seats,
     remember_warnings,
     require_active,
-    require_facilitated,
-    require_relay,
-    require_room,
 )
 from toheal_p2p.app.settings import Settings
 from toheal_p2p.app.sharing import Sharing
@@ -83,7 +81,7 @@ MOST_FROM_ROOM: Final = 8
 
 
 @define(eq=False)
-class Application(Paths, Governance, KnownRelays, Sharing):
+class Application(Paths, Sharing, Notices, KnownRelays):
     """One opened profile. Fulfils `AppInterface`.
 
     Attributes:
@@ -113,7 +111,10 @@ class Application(Paths, Governance, KnownRelays, Sharing):
     _running: dict[CircleId, RunningCircle] = field(factory=dict, init=False)
     _nursery: trio.Nursery | None = field(default=None, init=False)
     spoken: SpokenCodes = field(init=False, repr=False)
+    files: Files = field(init=False, repr=False)
+    bundles: Bundles = field(init=False, repr=False)
     _beginning: trio.Lock = field(factory=trio.Lock, init=False)
+    talk_news: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _from_room: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
     _looked_at: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
 
@@ -124,6 +125,8 @@ class Application(Paths, Governance, KnownRelays, Sharing):
         circles, self._nickname, self._relays = restore(stored)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self.files = Files(self)
+            self.bundles = Bundles(self.vault, self.committer, self._running)
             self.spoken = SpokenCodes(
                 nursery,
                 self.entropy,
@@ -142,7 +145,9 @@ class Application(Paths, Governance, KnownRelays, Sharing):
             self.was_put_back = self.vault.was_put_back
             if self.was_put_back:
                 await begin_anew(self._running.values(), self.committer, self.vault)
+            await self.files.begin()
             nursery.start_soon(self.meeting.run, self._running)
+            nursery.start_soon(self.keep_talks)
             await nursery.start(Forgetting(self.committer, self.wall_clock).run, stored.ages)
             task_status.started()
 
@@ -179,7 +184,8 @@ class Application(Paths, Governance, KnownRelays, Sharing):
     async def circle_list(self) -> Sequence[views.CircleView]:
         """Return every circle, oldest first."""
         await self._keep([])  # what is shown survives a crash right after
-        return [showing.circle_view(one.service.circle.cold) for one in self._running.values()]
+        circles = (one.service.circle.cold for one in self._running.values())
+        return [showing.circle_view(cold) for cold in circles if not cold.porch_of]
 
     async def circle_members(self, circle: str) -> Sequence[views.MemberView]:
         """Return the members, ourselves included."""
@@ -197,36 +203,7 @@ class Application(Paths, Governance, KnownRelays, Sharing):
         """Take the warnings about copies and new sessions for seen."""
         await self._keep([self._find(circle).see(wall_now=self.wall_clock())])
 
-    # ---- invitations and the door
-
-    async def invite(self, circle: str, *, expires_in: int) -> views.InvitationView:
-        """Offer one seat."""
-        require_relay(self._inviting(circle))
-        return await self._offer_seat(circle, expires_in=expires_in)
-
-    async def _offer_seat(self, circle: str, *, expires_in: int) -> views.InvitationView:
-        """Offer one seat; without any relay it can only be handed over in the room."""
-        running = self._inviting(circle)
-        cold = running.service.circle.cold
-        relay = next(filter(running.is_up, cold.relays), next(iter(cold.relays), None))
-        told = await self._decide(running, machine.Invited(expires_in, relay))
-        link = next(e.text for e in told if isinstance(e, machine.Tell) and e.text)
-        offered = map(showing.invitation_view, running.service.circle.cold.invitations)
-        return next(view for view in offered if view.link == link)  # others may be asked for, too
-
-    async def invitations(self, circle: str) -> Sequence[views.InvitationView]:
-        """Return the seats on offer."""
-        cold = self._find(circle).service.circle.cold
-        return [showing.invitation_view(one) for one in open_seats(cold, self.wall_clock())]
-
-    async def withdraw_invitation(self, circle: str, invitation: str) -> None:
-        """Take an offered seat back, or a spoken code."""
-        running = self._find(circle)
-        cold = running.service.circle.cold
-        if not self.spoken.withdraw(cold.id, invitation):
-            candidates = [(one.id, one.id.hex(), one) for one in open_seats(cold)]
-            wanted = find(invitation, candidates, missing="no_such_invitation")
-            await self._decide(running, machine.InvitationWithdrawn(wanted.id))
+    # ---- invitations
 
     async def look_at_invitation(
         self, link: str, *, report: views.Report | None = None
@@ -249,40 +226,33 @@ class Application(Paths, Governance, KnownRelays, Sharing):
         content = from_room or self._looked_at.get(str(read))
         if content is None:
             content = await fetch_content(read, connect=self.connect)
+        shown = await self._knock(read, content, name, b"")
+        if from_room is not None:
+            del self._from_room[str(read)]
+            self.meeting.open_beside(self._running[content.circle_id])
+        return shown
+
+    async def _knock(
+        self, link: InvitationLink, content: InvitationContent, name: str, for_talk: bytes
+    ) -> views.CircleView:
         try:
             circle = door.knock_at(
-                read,
+                link,
                 content,
                 my_name=name,
                 entropy=self.entropy,
                 wall_now=self.wall_clock(),
+                for_talk=for_talk,
             )
         except RemoteError:
             raise Refused("invitation_malformed") from None
         await self._begin(circle)
-        if from_room is not None:
-            del self._from_room[str(read)]
-            self.meeting.open_beside(self._running[circle.cold.id])
         return showing.circle_view(circle.cold)
 
     def _keep_from_room(self, link: InvitationLink, content: InvitationContent) -> None:
         self._from_room[str(link)] = content
         for oldest in list(self._from_room)[:-MOST_FROM_ROOM]:
             del self._from_room[oldest]
-
-    async def waiting(self, circle: str) -> Sequence[views.WaitingView]:
-        """Return who stands at the door."""
-        return showing.waiting_views(self._find(circle).service.circle.cold)
-
-    async def admit(self, circle: str, who: str) -> None:
-        """Let somebody in."""
-        running = require_room(require_facilitated(self._find(circle)))
-        await self._decide(running, machine.Admitted(running.at_door(who)))
-
-    async def decline(self, circle: str, who: str) -> None:
-        """Keep the door closed to somebody."""
-        running = require_facilitated(self._find(circle))
-        await self._decide(running, machine.Refused(running.at_door(who)))
 
     # ---- members and links
 
@@ -307,7 +277,7 @@ class Application(Paths, Governance, KnownRelays, Sharing):
             was_put_back=self.was_put_back,
             wall_now=self.wall_clock(),
             relays=[relay.address for relay in await self.relay_list()],
-            circles=tuple(self._running.values()),
+            circles=[one for one in self._circles() if not one.service.circle.cold.porch_of],
             meetings=await self.meeting.views(),
         )
         return await examine(patient)
@@ -354,7 +324,7 @@ class Application(Paths, Governance, KnownRelays, Sharing):
             wall_clock=self.wall_clock,
             relays=relays,
             channels=self.channels,
-            tell=lambda happened: running.hear(happened),
+            tell=lambda happened: self._hear(running, happened),
             servers=partial(servers_of, relays.values(), self.settings.network),
             follow=connections.follow,
         )
@@ -362,6 +332,14 @@ class Application(Paths, Governance, KnownRelays, Sharing):
         self._running[circle.cold.id] = running
         await self._nursery.start(service.run)
         self._nursery.start_soon(connections.run, service)
+
+    def _hear(self, running: RunningCircle, happened: machine.Show | machine.Tell) -> None:
+        running.hear(happened)
+        if isinstance(happened, machine.Tell):
+            self.talk_news.set()
+
+    def _circles(self) -> Iterator[RunningCircle]:
+        return iter(list(self._running.values()))
 
     async def _decide(
         self, running: RunningCircle, event: machine.Event
@@ -378,6 +356,3 @@ class Application(Paths, Governance, KnownRelays, Sharing):
 
     def _find(self, circle: str) -> RunningCircle:
         return find_circle(circle, self._running)
-
-    def _inviting(self, circle: str) -> RunningCircle:
-        return require_room(require_facilitated(self._find(circle)))

@@ -210,6 +210,9 @@ def _circles(
         cold = running.service.circle.cold
         if running.forked:
             checks.append(CheckView("fork", False, "fork_seen", {"circle": cold.name}))
+        for member in sorted(running.warnings.differing & cold.peers.keys()):
+            facts = {"circle": cold.name, "name": cold.peers[member].name}
+            checks.append(CheckView("stories", False, "stories_differ", facts))
         checks += _resets(running, wall_now)
         checks += _not_contacted(running)
         checks.append(_links(running, network))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from toheal_p2p.app.act_view import ActView
+from toheal_p2p.app.files_interface import AttachmentView
 from toheal_p2p.app.vocabulary import Audience, DeliveryState
 
 
@@ -31,6 +32,7 @@ class EntryView:
         quote: how that one begins; None where it is not here, has no words, or is for fewer.
         edited: what is shown is not what was said first.
         act: for `act` and `second`, what was done or is supported.
+        attachment: for `attachment`, what the file is and how much of it is here.
     """
 
     position: int
@@ -50,6 +52,7 @@ class EntryView:
     quote: QuoteView | None = field(default=None, repr=False)
     edited: bool = False
     act: ActView | None = field(default=None, repr=False)
+    attachment: AttachmentView | None = None
 
 
 @frozen

@@ -22,6 +22,7 @@ from toheal_protocol.membership import Membership, Outcome
 from toheal_protocol.messages.acts import (
     Acceptance,
     Act,
+    CharterChange,
     Reason,
     ReasonCategory,
     Removal,
@@ -55,7 +56,7 @@ class Governance:
     ) -> views.ActView:
         """Sign that somebody is to be out."""
         running = require_active(self._find(circle))
-        member = _member(running.service.circle.cold, who)
+        member = member_called(running.service.circle.cold, who)
         if member == _our_id(running):
             raise Refused("act_on_oneself")
         return await self._sign(running, Removal(member, 0, _why(reason, text)), text)
@@ -65,8 +66,8 @@ class Governance:
     ) -> views.ActView:
         """Sign that somebody is to have a role."""
         running = require_active(self._find(circle))
-        member = _member(running.service.circle.cold, who)
-        if _now(running).members.get(member) == role:
+        member = member_called(running.service.circle.cold, who)
+        if now_in(running).members.get(member) == role:
             raise Refused("role_already")
         change = RoleChange(member, MemberRole(role), 0, _why(reason, text))
         return await self._sign(running, change, text)
@@ -97,18 +98,19 @@ class Governance:
         await self._decide(running, machine.Readmitted(member))
 
     async def _sign(self, running: RunningCircle, act: Act, text: str) -> views.ActView:
-        if len(text.encode(errors="replace")) > MAX_REASON_SIZE:
-            raise Refused("text_too_long", limit=MAX_REASON_SIZE)
-        before = {one.id for one in _now(running).outcomes}
+        is_over_the_other = isinstance(act, Removal | RoleChange | CharterChange)
+        if running.service.circle.cold.for_talk and is_over_the_other:
+            raise Refused("talk_is_for_two")
+        before = {one.id for one in now_in(running).outcomes}
         await self._decide(running, machine.Acted(act, text))
-        made = [one for one in _now(running).outcomes if one.id not in before]
+        made = [one for one in now_in(running).outcomes if one.id not in before]
         ours = [one for one in made if one.author == _our_id(running)]
         if not ours:
             raise Refused("act_not_ours")
         return self._shown(running, ours[-1].id)
 
     def _shown(self, running: RunningCircle, operation: OperationId) -> views.ActView:
-        outcome = _now(running).outcome(operation)
+        outcome = now_in(running).outcome(operation)
         assert outcome is not None  # it was just found, and nothing takes an operation away
         return act_view(running.service.circle.cold, outcome)
 
@@ -126,10 +128,13 @@ _CATEGORIES: Final[dict[ActReason, ReasonCategory]] = {
 
 
 def _why(reason: ActReason, text: str) -> Reason:
+    if len(text.encode(errors="replace")) > MAX_REASON_SIZE:
+        raise Refused("text_too_long", limit=MAX_REASON_SIZE)
     return Reason(_CATEGORIES[reason], text_hash(text))
 
 
-def _now(running: RunningCircle) -> Membership:
+def now_in(running: RunningCircle) -> Membership:
+    """Return what the operations of a circle come to now."""
     cold = running.service.circle.cold
     return membership_of(cold.id, cold.operations)
 
@@ -144,7 +149,8 @@ def _of_members(cold: Cold) -> list[Outcome]:
     return [one for one in outcomes if not isinstance(one.act, Second | Acceptance)]
 
 
-def _member(cold: Cold, who: str) -> MemberId:
+def member_called(cold: Cold, who: str) -> MemberId:
+    """Return the member of this name or id. Raises `Refused`: no_such_member, ambiguous_name."""
     ours = cold.persona.keys.member_id
     known = [(member, name_of(cold, member), member) for member in (ours, *others(cold))]
     return find(who, known, missing="no_such_member")

@@ -12,7 +12,7 @@ Times are whole seconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -20,20 +20,36 @@ import trio
 from attrs import field, frozen
 
 from toheal_p2p.app.act_view import ActView as ActView
+from toheal_p2p.app.bundles_interface import BundlesInterface as BundlesInterface
+from toheal_p2p.app.bundles_interface import BundleView as BundleView
+from toheal_p2p.app.bundles_interface import TakenBundleView as TakenBundleView
 from toheal_p2p.app.circle_relays_interface import CircleRelays
 from toheal_p2p.app.entry_view import DeliveryView as DeliveryView
 from toheal_p2p.app.entry_view import EntryView as EntryView
 from toheal_p2p.app.entry_view import QuoteView as QuoteView
 from toheal_p2p.app.entry_view import RetractionView as RetractionView
+from toheal_p2p.app.files_interface import AttachmentView as AttachmentView
+from toheal_p2p.app.files_interface import FilesInterface as FilesInterface
 from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterface
 from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
+from toheal_p2p.app.notices_interface import DoorLineView as DoorLineView
+from toheal_p2p.app.notices_interface import NoticesInterface
+from toheal_p2p.app.notices_interface import NoticeView as NoticeView
+from toheal_p2p.app.notices_interface import SeatView as SeatView
+from toheal_p2p.app.progress_view import ProgressView as ProgressView
+from toheal_p2p.app.progress_view import Report as Report
 from toheal_p2p.app.refusals import Fact, RefusalCode
+from toheal_p2p.app.rules_interface import CharterView as CharterView
+from toheal_p2p.app.rules_interface import PolicyView as PolicyView
+from toheal_p2p.app.rules_interface import RulesInterface
 from toheal_p2p.app.settings_interface import SettingsInterface
 from toheal_p2p.app.share_view import ExportView as ExportView
 from toheal_p2p.app.share_view import ShareView as ShareView
 from toheal_p2p.app.share_view import SharingInterface
 from toheal_p2p.app.spoken_interface import SpokenInterface
 from toheal_p2p.app.talking_interface import TalkingInterface
+from toheal_p2p.app.talks_interface import TalksInterface
+from toheal_p2p.app.talks_interface import TalkView as TalkView
 from toheal_p2p.app.vocabulary import (
     ActReason,
     CheckCode,
@@ -60,6 +76,10 @@ class CircleView:
     relays: tuple[str, ...] = field(repr=False)
     direct: bool
     disappear: int = 7 * 24 * 3600
+    charter_accepted: bool = True
+    """Whether we have said yes to the charter in force; until then we read and do not write."""
+    is_talk: bool = False
+    """Whether it is a conversation of two."""
 
 
 @frozen
@@ -67,6 +87,7 @@ class MemberView:
     """One member of a circle.
 
     `fork_seen`: two copies of this member were at work, and nobody has confirmed to have seen it.
+    `charter_accepted`: has said yes to the charter in force.
     """
 
     id: str
@@ -74,6 +95,7 @@ class MemberView:
     role: Role
     is_me: bool
     fork_seen: bool
+    charter_accepted: bool = True
 
 
 @frozen
@@ -104,6 +126,8 @@ class WaitingView:
     id: str
     name: str = field(repr=False)
     since: int
+    notice: str | None = field(default=None, repr=False)
+    """The topic of the notice they came by."""
 
 
 @frozen
@@ -145,18 +169,6 @@ class LinkView:
 
 
 @frozen
-class ProgressView:
-    """What is being tried just now; its sentence is `progress.<code>` with these facts."""
-
-    code: ProgressCode
-    facts: Mapping[str, Fact] = field(factory=dict, repr=False)
-
-
-Report = Callable[[ProgressView], Awaitable[None]]
-"""Told what is being tried, as it changes."""
-
-
-@frozen
 class CheckView:
     """One thing `doctor` looked at; its sentence is `check.<code>` with these facts."""
 
@@ -166,7 +178,15 @@ class CheckView:
     facts: Mapping[str, Fact] = field(factory=dict, repr=False)
 
 
-class AppInterface(TalkingInterface, SharingInterface, CircleRelays, Protocol):
+class AppInterface(
+    TalkingInterface,
+    SharingInterface,
+    CircleRelays,
+    RulesInterface,
+    TalksInterface,
+    NoticesInterface,
+    Protocol,
+):
     """One opened profile."""
 
     @property
@@ -175,8 +195,18 @@ class AppInterface(TalkingInterface, SharingInterface, CircleRelays, Protocol):
         ...
 
     @property
+    def files(self) -> FilesInterface:
+        """Pictures and voice notes."""
+        ...
+
+    @property
     def spoken(self) -> SpokenInterface:
         """Codes that are said aloud instead of links."""
+        ...
+
+    @property
+    def bundles(self) -> BundlesInterface:
+        """Messages that travel in a file."""
         ...
 
     @property

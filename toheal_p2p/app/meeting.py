@@ -126,7 +126,8 @@ class Meetings:
 
     def _active(self) -> list[RunningCircle]:
         running = self._running.values()
-        return [one for one in running if one.service.circle.cold.stage in MEETS]
+        colds = [(one, one.service.circle.cold) for one in running]
+        return [one for one, cold in colds if cold.stage in MEETS and not cold.porch_of]
 
     def _chosen(self, circle: str | None, *, may_be_none: bool) -> list[RunningCircle]:
         if circle is not None:

@@ -19,6 +19,7 @@ from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_protocol.machines import events as machine
+from toheal_protocol.machines.charters import is_asked
 from toheal_protocol.machines.records import PutSetting
 from toheal_protocol.machines.state import Cold, Invitation, Peer, Seat, Stage, Standing
 from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, CircleId, MemberId, Role, WallTime
@@ -54,6 +55,8 @@ class RunningCircle:
         match happened:
             case machine.Tell("fork_seen", member) if member is not None:
                 self._warn(member)
+            case machine.Tell("stories_differ", member) if member is not None:
+                self._keep(self.warnings.with_differing(member))
             case machine.Tell("fork_told"):
                 self._warn(self.service.circle.cold.persona.keys.member_id)
             case _:
@@ -70,6 +73,8 @@ class RunningCircle:
         """Take over what the vault kept, beside what was seen since the start."""
         for member in self.warnings.forked:
             warnings = warnings.with_fork(member)
+        for member in self.warnings.differing:
+            warnings = warnings.with_differing(member)
         self.warnings = warnings
 
     def see(self, *, wall_now: int) -> PutSetting:
@@ -79,7 +84,10 @@ class RunningCircle:
         return put_warnings(cold.id, self.warnings)
 
     def _warn(self, member: MemberId) -> None:
-        self.warnings = self.warnings.with_fork(member)
+        self._keep(self.warnings.with_fork(member))
+
+    def _keep(self, warnings: Warnings) -> None:
+        self.warnings = warnings
         kept = put_warnings(self.service.circle.cold.id, self.warnings)
         self.service.committer.submit([kept])
 
@@ -108,9 +116,13 @@ def find_circle(circle: str, running: Mapping[CircleId, RunningCircle]) -> Runni
         Refused: no_such_circle, ambiguous_name.
     """
     exact = running.get(_as_id(circle))
-    if exact is not None:
+    if exact is not None and not exact.service.circle.cold.porch_of:
         return exact
-    known = [(key, one.service.circle.cold.name, one) for key, one in running.items()]
+    known = [
+        (key, one.service.circle.cold.name, one)
+        for key, one in running.items()
+        if not one.service.circle.cold.porch_of
+    ]
     return find(circle, known, missing="no_such_circle")
 
 
@@ -131,9 +143,11 @@ def require_active(running: RunningCircle) -> RunningCircle:
 
 
 def require_voice(running: RunningCircle) -> RunningCircle:
-    """Return a circle we are in and may write to."""
+    """Return a circle we are in, may write to, and whose charter we said yes to."""
     if require_active(running).service.circle.cold.my_role is Role.LISTENER:
         raise Refused("listens_only")
+    if is_asked(running.service.circle.cold):
+        raise Refused("charter_to_accept")
     return running
 
 

@@ -16,6 +16,7 @@ from toheal_p2p.app.vocabulary import (
     Role,
 )
 from toheal_p2p.ports.vault import DeliveryRow, EntryRow
+from toheal_protocol.machines.charters import is_asked
 from toheal_protocol.machines.door import is_direct
 from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.state import Cold, Invitation, Stage, Standing
@@ -34,6 +35,7 @@ from toheal_protocol.messages.acts import (
     RoleChange,
     Second,
 )
+from toheal_protocol.messages.announcement import named_text
 from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import Audience as ForWhom
 from toheal_protocol.model import MemberId, MessageId, OperationId
@@ -94,6 +96,8 @@ def circle_view(cold: Cold) -> views.CircleView:
         members=1 + len(others(cold)),
         relays=tuple(str(relay) for relay in cold.relays),
         direct=cold.is_direct,
+        charter_accepted=not is_asked(cold),
+        is_talk=bool(cold.for_talk),
         disappear=cold.disappear,
     )
 
@@ -111,26 +115,29 @@ def member_views(cold: Cold, *, forked: Set[MemberId]) -> tuple[views.MemberView
         forked: of whom two copies were seen, ourselves perhaps among them.
     """
     our_id = cold.persona.keys.member_id
-    me = views.MemberView(our_id.hex(), cold.my_name, _ROLES[cold.my_role], True, our_id in forked)
-    return (
-        me,
-        *(
-            views.MemberView(
-                member.hex(),
-                cold.peers[member].name,
-                _ROLES[cold.peers[member].role],
-                False,
-                member in forked,
-            )
-            for member in others(cold)
-        ),
+    accepted = membership_of(cold.id, cold.operations).accepted
+    roles = {our_id: cold.my_role, **{member: cold.peers[member].role for member in others(cold)}}
+    return tuple(
+        views.MemberView(
+            id=member.hex(),
+            name=name_of(cold, member),
+            role="member" if cold.for_talk else _ROLES[role],
+            is_me=member == our_id,
+            fork_seen=member in forked,
+            charter_accepted=member in accepted or cold.stage is Stage.KNOCKING,
+        )
+        for member, role in roles.items()
     )
 
 
-def waiting_views(cold: Cold) -> tuple[views.WaitingView, ...]:
-    """Show who stands at the door, longest first."""
+def waiting_views(cold: Cold, *, notice: str | None = None) -> tuple[views.WaitingView, ...]:
+    """Show who stands at the door, longest first.
+
+    Args:
+        notice: the topic of the notice whose door it is.
+    """
     waiting = [
-        views.WaitingView(member.hex(), peer.name, peer.since)
+        views.WaitingView(member.hex(), peer.name, peer.since, notice)
         for member, peer in cold.peers.items()
         if peer.standing is Standing.WAITING
     ]
@@ -260,7 +267,7 @@ def act_view(cold: Cold, outcome: Outcome) -> views.ActView:
         role=role,
         direct=direct,
         reason=None if reason is None else _REASONS[reason.category],
-        text="" if reason is None else cold.texts.get(reason.text_hash, ""),
+        text=cold.texts.get(named_text(outcome.act), ""),
         state=_ACT_STATES[outcome.standing],
         supporters=tuple(name_of(cold, member) for member in supporters),
         waiting_for=tuple(name_of(cold, m) for m in outcome.may_support) if waits else (),

@@ -10,6 +10,7 @@ from typing import Final
 
 from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
+from toheal_p2p.app.files import Files
 from toheal_p2p.app.names import find_message
 from toheal_p2p.app.profile import require_text
 from toheal_p2p.app.refusals import Refused
@@ -53,6 +54,7 @@ class Talking:
 
     vault: Vault
     committer: Committer
+    files: Files
 
     def _find(self, circle: str) -> RunningCircle:
         raise NotImplementedError
@@ -173,7 +175,7 @@ class Talking:
         circle = running.service.circle.cold.id
         mid = await find_message(self.vault, circle, message)
         row = (await self.vault.rows(circle, [mid])).get(mid)
-        if row is None or row.kind not in ("text", "retracted"):
+        if row is None or row.kind not in ("text", "attachment", "retracted"):
             raise Refused("no_such_message", name=message)
         if row.kind == "retracted":
             raise Refused("nothing_to_change")
@@ -197,4 +199,4 @@ class Talking:
         cold = running.service.circle.cold
         wanted = [row.reply for row in rows if row.reply is not None]
         about = await self.vault.rows(cold.id, wanted) if wanted else {}
-        return [showing.entry_view(cold, row, about) for row in rows]
+        return await self.files.shown([showing.entry_view(cold, row, about) for row in rows])

@@ -47,6 +47,7 @@ we do not contact it."""
 
 EntryKind = Literal[
     "text",
+    "attachment",
     "request",
     "edit",
     "retraction",
@@ -69,10 +70,19 @@ made by a later version."""
 ContentNote = Literal["loss", "self-harm", "suicide", "violence", "abuse", "eating", "other"]
 """The same tags as `toheal_protocol.messages.bodies.CONTENT_NOTES` (a test compares them)."""
 
+AttachmentState = Literal["not_fetched", "partial", "here", "damaged"]
+"""How much of an attached file is here. `damaged`: what came is not what its author announced."""
+
 SpokenState = Literal[
     "waiting", "found", "handed_over", "burned", "expired", "withdrawn", "no_seat"
 ]
 """How a spoken code stands. `found`: somebody said the right words, and a seat is being made."""
+
+TalkState = Literal["asked", "offered", "agreed", "begun", "introducing"]
+"""How a conversation of two stands. `agreed`: we said yes, and the other side's device does the rest."""
+
+SeatState = Literal["open", "used", "withdrawn", "expired"]
+"""What became of an offered seat."""
 
 CheckCode = Literal[
     "vault_sound",
@@ -114,6 +124,7 @@ CheckCode = Literal[
     "no_circle",
     "fork_seen",
     "session_reset",
+    "stories_differ",
 ]
 """What `doctor` can find. Each has a sentence `check.<code>`; those of a relay carry the fact
 `address`, those of links, forks and an open meeting `circle`."""
@@ -128,12 +139,22 @@ ProgressCode = Literal[
     "opening_link",
     "relay_not_allowed",
     "through_proxy",
+    "cleaning_file",
+    "sealing_file",
+    "fetching_file",
+    "file_resumes",
+    "file_no_link",
+    "file_not_with",
+    "file_nowhere",
+    "bundling",
+    "unbundling",
 ]
 """What is being tried just now. Each has a sentence `progress.<code>`."""
 
 SettingName = Literal["proxy", "language", "digits", "country", "auto-lock"]
 """What a person can set. Each has a sentence `setting.<name>`."""
 
+ATTACHMENT_STATES: Final[tuple[AttachmentState, ...]] = get_args(AttachmentState)
 CIRCLE_STATES: Final[tuple[CircleState, ...]] = get_args(CircleState)
 DISAPPEAR_TIMES: Final[dict[str, int]] = {
     "1d": 24 * 3600,
@@ -162,4 +183,6 @@ CONTENT_NOTES: Final[tuple[ContentNote, ...]] = get_args(ContentNote)
 PROGRESS_CODES: Final[tuple[ProgressCode, ...]] = get_args(ProgressCode)
 SETTING_NAMES: Final[tuple[SettingName, ...]] = get_args(SettingName)
 CHECK_CODES: Final[tuple[CheckCode, ...]] = get_args(CheckCode)
+TALK_STATES: Final[tuple[TalkState, ...]] = get_args(TalkState)
+SEAT_STATES: Final[tuple[SeatState, ...]] = get_args(SeatState)
 SPOKEN_STATES: Final[tuple[SpokenState, ...]] = get_args(SpokenState)

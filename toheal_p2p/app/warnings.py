@@ -33,11 +33,17 @@ class Warnings:
         forked: of whom two copies were seen and not confirmed, ourselves perhaps among them.
         confirmed: of whom the person has seen it, while the machine still marks them.
         seen_at: until when sessions that were begun anew have been seen.
+        differing: under whose name two different messages have one number.
     """
 
     forked: frozenset[MemberId] = frozenset()
     confirmed: frozenset[MemberId] = frozenset()
     seen_at: int = 0
+    differing: frozenset[MemberId] = frozenset()
+
+    def with_differing(self, member: MemberId) -> Warnings:
+        """Note that two members have different words of this one."""
+        return evolve(self, differing=self.differing | {member})
 
     def with_fork(self, member: MemberId) -> Warnings:
         """Note that two copies were seen (again)."""
@@ -60,6 +66,7 @@ def put_warnings(circle: CircleId, warnings: Warnings) -> PutSetting:
         "forked": sorted(member.hex() for member in warnings.forked),
         "confirmed": sorted(member.hex() for member in warnings.confirmed),
         "seen_at": warnings.seen_at,
+        "differing": sorted(member.hex() for member in warnings.differing),
     }
     return PutSetting(_KEY + circle.hex(), json.dumps(kept).encode("ascii"))
 
@@ -75,10 +82,10 @@ def warnings_in(settings: Mapping[str, bytes], circle: CircleId) -> Warnings:
         return Warnings()
     try:
         read = json.loads(kept)
-        forked, confirmed = (
+        forked, confirmed, differing = (
             frozenset(MemberId(bytes.fromhex(member)) for member in read[name])
-            for name in ("forked", "confirmed")
+            for name in ("forked", "confirmed", "differing")
         )
-        return Warnings(forked, confirmed, int(read["seen_at"]))
+        return Warnings(forked, confirmed, int(read["seen_at"]), differing)
     except (ValueError, TypeError, KeyError):
         raise Refused("vault_damaged") from None

@@ -66,6 +66,24 @@ def write_private_file(path: str, content: bytes) -> None:
         raise Refused("cannot_write_file", path=path) from None
 
 
+def write_new_file(path: str, content: bytes) -> bool:
+    """Write a file that only its owner can read; False, and nothing done, where there is one.
+
+    Raises:
+        Refused: cannot_write_file.
+    """
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags, mode=0o600)
+        with open(descriptor, "wb") as file:
+            file.write(content)
+    except FileExistsError:
+        return False
+    except (OSError, ValueError):
+        raise Refused("cannot_write_file", path=path) from None
+    return True
+
+
 def _standard_input() -> BinaryIO:
     if sys.stdin is None:
         raise OSError("no standard input")

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from toheal_p2p.app.vocabulary import CONTENT_NOTES
 from toheal_p2p.cli.terminal import Terminal
 from toheal_p2p.locale import Words
 from toheal_p2p.locale.shown import FIRST_STRONG_ISOLATE, POP_ISOLATE, Own
@@ -143,6 +144,16 @@ def argument(name: str, **settings: Any) -> Callable[[F], F]:
     """Declare an argument that is a `word` unless said otherwise. `Any`: as click has it."""
     return click.argument(name, **{"type": word, **settings})
 
+
+note_option = click.option(
+    "--note",
+    "notes",
+    metavar="TAG",
+    multiple=True,
+    type=click.Choice(CONTENT_NOTES),
+    help="option.note",
+)
+"""What a message is about, said beforehand."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="option.json")
 """One JSON object per line instead of sentences."""

@@ -16,16 +16,21 @@ import click
 from toheal_p2p.app.look import read_look
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.cli.commands import (
+    bundle,
     circles,
     doors,
+    files,
     governance,
     meeting,
+    notices,
     paths,
     profile,
     relays,
+    rules,
     settings,
     sharing,
     talk,
+    talks,
 )
 from toheal_p2p.cli.parsing import Group, UsageProblem, usage_sentence
 from toheal_p2p.cli.refusing import is_interrupt, note_fault, refusal_in
@@ -109,10 +114,15 @@ for _command in (
     *profile.FIRST_COMMANDS,
     *circles.COMMANDS,
     *governance.COMMANDS,
+    *rules.COMMANDS,
     *doors.COMMANDS,
+    *notices.COMMANDS,
     *talk.COMMANDS,
+    *talks.COMMANDS,
+    *files.COMMANDS,
     *sharing.COMMANDS,
     *paths.COMMANDS,
+    *bundle.COMMANDS,
     *meeting.COMMANDS,
     *relays.COMMANDS,
     *settings.COMMANDS,

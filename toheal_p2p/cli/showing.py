@@ -18,7 +18,7 @@ from toheal_p2p.locale.shown import FIRST_STRONG_ISOLATE, POP_ISOLATE, Own, plai
 
 def circle_line(words: Words, circle: Item) -> str:
     """Return one circle."""
-    return words.text(
+    line = words.text(
         "line.circle",
         id=short(circle["id"]),
         name=circle["name"],
@@ -26,6 +26,7 @@ def circle_line(words: Words, circle: Item) -> str:
         state=words.word("circle_state", circle["state"]),
         members=words.count("count.members", circle["members"]),
     )
+    return line if circle["charter_accepted"] else f"{line}\n    {words.text('line.charter_asks')}"
 
 
 def member_line(words: Words, member: Item) -> str:
@@ -35,6 +36,8 @@ def member_line(words: Words, member: Item) -> str:
         parts.append(words.text("line.me"))
     if member["fork_seen"]:
         parts.append(words.text("line.fork_seen"))
+    if not member["charter_accepted"]:
+        parts.append(words.text("line.charter_not_accepted"))
     about = Own(words.text("line.comma").join(parts))
     return words.text("line.member", id=short(member["id"]), name=member["name"], about=about)
 
@@ -51,13 +54,66 @@ def invitation_line(words: Words, invitation: Item) -> str:
             state=words.word("spoken_state", invitation["state"]),
             tries=invitation["tries_left"],
         )
+    if "used_by" in invitation:
+        return _seat_line(words, invitation, until)
     return words.text("line.invitation", id=short(invitation["id"]), until=until)
+
+
+def _seat_line(words: Words, seat: Item, until: str) -> str:
+    state = words.word("seat_state", seat["state"])
+    lines = [words.text("line.seat", state=state, until=until, id=short(seat["id"]))]
+    if seat["used_by"] is not None:
+        lines.append(Own("    " + words.text("line.seat_used_by", name=seat["used_by"])))
+    for name in seat["at_door"]:
+        lines.append(Own("    " + words.text("line.seat_at_door", name=name)))
+    return "\n".join(lines)
+
+
+def notice_line(words: Words, notice: Item) -> str:
+    """Return one notice, and its link as long as it leads somewhere."""
+    line = words.text(
+        "line.notice",
+        topic=notice["topic"],
+        state=words.word("seat_state", notice["state"]),
+        until=clock_time(notice["expires_at"], words),
+        waiting=notice["waiting"],
+        came=notice["came"],
+        id=short(notice["id"]),
+    )
+    return f"{line}\n    {notice['link']}" if notice["link"] else line
+
+
+def door_line(words: Words, said: Item) -> str:
+    """Return a few words at the door, indented."""
+    at = clock_time(said["at"], words)
+    lines = [words.text("line.door", name=said["name"], at=at)]
+    for line in plain_lines(said["text"]):
+        lines.append(Own(f"    {FIRST_STRONG_ISOLATE}{line}{POP_ISOLATE}"))
+    return "\n".join(lines)
+
+
+def talk_line(words: Words, talk: Item) -> str:
+    """Return one conversation of two, and how to go on."""
+    state = words.word("talk_state", talk["state"])
+    if talk["state"] == "introducing":
+        return words.text(
+            "line.talk_introducing", one=talk["partner_name"], two=talk["other_name"], state=state
+        )
+    lines = [words.text("line.talk", name=talk["partner_name"], state=state)]
+    if talk["introducer_name"] is not None:
+        lines.append(Own("    " + words.text("line.talk_by", name=talk["introducer_name"])))
+    if talk["circle"] is not None:
+        lines.append(Own("    " + words.text("line.talk_circle", id=short(talk["circle"]))))
+    return "\n".join(lines)
 
 
 def waiting_line(words: Words, person: Item) -> str:
     """Return one person at the door."""
     since = clock_time(person["since"], words)
-    return words.text("line.waiting", id=short(person["id"]), name=person["name"], since=since)
+    line = words.text("line.waiting", id=short(person["id"]), name=person["name"], since=since)
+    if person["notice"] is None:
+        return line
+    return f"{line}\n    {words.text('line.waiting_notice', topic=person['notice'])}"
 
 
 def relay_line(words: Words, relay: Item) -> str:
@@ -107,17 +163,19 @@ def entry_lines(words: Words, entry: Item) -> Iterator[str]:
         return
     kind = entry["kind"] if entry["kind"] in _IN_A_LINE else "unknown"
     yield words.text(f"entry.{kind}", at=at, name=author, id=short(entry["id"]))
-    if kind in ("text", "request"):
+    if kind in ("text", "request", "attachment"):
         yield from _message_lines(words, entry)
 
 
 _ABOUT_MESSAGES: Final = ("edit", "retraction", "not_theirs", "retracted")
 
-_IN_A_LINE: Final = ("text", "request", "crossed")
+_IN_A_LINE: Final = ("text", "request", "attachment", "crossed")
 
 
 def _message_lines(words: Words, entry: Item) -> Iterator[str]:
     """Give what is said in a message, after what it answers and what its author put on it."""
+    if entry["attachment"] is not None:
+        yield "    " + attachment_line(words, entry["attachment"])
     if entry["reply_to"] is not None:
         yield "    " + _quote_line(words, entry)
     if entry["edited"]:
@@ -128,9 +186,21 @@ def _message_lines(words: Words, entry: Item) -> Iterator[str]:
         names = [words.word("content_note", note) for note in entry["notes"]]
         notes = Own(words.text("line.comma").join(names))
         yield "    " + words.text("line.notes", notes=notes)
+    if entry["attachment"] is not None and not entry["text"]:
+        yield "    " + words.text("line.no_description")
     yield from text_lines(entry["text"])
     if entry["passed_on_by"] is not None:
         yield "    " + words.text("line.passed_on", name=entry["passed_on_by"])
+
+
+def attachment_line(words: Words, attachment: Item) -> str:
+    """Return what a file is, how large, and how much of it is here."""
+    is_picture = attachment["media_type"].startswith("image/")
+    return words.text(
+        "line.attachment_picture" if is_picture else "line.attachment_voice",
+        size=words.text("line.kilobytes", number=-(-attachment["size"] // 1000)),
+        state=words.text(f"attachment_state.{attachment['state']}", percent=attachment["percent"]),
+    )
 
 
 def text_lines(text: str) -> Iterator[str]:

@@ -43,6 +43,17 @@ def act_lines(words: Words, act: Item) -> Iterator[str]:
         yield from _waiting_lines(words, act)
 
 
+def charter_lines(words: Words, charter: Item) -> Iterator[str]:
+    """Give the charter in force, and who said yes to it and who did not yet."""
+    yield words.text("line.charter_begins")
+    for line in plain_lines(charter["text"]) if charter["text"] else ():
+        yield f"    {FIRST_STRONG_ISOLATE}{line}{POP_ISOLATE}"
+    if charter["accepted"]:
+        yield words.text("line.charter_accepted", names=_names(words, charter["accepted"]))
+    if charter["open"]:
+        yield words.text("line.charter_open", names=_names(words, charter["open"]))
+
+
 def _reason_lines(words: Words, act: Item) -> Iterator[str]:
     if act["reason"] is not None:
         yield "    " + words.text("line.reason", reason=words.word("act_reason", act["reason"]))

@@ -151,8 +151,11 @@ class Lan(Protocol):
         """
         ...
 
-    async def open(self, segment: Segment, names: Names) -> Spot:
+    async def open(self, segment: Segment, names: Names, *, heard: tuple[str, ...] = ()) -> Spot:
         """Be found on a segment under these names, at their port or, if that is taken, another one.
+
+        Args:
+            heard: labels of which nothing is ever said; who announces them by themselves is told of.
 
         Raises:
             LanFailed: the network is gone, or the system refuses.

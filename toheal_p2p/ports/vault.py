@@ -15,6 +15,18 @@ from attrs import field, frozen
 
 from toheal_protocol.machines.lifetime import Ages
 from toheal_protocol.machines.records import Write
+from toheal_protocol.machines.sync_events import (
+    FoundEntries as FoundEntries,
+)
+from toheal_protocol.machines.sync_events import (
+    FoundEntry as FoundEntry,
+)
+from toheal_protocol.machines.sync_events import (
+    Story as Story,
+)
+from toheal_protocol.messages.asking import Range
+from toheal_protocol.messages.file_chunks import FileKey
+from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
 DeliveryState = Literal["sealed", "at_relay", "delivered", "undelivered"]
@@ -152,6 +164,34 @@ class DeliveryRow:
     state: DeliveryState
 
 
+@frozen
+class AttachmentRow:
+    """What a message says of its file, and how much of it is here.
+
+    Attributes:
+        medium: a number of the announcement.
+        chunks: how many sealed chunks are here.
+        is_whole: whether they were opened and are the file; None: nobody has looked.
+    """
+
+    mid: MessageId
+    file: FileId = field(repr=False)
+    key: FileKey = field(repr=False)
+    size: int
+    medium: int
+    chunks: int
+    is_whole: bool | None
+
+
+@frozen
+class ChunkRow:
+    """One sealed chunk with its proof."""
+
+    place: int
+    proof: tuple[bytes, ...] = field(repr=False)
+    sealed: bytes = field(repr=False)
+
+
 class Vault(Protocol):
     """An open vault. Every method raises `VaultClosed` after `aclose`."""
 
@@ -229,6 +269,29 @@ class Vault(Protocol):
         """
         ...
 
+    async def asked_entries(
+        self,
+        circle: CircleId,
+        ranges: Sequence[Range],
+        mids: Sequence[MessageId],
+        *,
+        after: int,
+        limit: int,
+        most: int,
+    ) -> FoundEntries:
+        """Return the messages in these ranges and with these ids, gaps left out.
+
+        Those with a position above `after`, at most `limit` of them, and as many as have `most` bytes of common parts together, but one
+        at least.
+        """
+        ...
+
+    async def stories(
+        self, circle: CircleId, author: MemberId, audience: Audience, seq: int
+    ) -> tuple[Story, ...]:
+        """Return every message with this number of one stream, oldest here first."""
+        ...
+
     async def deliveries(
         self, circle: CircleId, mid: MessageId | None, *, limit: int
     ) -> tuple[DeliveryRow, ...]:
@@ -245,6 +308,26 @@ class Vault(Protocol):
 
         Words are compared as `adapters.search_text` says. Any string is a valid query.
         """
+        ...
+
+    async def attachments(
+        self, circle: CircleId, mids: Sequence[MessageId]
+    ) -> Mapping[MessageId, AttachmentRow]:
+        """Return what these messages say of their files; nothing for those without one."""
+        ...
+
+    async def chunks(
+        self, circle: CircleId, file: FileId, places: Sequence[int]
+    ) -> tuple[ChunkRow, ...]:
+        """Return the chunks of a file at these places, as far as they are here, by place."""
+        ...
+
+    async def chunk_places(self, circle: CircleId, file: FileId) -> tuple[int, ...]:
+        """Return the places of the chunks that are here, rising."""
+        ...
+
+    async def chunk_count(self, circle: CircleId | None) -> int:
+        """Return how many chunks a circle has here; None: all circles together."""
         ...
 
     async def aclose(self) -> None:

@@ -18,14 +18,18 @@ from toheal_p2p.ports.channels import Channels, RelayServer
 from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle_links import CircleLinks, HeldLink, no_servers
 from toheal_p2p.services.committer import Committer
+from toheal_p2p.services.file_chunks import load_chunks
 from toheal_p2p.services.lan_wires import LanWires
+from toheal_p2p.services.link_queue import LinkQueue
 from toheal_p2p.services.pace import Pace
 from toheal_p2p.services.recent_owed import RecentOwed
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import events as machine
+from toheal_protocol.machines import sync_events
 from toheal_protocol.machines.circle import step
 from toheal_protocol.machines.courier import DEPOSIT_RETRY
-from toheal_protocol.machines.draft import Decision
+from toheal_protocol.machines.draft import Decision, Draft
+from toheal_protocol.machines.file_effects import LoadChunks
 from toheal_protocol.machines.state import Circle, Cold
 from toheal_protocol.model import Address, Instant, MemberId, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -131,6 +135,11 @@ class CircleService:
         self._pace.ease(self.circle)
         return decision
 
+    def draft(self) -> Draft:
+        """Return a draft to ask questions of; what it decides is nobody's."""
+        now, wall_now = Instant(trio.current_time()), self.wall_clock()
+        return Draft(self.circle, now=now, wall_now=wall_now, entropy=self.entropy)
+
     async def pace(self) -> None:
         """Wait a little if peers who are there are far behind: before much is written at once."""
         await self._pace.wait(self.circle)
@@ -176,8 +185,15 @@ class CircleService:
             case machine.Unwatch(relay, addresses):
                 if relay in self.relays:
                     self.relays[relay].unwatch(addresses)
+            case LoadChunks(member):
+                outgoing = self.lan.outgoing_to(member) or self.links.outgoing_to(member)
+                nursery.start_soon(self._load_chunks, effect, outgoing)
             case machine.LoadOwed():
                 nursery.start_soon(self._load_owed, effect)
+            case sync_events.FindEntries():
+                nursery.start_soon(self._find_entries, effect)
+            case sync_events.FindStories():
+                nursery.start_soon(self._find_stories, effect)
             case machine.PrepareLink():
                 self.links.prepare(effect)
             case machine.ConnectLink():
@@ -188,6 +204,8 @@ class CircleService:
                 self.links.probe(effect)
             case machine.CloseLan(member, wire):
                 self.lan.close(member, wire)
+            case sync_events.BundleReady():
+                pass  # whoever asked for it waits for the commit
             case machine.NameLan(wire, member):
                 self.lan.name(wire, member)
             case machine.Show() | machine.Tell():
@@ -241,6 +259,28 @@ class CircleService:
         )
         is_complete = len(rows) < effect.limit or rows[-1].seq >= effect.upto
         self.take(machine.OwedLoaded(effect.member, effect.upto, is_complete, frames))
+
+    async def _load_chunks(self, effect: LoadChunks, outgoing: LinkQueue | None) -> None:
+        circle = self.circle.cold.id
+        self.take(await load_chunks(effect, self.vault, circle=circle, outgoing=outgoing))
+
+    async def _find_entries(self, effect: sync_events.FindEntries) -> None:
+        found = await self.vault.asked_entries(
+            self.circle.cold.id,
+            effect.asked.ranges,
+            effect.asked.mids,
+            after=effect.after,
+            limit=effect.limit,
+            most=effect.most,
+        )
+        self.take(sync_events.EntriesFound(effect.member, effect.asked, found))
+        await self.committer.room()
+
+    async def _find_stories(self, effect: sync_events.FindStories) -> None:
+        stories = await self.vault.stories(
+            self.circle.cold.id, effect.author, effect.audience, effect.seq
+        )
+        self.take(sync_events.StoriesFound(effect, stories))
 
     async def _ring(self) -> None:
         while True:

@@ -90,6 +90,11 @@ class CircleLinks:
         """Return the link that frames to a member go over, if there is one."""
         return self._routes.get(member)
 
+    def outgoing_to(self, member: MemberId) -> LinkQueue | None:
+        """Return what waits to go over the present link to a member."""
+        held = self._routes.get(member)
+        return None if held is None else held.outgoing
+
     async def drain_all(self) -> None:
         """Let every link finish what is on its way. Put a deadline around it."""
         async with trio.open_nursery() as nursery:

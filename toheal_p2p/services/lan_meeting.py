@@ -25,14 +25,7 @@ from toheal_p2p.services.lan_channel import LanChannel
 from toheal_p2p.services.lan_doorstep import MOST_OF_ONE, Doorstep, recognise
 from toheal_p2p.services.lan_pace import Pace
 from toheal_protocol.crypto import Entropy
-from toheal_protocol.machines.lan_keys import (
-    PairKey,
-    circle_lan_secret,
-    day_of,
-    known_peers,
-    our_name,
-    service_label,
-)
+from toheal_protocol.machines.lan_keys import PairKey, known_peers, labels_of, our_name
 from toheal_protocol.machines.lan_names import Names, draw_names
 from toheal_protocol.machines.lan_recognition import Recognised, Role
 from toheal_protocol.machines.state import Stage
@@ -55,6 +48,9 @@ RETRY_LONGEST: Final = 60.0
 
 MEETS: Final = (Stage.ACTIVE, Stage.KNOCKING)
 """Members meet, and whoever stands at the door meets the one who invited."""
+
+SAY_AGAIN: Final = 6.0
+"""Seconds after which somebody at a door whom nobody called is announced anew."""
 
 MOST_FOUND: Final = 64
 """Instances that are pursued; a room of ours has 23 at most."""
@@ -103,7 +99,8 @@ class LanMeeting:
     _places: dict[Segment, _Place] = field(factory=dict, init=False)
     _found: dict[str, _Found] = field(factory=dict, init=False)
     _names: Names = field(init=False, repr=False)
-    _day: int = field(default=-1, init=False)
+    _labels: tuple[str, ...] = field(default=(), init=False)
+    _say_again_at: float = field(default=0.0, init=False)
     _heard_before: bool = field(default=False, init=False)
     _doorstep: Doorstep = field(factory=Doorstep, init=False)
     _pace: Pace = field(factory=Pace, init=False)
@@ -137,8 +134,9 @@ class LanMeeting:
                 if self.service.circle.cold.stage not in MEETS:
                     break
                 self._note_whom_we_know()
-                self._turn_day()
-                self._follow_segments(nursery)
+                self._follow_labels()
+                if self._labels:
+                    self._follow_segments(nursery)
                 with trio.move_on_after(LOOK_EVERY):
                     await self._withdrawn.wait()
             self._disappear()
@@ -150,15 +148,21 @@ class LanMeeting:
 
     # ---- where
 
-    def _turn_day(self) -> None:
-        """Take new names when the day turns; what is connected stays."""
-        day = day_of(self.wall_clock())
-        if day == self._day:
+    def _follow_labels(self) -> None:
+        """Take new names when the day turns or the secret changes; what is connected stays."""
+        labels = labels_of(self.service.circle.cold, wall_now=self.wall_clock())
+        if labels == self._labels and not self._must_say_it_again():
             return
-        self._day = day
-        secret = circle_lan_secret(self.service.circle.cold.id)
-        self._names = draw_names(service_label(secret, day), self.entropy)
+        if labels[:1] != self._labels[:1]:
+            self._names = draw_names(labels[0], self.entropy)
+        self._labels = labels
+        self._say_again_at = trio.current_time() + SAY_AGAIN
         self._disappear()
+
+    def _must_say_it_again(self) -> bool:
+        """At a door we are only listened for: we are announced anew until somebody has called."""
+        is_unheard = not self.service.lan.members() and trio.current_time() >= self._say_again_at
+        return self.service.circle.cold.stage is Stage.KNOCKING and is_unheard
 
     def _disappear(self) -> None:
         for place in self._places.values():
@@ -194,7 +198,7 @@ class LanMeeting:
             place.is_begun, place.open = False, None
 
     async def _open(self, segment: Segment, place: _Place) -> None:
-        place.open = spot = await self.lan.open(segment, self._names)
+        place.open = spot = await self.lan.open(segment, self._names, heard=self._labels[1:])
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._hear, segment, spot)

@@ -76,6 +76,11 @@ class LanWires:
             wire = next((one for one in others if one.known_as == member), None)
         return None if wire is None else wire.link
 
+    def outgoing_to(self, member: MemberId) -> LinkQueue | None:
+        """Return what waits to go over the wire to a member."""
+        wire = self._wires.get(member)
+        return None if wire is None else wire.outgoing
+
     def members(self) -> tuple[MemberId, ...]:
         """Return who is in the room."""
         return tuple(self._wires)

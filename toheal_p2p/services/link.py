@@ -121,14 +121,17 @@ class Link:
         self._queued += len(frame)
         self._may_write.set()
 
-    async def room(self) -> None:
+    async def room(self, *, below: int = QUEUE_MOST) -> None:
         """Wait until `send_nowait` would take a frame.
+
+        Args:
+            below: wait until fewer bytes than this are queued; 1: until nothing is.
 
         Raises:
             trio.ClosedResourceError: it never will: the link is over or draining.
         """
         while not self._is_draining and self.ending is None:
-            if self._queued < QUEUE_MOST:
+            if self._queued < below:
                 await trio.lowlevel.checkpoint()
                 return
             if self._may_queue.is_set():

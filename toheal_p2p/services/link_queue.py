@@ -49,6 +49,16 @@ class LinkQueue:
                 while self._waiting and self._is_taken(self._waiting[0]):
                     self._waiting.popleft()
 
+    async def quiet(self) -> None:
+        """Wait until nothing waits here or in the link.
+
+        Raises:
+            trio.ClosedResourceError: the link is over or draining.
+        """
+        await self.link.room(below=1)
+        while self._waiting:
+            await self.link.room(below=1)
+
     def _is_taken(self, frame: Frame) -> bool:
         try:
             self.link.send_nowait(frame)

@@ -85,6 +85,7 @@ class Connections:
                 await trio.sleep_forever()
             finally:
                 for one in self._open:
+                    trio.lowlevel.notify_closing(one)  # or who waits for it would go on waiting
                     one.close()
 
     async def _attend(self, stream: anyio.abc.SocketStream) -> None:

@@ -66,10 +66,12 @@ class Site:
     @property
     def words(self) -> Words:
         """The person's language; Arabic until they chose."""
-        words = load_words_once(self.language or "ar")
+        return load_words_once(self.language or "ar")
+
+    def look_again(self) -> None:
+        """Take over how numbers are to look; once for each request, as it is a file that is read."""
         digits = read_look(str(self.house.home)).digits
-        words.digits = "arabic" if digits == "arabic" else "latin"
-        return words
+        self.words.digits = "arabic" if digits == "arabic" else "latin"
 
     def show(
         self, template: str, /, *, status: int = HTTPStatus.OK, **facts: object
@@ -108,6 +110,7 @@ def answering(site: Site, endpoint: Endpoint) -> Callable[[Request], Awaitable[R
 
     async def answer(request: Request) -> Response:
         try:
+            site.look_again()
             return await endpoint(site, request, await read_form(request))
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)

@@ -33,6 +33,7 @@ from toheal_protocol.model import (
     MemberId,
 )
 from toheal_protocol.wire import mailbox
+from toheal_protocol.wire.padding import DEPOSIT_BUCKETS as DEPOSIT_BUCKETS
 from toheal_protocol.wire.padding import pad_to_bucket, unpad
 from toheal_protocol.wire.relay_address import RelayAddress
 
@@ -41,9 +42,6 @@ EPOCH: Final = 7 * 24 * 3600
 
 NUMBERS_AHEAD: Final = 4
 """Numbers granted at once, so four weeks without contact need no new grant."""
-
-DEPOSIT_BUCKETS: Final = (512, 1152, 2560, 4608, 8704, 16896, 33280, 66560, 99328)
-"""Sizes in bytes of a deposit before its seal: each holds an envelope bucket with its wrap."""
 
 _MOST_GRANTS: Final = 64
 

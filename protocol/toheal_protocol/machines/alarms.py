@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from toheal_protocol.machines import cards, courier, door, lan, linking, moving, seats
+from toheal_protocol.machines import (
+    cards,
+    courier,
+    door,
+    lan,
+    lan_secrets,
+    linking,
+    moving,
+    seats,
+    talks,
+)
 from toheal_protocol.machines.addressing import move_on
 from toheal_protocol.machines.calls import repeat_call
 from toheal_protocol.machines.carrying import want_from_all
 from toheal_protocol.machines.draft import Draft
+from toheal_protocol.machines.fetching import next_fetch_instant
 from toheal_protocol.machines.log import next_gap_instant, release_held
+from toheal_protocol.machines.missing import ask_if_due, next_ask_instant
 from toheal_protocol.machines.pair import forget_expired
 from toheal_protocol.machines.state import Courier
 from toheal_protocol.model import Instant, MemberId
@@ -26,6 +38,7 @@ def ring(draft: Draft) -> None:
         courier.resend_if_due(draft, member)
         linking.give_up_if_due(draft, member)
         _say_again_if_due(draft, member)
+    ask_if_due(draft)
     repeat_at = draft.live.repeat_at
     if repeat_at is not None and repeat_at <= draft.now:
         for member in draft.cold.peers:
@@ -37,7 +50,11 @@ def ring(draft: Draft) -> None:
         seats.expire_invitations(draft)
         door.tidy_door(draft)
         door.tidy_gone(draft)
+        talks.tidy_talks(draft)
         want_from_all(draft)
+        lan_secrets.follow_departures(draft)
+        lan_secrets.forget_old(draft)
+        linking.compare_again(draft)
         cards.renew_card(draft)
         draft.set_live(repeat_at=None)
 
@@ -57,7 +74,12 @@ def _say_again_if_due(draft: Draft, member: MemberId) -> None:
 def next_alarm(draft: Draft) -> Instant | None:
     """Return the next instant something is due; sets the slow round going when it is needed."""
     _plan_round(draft)
-    instants = [draft.live.repeat_at, next_gap_instant(draft) if draft.log.held else None]
+    instants = [
+        draft.live.repeat_at,
+        next_ask_instant(draft),
+        next_gap_instant(draft) if draft.log.held else None,
+        next_fetch_instant(draft),
+    ]
     for member, present in draft.live.couriers.items():
         instants += [present.resend_at, _ack_instant(draft, present)]
         instants += [present.call_at, present.here_at, present.retry_at]

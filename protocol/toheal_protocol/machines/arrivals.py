@@ -15,41 +15,32 @@ from toheal_protocol.errors import (
     TooFarAhead,
     UnknownSession,
 )
-from toheal_protocol.identity import clean_name
 from toheal_protocol.machines import (
     calls,
-    cards,
-    consent,
     door,
-    linking,
-    moving,
     renewals,
     reset,
     seats,
-    sharing,
-    welcome,
 )
 from toheal_protocol.machines.addressing import (
     NUMBERS_AHEAD,
-    add_grants,
     draw_mailboxes,
     grants_of,
     open_deposit,
 )
-from toheal_protocol.machines.carrying import take_wanted
 from toheal_protocol.machines.courier import hear, pump
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import DeleteMail, Mail, NameLan, Tell
-from toheal_protocol.machines.log import is_member, release_held, take_message
-from toheal_protocol.machines.membership import take_carried
+from toheal_protocol.machines.log import is_member, take_message, take_passed
+from toheal_protocol.machines.noted import show_fork, take_note
 from toheal_protocol.machines.pair import (
     OpenedEnvelope,
     OpenedNote,
+    OpenedPassed,
     Repeated,
     ack_soon,
     open_frame,
     owe_note,
-    pass_note,
 )
 from toheal_protocol.machines.state import Invitation, Listening, Seat, Source, Stage, Standing
 from toheal_protocol.messages.frames import (
@@ -57,32 +48,14 @@ from toheal_protocol.messages.frames import (
     Envelope,
     Note,
     Opening,
+    Passed,
     Renewal,
+    Sealed,
     decode_frame,
 )
-from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import (
-    Ack,
-    AnyNote,
-    AskLink,
-    Carried,
-    Declined,
-    DirectChoice,
-    Followed,
-    ForkSeen,
     Granted,
-    Here,
-    Introduction,
-    Knock,
-    LinkAnswer,
-    LinkOffer,
-    Moved,
-    NewCard,
-    Wanted,
-    Welcome,
-    YourHead,
 )
-from toheal_protocol.messages.share_notes import ShareAnswer, ShareAsk, ShareWithdrawn
 from toheal_protocol.model import MemberId
 from toheal_protocol.ratchet import ForkedSession
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -118,7 +91,7 @@ def take_link_frames(draft: Draft, member: MemberId, frames: tuple[bytes, ...]) 
         try:
             with draft.attempt():
                 decoded = decode_frame(frame)
-                if not isinstance(decoded, Note | Envelope):
+                if not isinstance(decoded, Sealed):
                     raise MalformedFrame("a handshake flight over a link")
                 _take_frame(draft, member, decoded, over_link=True)
         except RemoteError:
@@ -138,7 +111,7 @@ def take_lan_frame(draft: Draft, member: MemberId, frame: bytes) -> None:
             _take_answer(draft, member, flight)
         case Renewal(card):
             renewals.take_renewal(draft, member, card)
-        case Note() | Envelope() as sealed:
+        case Note() | Envelope() | Passed() as sealed:
             _take_frame(draft, member, sealed, over_link=True)
 
 
@@ -167,11 +140,11 @@ def _take_deposit(draft: Draft, source: Source, deposit: bytes) -> None:
             if source.member is None:
                 raise MalformedFrame("an answer in a reply mailbox")
             _take_answer(draft, source.member, flight)
-        case Note() | Envelope():
+        case Note() | Envelope() | Passed():
             _take_from_source(draft, source, frame)
 
 
-def _take_from_source(draft: Draft, source: Source, frame: Note | Envelope) -> None:
+def _take_from_source(draft: Draft, source: Source, frame: Sealed) -> None:
     if source.member is not None:
         _take_frame(draft, source.member, frame, over_link=False)
         _note_number(draft, source.member, source.number)
@@ -264,7 +237,7 @@ def _take_answer(draft: Draft, member: MemberId, flight: bytes) -> None:
     owe_note(draft, member, Granted(calls.confirm_mailboxes(draft, member)))
 
 
-def _take_frame(draft: Draft, member: MemberId, frame: Note | Envelope, *, over_link: bool) -> None:
+def _take_frame(draft: Draft, member: MemberId, frame: Sealed, *, over_link: bool) -> None:
     session = draft.pair(member).session
     was_silent = session is not None and not session.can_send
     try:
@@ -274,7 +247,7 @@ def _take_frame(draft: Draft, member: MemberId, frame: Note | Envelope, *, over_
         ack_soon(draft, member, over_link=over_link)  # our acknowledgement may have been lost
         return
     except ForkedSession:
-        _show_fork(draft, member)
+        show_fork(draft, member)
         return
     reset.note_opened(draft, member, was_silent=was_silent)
     hear(draft, member)
@@ -285,9 +258,12 @@ def _take_frame(draft: Draft, member: MemberId, frame: Note | Envelope, *, over_
         ack_soon(draft, member, over_link=over_link)
     if isinstance(opened, Repeated):
         return
+    if isinstance(opened, OpenedPassed):
+        take_passed(draft, member, opened)
+        return
     try:
         with draft.attempt():
-            _act_on(draft, member, opened)
+            act_on(draft, member, opened)
     except TooFarAhead:
         raise
     except RemoteError:
@@ -295,75 +271,22 @@ def _take_frame(draft: Draft, member: MemberId, frame: Note | Envelope, *, over_
         draft.ask(Tell("unreadable", member))
 
 
-def _act_on(draft: Draft, member: MemberId, opened: OpenedNote | OpenedEnvelope) -> None:
+def act_on(draft: Draft, member: MemberId, opened: OpenedNote | OpenedEnvelope) -> None:
+    """Do what a peer says in a note, or take its message; its number is counted already.
+
+    Raises:
+        RemoteError: it breaks a rule.
+    """
     if isinstance(opened, OpenedNote):
         if opened.note is None:
             raise MalformedFrame("a note we cannot read")
-        _take_note(draft, member, opened.note)
+        take_note(draft, member, opened.note)
         return
     if draft.cold.stage is Stage.LEFT:
         return  # it was under way when we left; counted, and not shown any more
     if not is_member(draft, member):
         raise ForgedMessage("a message by somebody who is not a member")
     take_message(draft, member, mid=opened.mid, key=opened.key, common=opened.common)
-
-
-def _take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: C901 - one flat list of all notes
-    match note:
-        case Ack():
-            return  # taken when it was opened
-        case Here():
-            linking.take_here(draft, member, note)
-        case LinkOffer():
-            linking.take_offer(draft, member, note)
-        case LinkAnswer():
-            linking.take_answer(draft, member, note)
-        case AskLink():
-            linking.take_asked(draft, member)
-        case ForkSeen():
-            if draft.peer(member).standing is Standing.MEMBER:  # at the door nobody alarms us
-                _show_fork(draft, member, told=True)
-        case Granted(grants):
-            _take_grants(draft, member, grants)
-        case Knock(name):
-            door.take_knock(draft, member, note, name=clean_name(name))
-        case Welcome():
-            welcome.take_welcome(draft, member, note)
-            release_held(draft)
-        case Carried():
-            take_carried(draft, member, note)
-            welcome.come_in(draft, member)
-            release_held(draft)
-        case Wanted():
-            take_wanted(draft, member, note)
-        case Introduction():
-            welcome.take_introduction(draft, member, note)
-        case Declined():
-            door.take_declined(draft, member)
-        case NewCard(card):
-            cards.take_new_card(draft, member, card)
-        case DirectChoice():
-            consent.take_choice(draft, member, note)
-        case Moved():
-            moving.take_moved(draft, member, note)
-        case Followed():
-            moving.take_followed(draft, member, note)
-        case YourHead():
-            reset.take_our_head(draft, member, note)
-        case ShareAsk():
-            sharing.take_ask(draft, member, note)
-        case ShareAnswer():
-            sharing.take_answer(draft, member, note)
-        case ShareWithdrawn():
-            sharing.take_withdrawn(draft, member, note)
-
-
-def _take_grants(draft: Draft, member: MemberId, grants: tuple[Grant, ...]) -> None:
-    add_grants(draft, member, grants)
-    moving.follow(draft, member)
-    pump(draft, member)
-    linking.say_here(draft, member, is_reply=False)
-    linking.open_if_wanted(draft, member)
 
 
 def _note_number(draft: Draft, member: MemberId, number: int) -> None:
@@ -391,14 +314,3 @@ def _has_all_of_door(draft: Draft, member: MemberId) -> bool:
     pair = draft.pair(member)
     first = 2 if draft.peer(member).invitation else 1
     return pair.received_through >= first and not pair.received_beyond
-
-
-def _show_fork(draft: Draft, member: MemberId, *, told: bool = False) -> None:
-    """Show that two copies run: of the peer (we saw it), or of ourselves (we were told)."""
-    if not draft.peer(member).is_forked:
-        draft.change_peer(member, is_forked=True)
-        draft.ask(Tell("fork_told" if told else "fork_seen", member))
-    if told:
-        reset.ask_reset(draft, member)
-    else:
-        pass_note(draft, member, ForkSeen())

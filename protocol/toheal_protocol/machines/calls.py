@@ -43,10 +43,10 @@ from toheal_protocol.machines.addressing import (
     draw_mailboxes,
     grants_of,
 )
+from toheal_protocol.machines.counting import fresh_pair
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Deposit
 from toheal_protocol.machines.meetings import meeting_grants
-from toheal_protocol.machines.pair import fresh_pair
 from toheal_protocol.machines.state import (
     Calling,
     Cold,

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import (
+    bundling,
     consent,
     courier,
     door,
@@ -20,11 +21,16 @@ from toheal_protocol.machines import (
     lan,
     linking,
     moving,
+    pairing_events,
+    passing,
     reset,
     routes,
     seats,
     sharing,
+    stories,
+    sync_events,
     talking,
+    talks,
     welcome,
 )
 from toheal_protocol.machines import events as happened
@@ -32,6 +38,14 @@ from toheal_protocol.machines.alarms import next_alarm, ring
 from toheal_protocol.machines.arrivals import take_link_frames, take_mail
 from toheal_protocol.machines.calls import deposit_invitation, repeat_call, repeat_unconfirmed
 from toheal_protocol.machines.draft import Decision, Draft
+from toheal_protocol.machines.file_effects import (
+    Attached,
+    AttachmentDropped,
+    ChunksLoaded,
+    FetchAsked,
+    FetchStopped,
+)
+from toheal_protocol.machines.files import follow_files, take_file_event
 from toheal_protocol.machines.log import restart_gaps
 from toheal_protocol.machines.pair import ack_if_untold, acknowledge_if_due, offer_keys, seal_again
 from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
@@ -50,11 +64,15 @@ def step(
 ) -> Decision:
     """Take one event and return the next state, what to write, and what to do after that."""
     draft = Draft(circle, now=now, wall_now=wall_now, entropy=entropy)
-    _take(draft, event)
+    if isinstance(event, pairing_events.PairingEvent):
+        talks.take_event(draft, event)
+    else:
+        _take(draft, event)
     if draft.cold.is_direct is not circle.cold.is_direct:
         consent.follow_circle(draft)
     if draft.cold.stage is Stage.ACTIVE and circle.cold.stage is Stage.REMOVED:
         linking.greet(draft)
+    follow_files(draft)
     for member in draft.live.couriers:
         acknowledge_if_due(draft, member)
     if draft.cold is not circle.cold or isinstance(event, happened.Started):
@@ -62,7 +80,7 @@ def step(
     return draft.decide(wake_at=next_alarm(draft))
 
 
-def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat list of all events
+def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - one flat list of all events
     match event:
         case happened.Started():
             restart_gaps(draft)
@@ -82,8 +100,8 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             sharing.answer(draft, event)
         case happened.ShareTakenBack(serial):
             sharing.withdraw(draft, serial)
-        case happened.Invited(lifetime, relay):
-            seats.invite(draft, lifetime=lifetime, relay=relay)
+        case happened.Invited(lifetime, relay, is_notice):
+            seats.invite(draft, lifetime=lifetime, relay=relay, is_notice=is_notice)
         case happened.InvitationWithdrawn(invitation):
             seats.close_invitation(draft, invitation, Seat.WITHDRAWN)
         case happened.Admitted(member):
@@ -126,6 +144,16 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             courier.take_deposit_answer(draft, ticket, retry_after=retry_after)
         case happened.OwedLoaded():
             _owed_loaded(draft, event)
+        case sync_events.EntriesFound():
+            passing.take_found(draft, event)
+        case sync_events.StoriesFound():
+            stories.take_stories(draft, event)
+        case sync_events.BundleSealed():
+            bundling.seal_bundle(draft, event)
+        case sync_events.BundleOpened():
+            bundling.open_bundle(draft, event)
+        case sync_events.ItemsBrought():
+            bundling.take_items(draft, event)
         case happened.LinkPrepared(member, attempt, blob):
             linking.take_prepared(draft, member, attempt, blob)
         case happened.LinkOpened(member, attempt):
@@ -145,6 +173,8 @@ def _take(draft: Draft, event: happened.Event) -> None:  # noqa: C901 - one flat
             lan.take_parted(draft, member, wire)
         case happened.Woke():
             ring(draft)
+        case Attached() | FetchAsked() | FetchStopped() | AttachmentDropped() | ChunksLoaded():
+            take_file_event(draft, event)
         case _:
             assert_never(event)
 

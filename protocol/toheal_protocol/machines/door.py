@@ -31,8 +31,10 @@ from toheal_protocol.identity import (
 from toheal_protocol.machines import calls, seats
 from toheal_protocol.machines.addressing import MAX_RELAYS, draw_mailboxes
 from toheal_protocol.machines.cards import fresh_prekey
+from toheal_protocol.machines.charters import was_ever_ours
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
+from toheal_protocol.machines.lan_secrets import first_secret
 from toheal_protocol.machines.lifetime import DEFAULT_TTL
 from toheal_protocol.machines.pair import owe_note
 from toheal_protocol.machines.state import (
@@ -81,6 +83,17 @@ MAX_KNOCKS: Final = 16
 """People who may have come by one invitation at all. Who was declined leaves their place to others, or
 four strangers with a stolen link could keep out the one it was meant for."""
 
+MAX_AT_PORCH: Final = 8
+"""People who may wait for an answer to a notice at one time: more could not be listened to."""
+
+MAX_A_DAY: Final = 12
+"""People who may come by a notice in 24 hours: a flood costs a day, and not the circle's peace."""
+
+MAX_CAME_TO_PORCH: Final = 48
+"""People who may come by one notice in its life; then it is time for a new one."""
+
+DAY: Final = 24 * 3600
+
 
 def found_circle(
     *,
@@ -91,11 +104,20 @@ def found_circle(
     is_direct: bool,
     entropy: Entropy,
     wall_now: WallTime,
+    for_talk: bytes = b"",
+    porch_of: bytes = b"",
     disappear: int = DEFAULT_TTL,
 ) -> Circle:
-    """Found a circle of one. The names are already clean."""
+    """Found a circle of one. The names are already clean.
+
+    Args:
+        porch_of: id of the circle for whose notice this is the door, if it is.
+        for_talk: id of the conversation of two it is for, if it is.
+    """
     persona = draw_persona(entropy)
-    foundation = Foundation(entropy.draw(32), persona.keys, is_direct, charter_hash(charter))
+    foundation = Foundation(
+        entropy.draw(32), persona.keys, is_direct, charter_hash(charter), bool(for_talk)
+    )
     create = sign_operation(
         OperationKind.CREATE,
         circle=NO_CIRCLE,
@@ -117,6 +139,9 @@ def found_circle(
             is_direct=is_direct,
             operations=(encode_operation(create),),
             texts={charter_hash(charter): charter},
+            for_talk=for_talk,
+            porch_of=porch_of,
+            lan_secrets=(first_secret(persona.keys.member_id, entropy=entropy, wall_now=wall_now),),
             disappear=disappear,
         )
     )
@@ -145,13 +170,19 @@ def knock_at(
     my_name: str,
     entropy: Entropy,
     wall_now: WallTime,
+    for_talk: bytes = b"",
 ) -> Circle:
     """Take an invitation: a circle that is only a door so far. Commit it, then start it.
+
+    Args:
+        for_talk: id of the conversation of two it is to lead to, if it is.
 
     Raises:
         ForgedMessage, MalformedFrame: the circle's foundation does not fit the invitation.
     """
     foundation = _foundation(content)
+    if foundation.is_for_two is not bool(for_talk):
+        raise MalformedFrame("a conversation of two where a circle was expected, or the reverse")
     persona = draw_persona(entropy)
     host = Peer(
         keys=content.inviter.keys,
@@ -177,6 +208,8 @@ def knock_at(
         is_direct=foundation.is_direct,
         operations=(content.create_operation,),
         texts={charter_hash(content.charter): content.charter},
+        for_talk=for_talk,
+        came_by=link.secret,
         peers={content.inviter.keys.member_id: host},
     )
     called = calls.start_call(
@@ -196,7 +229,7 @@ def take_knock(draft: Draft, member: MemberId, knock: Knock, *, name: str) -> No
     peer = draft.peer(member)
     if peer.standing is not Standing.AT_DOOR:
         return
-    if knock.charter_hash != charter_hash(draft.cold.charter):
+    if not was_ever_ours(draft, knock.charter_hash):
         raise MalformedFrame("a knock with another charter")
     said_yes = Addition(peer.keys, knock.charter_hash, knock.voucher)
     verify_voucher(said_yes, circle=draft.cold.id)
@@ -246,7 +279,7 @@ def _turn_away_others(draft: Draft, invitation: bytes) -> None:
 
 
 def _turn_away(draft: Draft, member: MemberId) -> None:
-    draft.change_peer(member, standing=Standing.DECLINED)
+    draft.change_peer(member, standing=Standing.DECLINED, door_words=())
     owe_note(draft, member, Declined())
 
 
@@ -290,7 +323,12 @@ def welcome_at_door(
     here = sum(peer.standing is not Standing.DECLINED for peer in came)
     if member in draft.cold.peers or member == draft.our_id:
         return None
-    if here >= MAX_AT_DOOR or len(came) >= MAX_KNOCKS:
+    most_here, most = MAX_AT_DOOR, MAX_KNOCKS
+    if invitation.is_notice:
+        most_here, most = MAX_AT_PORCH, MAX_CAME_TO_PORCH
+        if sum(draft.wall_now - peer.since < DAY for peer in came) >= MAX_A_DAY:
+            return None
+    if here >= most_here or len(came) >= most:
         return None
     draft.set_peer(
         member,

@@ -96,6 +96,10 @@ class Draft:
         """Return the courier, an idle one at first."""
         return self.live.couriers.get(member) or Courier()
 
+    def circle(self) -> Circle:
+        """Return the circle as it is by now."""
+        return Circle(self.cold, self.log, self.pairs, self.live)
+
     # -- changing
 
     def set_cold(self, **changes: Any) -> None:  # the class checks the names, not the types
@@ -156,5 +160,4 @@ class Draft:
         if self.cold is not before.cold:
             states.append(PutCircle(circle_id, encode_cold(self.cold)))
         self.effects.append(WakeAt(wake_at))
-        circle = Circle(self.cold, self.log, self.pairs, self.live)
-        return Decision(circle, (*self.writes, *states), tuple(self.effects))
+        return Decision(self.circle(), (*self.writes, *states), tuple(self.effects))

@@ -9,13 +9,15 @@ from attrs import evolve, frozen
 
 from toheal_protocol.envelope import Content, ContentKey
 from toheal_protocol.errors import MalformedFrame
+from toheal_protocol.machines.attachments import take_announcement_of_file
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import Show
+from toheal_protocol.machines.events import Show, Tell
 from toheal_protocol.machines.following import move_heads
 from toheal_protocol.machines.membership import take_announcement
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.voice import is_silenced, note_return
 from toheal_protocol.messages.announcement import decode_announcement
+from toheal_protocol.messages.attachment import medium_of
 from toheal_protocol.messages.bodies import ContentKind, decode_text
 from toheal_protocol.model import Audience, MemberId, MessageId, WallTime
 
@@ -37,12 +39,16 @@ def enter(
     *,
     recipients: tuple[MemberId, ...] = (),
     is_late: bool = False,
+    passed_on_by: MemberId | None = None,
+    is_new: bool = True,
 ) -> None:
     """Show a message and keep it.
 
     Args:
         recipients: of ours, whom it was wrapped for.
         is_late: it fills a gap that was shown, and moves nothing on.
+        passed_on_by: who brought it, while its author has not stood by it.
+        is_new: False: it may be here already, and then nothing is shown a second time.
 
     Raises:
         RemoteError: its body is not what its kind says.
@@ -62,9 +68,10 @@ def enter(
         key=sealed.key,
         common=sealed.common,
         recipients=recipients,
-        passed_on_by=None,
+        passed_on_by=passed_on_by,
         parents=tuple(parent.mid for parent in content.parents),
         reply=content.reply,
+        previous=content.prev_own,
         ttl=content.ttl,
     )
     note_return(draft, author, content)
@@ -72,7 +79,7 @@ def enter(
     if not is_late:
         move_heads(draft, author, content, sealed.mid)
     draft.write(entry)
-    draft.ask(Show(entry))
+    draft.ask(Show(entry) if is_new else Tell("confirmed", author))
 
 
 def _read_into(draft: Draft, entry: PutEntry, content: Content) -> PutEntry:
@@ -82,6 +89,13 @@ def _read_into(draft: Draft, entry: PutEntry, content: Content) -> PutEntry:
             body = decode_text(content.body)
             sent_at = WallTime(body.sent_at)
             return evolve(entry, kind="text", text=body.text, notes=body.notes, sent_at=sent_at)
+        case ContentKind.ATTACHMENT:
+            attached = take_announcement_of_file(draft, entry.mid, content.body)
+            kind = "attachment" if medium_of(attached) is not None else entry.kind
+            sent_at = WallTime(attached.sent_at)
+            return evolve(
+                entry, kind=kind, text=attached.about, notes=attached.notes, sent_at=sent_at
+            )
         case ContentKind.OPERATION:
             announcement = decode_announcement(content.body)
             kind = take_announcement(draft, announcement, author=entry.author)

@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+from toheal_protocol.machines.file_effects import FileEvent, LoadChunks
+from toheal_protocol.machines.lan_events import (
+    LanArrived as LanArrived,
+)
+from toheal_protocol.machines.lan_events import (
+    LanKnocked as LanKnocked,
+)
+from toheal_protocol.machines.lan_events import (
+    LanMet as LanMet,
+)
+from toheal_protocol.machines.lan_events import (
+    LanParted as LanParted,
+)
+from toheal_protocol.machines.pairing_events import PairingEvent
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.relay_events import (
     RelayAdded as RelayAdded,
@@ -14,70 +28,31 @@ from toheal_protocol.machines.relay_events import (
 from toheal_protocol.machines.relay_events import (
     RelayDropped as RelayDropped,
 )
-from toheal_protocol.machines.route_effects import (
-    CloseLan as CloseLan,
-)
-from toheal_protocol.machines.route_effects import (
-    CloseLink as CloseLink,
-)
-from toheal_protocol.machines.route_effects import (
-    ConnectLink as ConnectLink,
-)
-from toheal_protocol.machines.route_effects import (
-    DeleteMail as DeleteMail,
-)
-from toheal_protocol.machines.route_effects import (
-    Deposit as Deposit,
-)
-from toheal_protocol.machines.route_effects import (
-    LinkWay as LinkWay,
-)
-from toheal_protocol.machines.route_effects import (
-    NameLan as NameLan,
-)
-from toheal_protocol.machines.route_effects import (
-    PrepareLink as PrepareLink,
-)
-from toheal_protocol.machines.route_effects import (
-    ProbeLink as ProbeLink,
-)
-from toheal_protocol.machines.route_effects import (
-    SendFrames as SendFrames,
-)
-from toheal_protocol.machines.route_effects import (
-    Unwatch as Unwatch,
-)
-from toheal_protocol.machines.route_effects import (
-    Watch as Watch,
-)
-from toheal_protocol.machines.route_effects import (
-    WatchedMailbox as WatchedMailbox,
-)
-from toheal_protocol.machines.talk_events import (
-    DisappearChosen as DisappearChosen,
-)
-from toheal_protocol.machines.talk_events import (
-    Edited as Edited,
-)
-from toheal_protocol.machines.talk_events import (
-    HelpAsked as HelpAsked,
-)
-from toheal_protocol.machines.talk_events import (
-    Retracted as Retracted,
-)
-from toheal_protocol.machines.talk_events import (
-    ShareAnswered as ShareAnswered,
-)
-from toheal_protocol.machines.talk_events import (
-    ShareRequested as ShareRequested,
-)
-from toheal_protocol.machines.talk_events import (
-    ShareTakenBack as ShareTakenBack,
-)
-from toheal_protocol.machines.talk_events import (
-    Submitted as Submitted,
-)
+from toheal_protocol.machines.route_effects import CloseLan as CloseLan
+from toheal_protocol.machines.route_effects import CloseLink as CloseLink
+from toheal_protocol.machines.route_effects import ConnectLink as ConnectLink
+from toheal_protocol.machines.route_effects import DeleteMail as DeleteMail
+from toheal_protocol.machines.route_effects import Deposit as Deposit
+from toheal_protocol.machines.route_effects import LinkWay as LinkWay
+from toheal_protocol.machines.route_effects import NameLan as NameLan
+from toheal_protocol.machines.route_effects import PrepareLink as PrepareLink
+from toheal_protocol.machines.route_effects import ProbeLink as ProbeLink
+from toheal_protocol.machines.route_effects import SendFrames as SendFrames
+from toheal_protocol.machines.route_effects import Unwatch as Unwatch
+from toheal_protocol.machines.route_effects import Watch as Watch
+from toheal_protocol.machines.route_effects import WatchedMailbox as WatchedMailbox
+from toheal_protocol.machines.sync_events import SyncEffect, SyncEvent
+from toheal_protocol.machines.talk_events import DisappearChosen as DisappearChosen
+from toheal_protocol.machines.talk_events import Edited as Edited
+from toheal_protocol.machines.talk_events import HelpAsked as HelpAsked
+from toheal_protocol.machines.talk_events import Retracted as Retracted
+from toheal_protocol.machines.talk_events import ShareAnswered as ShareAnswered
+from toheal_protocol.machines.talk_events import ShareRequested as ShareRequested
+from toheal_protocol.machines.talk_events import ShareTakenBack as ShareTakenBack
+from toheal_protocol.machines.talk_events import Submitted as Submitted
 from toheal_protocol.machines.talk_events import TalkEvent as TalkEvent
+from toheal_protocol.machines.tellings import TELLINGS as TELLINGS
+from toheal_protocol.machines.tellings import Tell as Tell
 from toheal_protocol.messages.acts import Act
 from toheal_protocol.model import (
     Address,
@@ -101,6 +76,7 @@ class Invited:
 
     lifetime: int
     relay: RelayAddress | None
+    is_notice: bool = False
 
 
 @frozen
@@ -288,47 +264,11 @@ class LinkClosed:
 
 
 @frozen
-class LanMet:
-    """A member was recognised on the local network; `wire` numbers the connection, from 1."""
-
-    member: MemberId
-    wire: int
-
-
-@frozen
-class LanKnocked:
-    """Somebody in the room, at the other end of a wire that leads to nobody yet, says something.
-
-    They hold the link of this invitation, and have proved that.
-    """
-
-    invitation: bytes
-    wire: int
-    frames: tuple[bytes, ...] = field(repr=False)
-
-
-@frozen
-class LanArrived:
-    """A wire brought frames."""
-
-    member: MemberId
-    frames: tuple[bytes, ...] = field(repr=False)
-
-
-@frozen
-class LanParted:
-    """A wire is over."""
-
-    member: MemberId
-    wire: int
-
-
-@frozen
 class Woke:
     """The alarm rang."""
 
 
-Event = (
+CircleEvent = (
     Started
     | TalkEvent
     | Invited
@@ -353,6 +293,7 @@ Event = (
     | Deposited
     | DepositRefused
     | OwedLoaded
+    | SyncEvent
     | LinkPrepared
     | LinkOpened
     | LinkAging
@@ -361,8 +302,12 @@ Event = (
     | LanKnocked
     | LanArrived
     | LanParted
+    | FileEvent
     | Woke
 )
+"""What the circle's own step takes."""
+
+Event = CircleEvent | PairingEvent
 
 
 # ---- effects: please do
@@ -392,34 +337,6 @@ class Show:
     entry: PutEntry
 
 
-@frozen
-class Tell:
-    """Something happened that a person should be told. `what` is one of `TELLINGS`."""
-
-    what: str
-    member: MemberId | None = None
-    text: str = field(default="", repr=False)
-
-
-TELLINGS = (
-    "admitted",
-    "back",
-    "declined",
-    "fork_seen",
-    "fork_told",
-    "invitation_made",
-    "joined",
-    "left",
-    "removed",
-    "session_reset",
-    "share_answered",
-    "share_asked",
-    "share_withdrawn",
-    "unreadable",
-    "waiting",
-)
-"""What `Tell` can say."""
-
 Effect = (
     Watch
     | Unwatch
@@ -427,6 +344,8 @@ Effect = (
     | DeleteMail
     | SendFrames
     | LoadOwed
+    | LoadChunks
+    | SyncEffect
     | PrepareLink
     | ConnectLink
     | CloseLink

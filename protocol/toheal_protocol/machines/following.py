@@ -8,17 +8,14 @@ from __future__ import annotations
 from typing import Final
 
 from toheal_protocol.changing import changed
-from toheal_protocol.crypto import hash_parts
 from toheal_protocol.envelope import MARK_SIZE, Content, Parent
+from toheal_protocol.machines.counting import MAX_BEYOND
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import Show
-from toheal_protocol.machines.ledgers import unknown
-from toheal_protocol.machines.pair import MAX_BEYOND
-from toheal_protocol.machines.records import PutEntry
+from toheal_protocol.machines.holes import open_gap
+from toheal_protocol.machines.ledgers import roll_in, unknown
 from toheal_protocol.machines.state import Newest, Position, Stream
 from toheal_protocol.messages.bodies import ContentKind
-from toheal_protocol.model import Audience, MemberId, MessageId
-from toheal_protocol.wire.codec import u8, u32
+from toheal_protocol.model import Audience, MemberId, MessageId, Role
 
 MAX_PARENTS: Final = 32
 """Parents a message names."""
@@ -27,16 +24,24 @@ LAMPORT_STEP: Final = 1 << 16
 """How far one message may move our counter: nobody can carry it to its end."""
 
 
-def misses_something(draft: Draft, author: MemberId, content: Content) -> bool:
-    """Say whether something the author knew is not here yet."""
+def misses_something(draft: Draft, author: MemberId, content: Content, *, is_own: bool) -> bool:
+    """Say whether something the author knew is not here yet.
+
+    Args:
+        is_own: the author itself brought it. Of what others pass on the beginning may come later.
+    """
     stream = Stream(author, content.audience)
     head = draft.log.heads.get(stream)
     follows = content.author_seq == (head.seq if head else 0) + 1
-    if not follows and not _starts_here(draft, stream):
+    if not follows and not (is_own and _starts_here(draft, stream)):
         return True
     if unknown(draft, content.view):
         return True
-    return any(not _is_here(draft, parent) for parent in content.parents)
+    return any(
+        not _is_here(draft, parent)
+        for parent in content.parents
+        if not (_is_of(parent, stream) and stream.audience is Audience.FACILITATORS)
+    )  # of its own notes the author's count says what is missing; the one before may not be for us
 
 
 def _starts_here(draft: Draft, stream: Stream) -> bool:
@@ -63,11 +68,14 @@ def _is_of(parent: Parent, stream: Stream) -> bool:
     return stream.audience is parent.audience and stream.author[:MARK_SIZE] == parent.author_mark
 
 
-def show_gaps(draft: Draft, author: MemberId, content: Content) -> None:
+def show_gaps(draft: Draft, author: MemberId, content: Content, *, is_own: bool) -> None:
     """Show what is missing before a message: of its author, and of those it had read.
 
     What others said to facilitators may never have been meant for us, so nothing of it is shown
     as missing on their word.
+
+    Args:
+        is_own: the author itself brought it.
     """
     stream = Stream(author, content.audience)
     at = draft.log.heads.get(stream)
@@ -75,53 +83,22 @@ def show_gaps(draft: Draft, author: MemberId, content: Content) -> None:
     if stream not in draft.log.anchored or stream.audience is Audience.FACILITATORS:
         # what it wrote before it knew of us is no gap
         first = max(first, content.author_seq - _missing_items(draft, author))
-    _show_gap(draft, stream, first, content.author_seq - 1)
+    open_gap(
+        draft, stream, first, content.author_seq - 1, above=content.prev_own if is_own else None
+    )
     for parent in content.parents:
         for other, position in draft.log.heads.items():
             is_theirs = other.author != author and _is_of(parent, other)
             # What somebody says of another's count is hearsay: a wild claim shows nothing.
             is_near = parent.author_seq <= position.seq + MAX_BEYOND
             if is_theirs and is_near and other.audience is Audience.CIRCLE:
-                _show_gap(draft, other, position.seq + 1, parent.author_seq)
+                open_gap(draft, other, position.seq + 1, parent.author_seq)
 
 
 def _missing_items(draft: Draft, author: MemberId) -> int:
     pair = draft.pair(author)
     beyond = pair.received_beyond
     return max(beyond) - pair.received_through - len(beyond) if beyond else 0
-
-
-def _show_gap(draft: Draft, stream: Stream, first: int, last: int) -> None:
-    """Show that messages with these numbers are missing, if there are any.
-
-    What was shown as missing before is not counted a second time.
-    """
-    first = max(first, draft.log.gaps_shown.get(stream, 0) + 1)
-    if first > last:
-        return
-    draft.log = changed(draft.log, gaps_shown={**draft.log.gaps_shown, stream: last})
-    named = (draft.cold.id, stream.author, u8(stream.audience), u32(first), u32(last))
-    gap = PutEntry(
-        circle=draft.cold.id,
-        mid=MessageId(hash_parts("th1/gap", *named)),
-        author=stream.author,
-        audience=stream.audience,
-        author_seq=first,
-        kind="gap",
-        text=str(last - first + 1),
-        sent_at=draft.wall_now,
-        received_at=draft.wall_now,
-        is_mine=False,
-        notes=(),
-        key=b"",
-        common=b"",
-        recipients=(),
-        passed_on_by=None,
-        parents=(),
-        ttl=draft.cold.disappear,
-    )
-    draft.write(gap)
-    draft.ask(Show(gap))
 
 
 def move_heads(draft: Draft, author: MemberId, content: Content, mid: MessageId) -> None:
@@ -142,6 +119,18 @@ def move_heads(draft: Draft, author: MemberId, content: Content, mid: MessageId)
         newest=newest,
         anchored=log.anchored if stream in log.anchored else log.anchored | {stream},
     )
+    if content.audience is not Audience.CIRCLE:
+        readers = {**log.readers, stream: _readers(draft, author, content)}
+        draft.log = changed(draft.log, readers=readers)
+
+
+def _readers(draft: Draft, author: MemberId, content: Content) -> frozenset[MemberId]:
+    """Return whom a message of a narrower stream was for: they alone may hear of it."""
+    if unknown(draft, content.view) or content.type == ContentKind.REQUEST:
+        return frozenset({author})  # a request may leave out the facilitator it is about
+    roll = roll_in(draft, content.view)
+    leading = (one for one, place in roll.items() if place.role is Role.FACILITATOR)
+    return frozenset({author, *leading})
 
 
 def _moved(newest: Newest, content: Content, read: Parent) -> Newest:

@@ -41,6 +41,7 @@ def take_met(draft: Draft, member: MemberId, wire: int) -> None:
     offer_keys(draft, member)
     ack_soon(draft, member, over_link=True)
     courier.start_over(draft, member)
+    linking.say_here(draft, member, is_reply=True)
 
 
 def take_frames(draft: Draft, member: MemberId, frames: tuple[bytes, ...]) -> None:

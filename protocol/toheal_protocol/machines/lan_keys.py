@@ -13,12 +13,10 @@ from attrs import field, frozen
 from toheal_protocol.crypto import prf
 from toheal_protocol.machines.calls import JOIN, MEET
 from toheal_protocol.machines.lan_names import LABEL_SIZE
-from toheal_protocol.machines.state import Cold, Peer, Seat, Stage, Standing
-from toheal_protocol.model import CircleId, MemberId, WallTime
+from toheal_protocol.machines.lan_secrets import heard, in_use
+from toheal_protocol.machines.state import Cold, Invitation, Peer, Seat, Stage, Standing
+from toheal_protocol.model import MemberId, WallTime
 from toheal_protocol.wire.codec import u32
-
-LanSecret = NewType("LanSecret", bytes)
-"""32 bytes that all members of a circle have."""
 
 PairKey = NewType("PairKey", bytes)
 """32 bytes that two members have."""
@@ -46,17 +44,40 @@ class KnownPeer:
     name that whoever holds it goes by."""
 
 
-def circle_lan_secret(circle: CircleId) -> LanSecret:
-    """Derive what finds the members of a circle; it proves nothing about who is found."""
-    return LanSecret(prf(circle, "th1/lan-circle"))
-
-
 def day_of(wall_now: WallTime) -> int:
     """Return which day it is, in UTC, by the device's clock."""
     return min(max(wall_now, 0) // DAY, (1 << 32) - 1)
 
 
-def service_label(secret: LanSecret, day: int) -> str:
+def labels_of(cold: Cold, *, wall_now: WallTime) -> tuple[str, ...]:
+    """Return under which label we are announced today, and after it those we only listen for.
+
+    Members are announced by the secret they share, whoever stands at the door by the invitation.
+    Nothing where no secret has come yet.
+    """
+    day = day_of(wall_now)
+    if cold.stage is Stage.KNOCKING:
+        return (service_label(_invited(cold.came_by), day),)
+    used = in_use(cold)
+    if used is None:
+        return ()
+    secrets = [one.value for one in (used, *heard(cold, wall_now=wall_now))]
+    secrets += [_invited(one.secret) for one in _expected(cold, wall_now)]
+    return tuple(service_label(secret, day) for secret in secrets)
+
+
+def _expected(cold: Cold, wall_now: WallTime) -> tuple[Invitation, ...]:
+    """Return the newest invitations that somebody in the room may stand at the door with."""
+    wanted = (Seat.OPEN, Seat.USED)  # who is let in may not have heard so yet
+    there = [one for one in cold.invitations if one.seat in wanted and one.expires > wall_now]
+    return tuple(one for one in there if not one.is_notice)[-MOST_INVITATIONS:]
+
+
+def _invited(secret: bytes) -> bytes:
+    return prf(secret, "th1/lan-invited")
+
+
+def service_label(secret: bytes, day: int) -> str:
     """Return the 14 characters under which a circle is announced on this day."""
     return b32encode(prf(secret, "th1/lan-day", u32(day)))[:LABEL_SIZE].decode().lower()
 

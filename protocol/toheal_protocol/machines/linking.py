@@ -24,7 +24,7 @@ from typing import Final
 
 from attrs import evolve
 
-from toheal_protocol.machines import courier
+from toheal_protocol.machines import comparing, courier
 from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.carrying import tell_who_is_out, want
 from toheal_protocol.machines.draft import Draft
@@ -100,7 +100,10 @@ def say_here(draft: Draft, member: MemberId, *, is_reply: bool) -> None:
     if draft.peer(member).standing is Standing.GONE:
         return
     is_member = draft.peer(member).standing is Standing.MEMBER
-    pass_note(draft, member, Here(is_reply, view=our_view(draft) if is_member else ()))
+    digest = comparing.digest_for(draft, member)
+    here = Here(is_reply, digest, view=our_view(draft) if is_member else ())
+    if pass_note(draft, member, here):
+        comparing.note_said(draft, member, digest)
 
 
 def greet(draft: Draft) -> None:
@@ -119,7 +122,15 @@ def take_here(draft: Draft, member: MemberId, note: Here) -> None:
             want(draft, member, unknown(draft, note.view))
         case Standing.GONE:
             tell_who_is_out(draft, member, note.view)
+    comparing.take_digest(draft, member, note.digest)
     open_if_wanted(draft, member)
+
+
+def compare_again(draft: Draft) -> None:
+    """Tell those who are there that our log is another one than we said, after a while."""
+    for member in draft.cold.peers:
+        if comparing.is_news(draft, member):
+            say_here(draft, member, is_reply=True)
 
 
 def open_if_wanted(draft: Draft, member: MemberId) -> None:
@@ -204,6 +215,7 @@ def take_opened(draft: Draft, member: MemberId, attempt_id: bytes) -> None:
     )
     ack_soon(draft, member, over_link=True)
     courier.start_over(draft, member)
+    say_here(draft, member, is_reply=True)
     if older is not None:
         draft.ask(CloseLink(member, older.attempt, drains=True))
 

@@ -9,6 +9,7 @@ Spec: docs/protocol/circle.md, section 7.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from attrs import evolve
@@ -23,17 +24,30 @@ from toheal_protocol.envelope import (
     open_content,
     seal_content,
 )
-from toheal_protocol.errors import MalformedFrame, RemoteError, TooFarAhead
+from toheal_protocol.errors import ForgedMessage, MalformedFrame, RemoteError, TooFarAhead
 from toheal_protocol.machines.carrying import tell_who_is_out, want
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.entering import Sealed, enter
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.following import MAX_PARENTS, misses_something, show_gaps
+from toheal_protocol.machines.holes import content_of, fill, gap_around, names_another
 from toheal_protocol.machines.ledgers import members_for, our_view, roll_in, unknown
-from toheal_protocol.machines.pair import owe_message
-from toheal_protocol.machines.records import DropHeld, PutHeld
+from toheal_protocol.machines.missing import ask_soon, note_gain
+from toheal_protocol.machines.pair import OpenedPassed, owe_message
+from toheal_protocol.machines.records import ConfirmEntries, DropHeld, PutHeld
 from toheal_protocol.machines.state import Held, Position, Stage, Standing, Stream
+from toheal_protocol.machines.stories import (
+    be_sure,
+    be_unsure,
+    confirm_through,
+    forget_wanted,
+    is_due,
+    look_below,
+    show_fork,
+    tell_differing,
+)
 from toheal_protocol.machines.storing import encode_held
+from toheal_protocol.machines.sync_events import FindStories
 from toheal_protocol.machines.voice import check_audience, check_voice, is_far_beyond_removal
 from toheal_protocol.messages.bodies import ContentKind
 from toheal_protocol.model import Audience, Instant, MemberId, MessageId
@@ -84,9 +98,18 @@ def write_message(
 
 
 def take_message(
-    draft: Draft, author: MemberId, *, mid: MessageId, key: ContentKey, common: bytes
+    draft: Draft,
+    author: MemberId,
+    *,
+    mid: MessageId,
+    key: ContentKey,
+    common: bytes,
+    passer: MemberId | None = None,
 ) -> None:
-    """Take a message whose author wrapped it for us: accept it, hold it, or pass over a repeat.
+    """Take a message that was wrapped for us: accept it, hold it, or pass over a repeat.
+
+    Args:
+        passer: who wrapped it, if that was not its author.
 
     Raises:
         ForgedMessage, MalformedFrame: the common part does not open, was sealed by another author, or is not of
@@ -96,23 +119,57 @@ def take_message(
     content = decode_content(open_content(common, key, author=author))
     if content.circle_id != draft.cold.id:
         raise MalformedFrame("a message of another circle")
-    head = draft.log.heads.get(Stream(author, content.audience))
-    if mid in draft.log.held or (head is not None and head.mid == mid):
+    stream = Stream(author, content.audience)
+    head = draft.log.heads.get(stream)
+    is_newest = head is not None and head.mid == mid
+    if mid in draft.log.held or (is_newest and not gap_around(draft, stream, content.author_seq)):
+        if passer is None:
+            _note_own_copy(draft, stream, content, Sealed(mid, key, common))
+        return
+    if passer is not None and not is_due(draft, stream, content, mid):
         return
     is_late = content.author_seq <= (head.seq if head else 0)
-    if draft.peer(author).standing is Standing.GONE:
+    if passer is None and draft.peer(author).standing is Standing.GONE:
         tell_who_is_out(draft, author, content.view)
     if is_far_beyond_removal(draft, author, content):
         return
-    want(draft, author, unknown(draft, content.view))
+    want(draft, passer or author, unknown(draft, content.view))
     is_outside = draft.cold.stage is Stage.KNOCKING
-    if is_outside or (not is_late and misses_something(draft, author, content)):
-        _hold(draft, mid, Held(author, key, common, draft.wall_now, content=content))
+    if is_outside or (
+        not is_late and misses_something(draft, author, content, is_own=passer is None)
+    ):
+        held = Held(author, key, common, draft.wall_now, passed_on_by=passer, content=content)
+        _hold(draft, mid, held)
+    elif _is_for_us(draft, content):
+        _accept(draft, author, content, Sealed(mid, key, common), passer)
+        release_held(draft)
+    else:
         return
-    if not _is_for_us(draft, content):
+    if passer is not None:
+        note_gain(draft, passer)
+
+
+def take_passed(draft: Draft, passer: MemberId, opened: OpenedPassed) -> None:
+    """Take a message that a member passes on, if it was meant for us and fits; else nothing happens.
+
+    Spec: docs/protocol/sync.md, section 3.3.
+    """
+    peer, is_own = draft.peer(passer), opened.author == passer
+    is_known = opened.author in draft.cold.peers or opened.author == draft.our_id
+    is_member_now = peer.standing is Standing.MEMBER and draft.cold.stage is Stage.ACTIVE
+    if not is_known or not is_member_now:
         return
-    _accept(draft, author, content, mid, key, common)
-    release_held(draft)
+    with suppress(RemoteError), draft.attempt():
+        take_message(
+            draft,
+            opened.author,
+            mid=opened.mid,
+            key=opened.key,
+            common=opened.common,
+            passer=None if is_own else passer,
+        )
+        if is_own:
+            note_gain(draft, passer)
 
 
 def release_held(draft: Draft) -> None:
@@ -124,15 +181,15 @@ def release_held(draft: Draft) -> None:
     while draft.cold.stage is not Stage.KNOCKING and (found := _releasable(draft)) is not None:
         mid, held = found
         _drop_held(draft, mid)
-        if not _is_for_us(draft, _content_of(held)):
+        if not _is_for_us(draft, content_of(held)):
             continue
         try:
             with draft.attempt():
-                _accept(
-                    draft, held.author, _content_of(held), mid, ContentKey(held.key), held.common
-                )
+                sealed = Sealed(mid, ContentKey(held.key), held.common)
+                _accept(draft, held.author, content_of(held), sealed, held.passed_on_by)
         except RemoteError:  # what it says is read only now, and nobody else may pay for it
-            draft.ask(Tell("unreadable", held.author))
+            if held.passed_on_by is None:
+                draft.ask(Tell("unreadable", held.author))
 
 
 def _is_for_us(draft: Draft, content: Content) -> bool:
@@ -149,23 +206,18 @@ def _releasable(draft: Draft) -> tuple[MessageId, Held] | None:
     """
     waited: set[MemberId] = set()
     for mid, held in draft.log.held.items():
-        if not misses_something(draft, held.author, _content_of(held)):
+        if not misses_something(
+            draft, held.author, content_of(held), is_own=held.passed_on_by is None
+        ):
             return mid, held
         has_time = draft.cold.stage is Stage.ACTIVE and held.show_at is not None
         if has_time and (held.show_at or 0) <= draft.now:
             waited.add(held.author)
     return min(
         ((mid, held) for mid, held in draft.log.held.items() if held.author in waited),
-        key=lambda one: (_content_of(one[1]).lamport, _content_of(one[1]).author_seq),
+        key=lambda one: (content_of(one[1]).lamport, content_of(one[1]).author_seq),
         default=None,
     )
-
-
-def _content_of(held: Held) -> Content:
-    if held.content is not None:
-        return held.content
-    plain = open_content(held.common, ContentKey(held.key), author=held.author)
-    return decode_content(plain)
 
 
 def next_gap_instant(draft: Draft) -> Instant | None:
@@ -193,34 +245,128 @@ def is_member(draft: Draft, member: MemberId) -> bool:
 
 
 def _accept(
-    draft: Draft,
-    author: MemberId,
-    content: Content,
-    mid: MessageId,
-    key: ContentKey,
-    common: bytes,
+    draft: Draft, author: MemberId, content: Content, sealed: Sealed, passer: MemberId | None
 ) -> None:
     """Enter a message of somebody else's; one that comes after its gap was shown, late.
 
-    Two messages with one number are both shown: that is an author with two copies or two stories.
+    Two messages with one number are both shown: that is an author with two copies or two stories,
+    or a passer who made one up.
     """
-    check_audience(draft, content)
+    if author != draft.our_id:
+        check_audience(draft, content)
     check_voice(draft, author, content)
-    head = draft.log.heads.get(Stream(author, content.audience)) or Position(0, MessageId(b""))
-    is_second = content.author_seq == head.seq and mid != head.mid
-    is_beside = content.author_seq == head.seq + 1 and head.seq and content.prev_own != head.mid
-    if is_second or is_beside:
-        _show_fork(draft, author)
+    if passer is not None and draft.our_id not in roll_in(draft, content.view):
+        raise ForgedMessage("a message that was not meant for us")
+    stream = Stream(author, content.audience)
+    head = draft.log.heads.get(stream) or Position(0, MessageId(b""))
     is_late = content.author_seq <= head.seq
-    if not is_late:
-        show_gaps(draft, author, content)
-    enter(draft, author, content, Sealed(mid, key, common), is_late=is_late)
+    if is_late and passer is None and content.author_seq >= draft.log.unsure.get(stream, 1 << 32):
+        is_late = content.author_seq < head.seq  # what was passed on there is not its author's
+    _compare_with_head(draft, stream, head, content, sealed.mid, passer)
+    if is_late:
+        _enter_late(draft, stream, content, sealed, passer)
+        return
+    show_gaps(draft, author, content, is_own=passer is None)
+    is_own, _ = _fill_hole(draft, stream, content, sealed.mid, passer)
+    enter(draft, author, content, sealed, passed_on_by=None if is_own else passer)
+    if is_own:
+        confirm_through(draft, stream, content.prev_own)
+        be_sure(draft, stream)
+    else:
+        be_unsure(draft, stream, content.author_seq)
+
+
+def _fill_hole(
+    draft: Draft, stream: Stream, content: Content, mid: MessageId, passer: MemberId | None
+) -> tuple[bool, bool]:
+    """Fill the hole a message belongs to, if there is one.
+
+    Returns:
+        Whether its author stands by it, and whether there was a hole for it.
+    """
+    seq, is_own = content.author_seq, passer is None
+    gap = gap_around(draft, stream, seq)
+    if gap is None:
+        return is_own, False
+    if not is_own and names_another(gap, seq, mid):
+        tell_differing(draft, stream.author)
+        return False, False
+    return fill(draft, stream, gap, content, mid, is_own=is_own), True
+
+
+def _enter_late(
+    draft: Draft, stream: Stream, content: Content, sealed: Sealed, passer: MemberId | None
+) -> None:
+    """Enter a message below the newest one: it fills a hole, or there is another with its number."""
+    is_own, is_hole = _fill_hole(draft, stream, content, sealed.mid, passer)
+    enter(
+        draft,
+        stream.author,
+        content,
+        sealed,
+        is_late=True,
+        passed_on_by=None if is_own else passer,
+        is_new=is_hole or passer is not None,
+    )
+    if is_own and content.prev_own is not None:
+        draft.write(ConfirmEntries(draft.cold.id, content.prev_own))
+    if not is_hole:
+        _compare_late(draft, stream, content, sealed.mid, passer)
+
+
+def _compare_late(
+    draft: Draft, stream: Stream, content: Content, mid: MessageId, passer: MemberId | None
+) -> None:
+    """Have a message that fills no hole compared with those of its number, and the one it names."""
+    seq = content.author_seq
+    if passer is None:
+        asked = FindStories(stream.author, stream.audience, seq, mid, stream.author, True)
+        draft.ask(asked)
+    else:
+        forget_wanted(draft, mid)
+        tell_differing(draft, stream.author)
+        look_below(draft, stream, seq - 1, content.prev_own, passer)
+
+
+def _compare_with_head(
+    draft: Draft,
+    stream: Stream,
+    head: Position,
+    content: Content,
+    mid: MessageId,
+    passer: MemberId | None,
+) -> None:
+    """Notice two messages with one number where the newest ones show it."""
+    seq = content.author_seq
+    is_second = seq == head.seq and mid != head.mid
+    is_beside = bool(head.seq) and seq == head.seq + 1 and content.prev_own != head.mid
+    if not (is_second or is_beside):
+        return
+    if passer is None and stream not in draft.log.unsure:
+        show_fork(draft, stream.author)
+    else:
+        tell_differing(draft, stream.author)
+    if is_beside:
+        look_below(draft, stream, head.seq, content.prev_own, passer or stream.author)
+
+
+def _note_own_copy(draft: Draft, stream: Stream, content: Content, sealed: Sealed) -> None:
+    """The author itself brought what somebody passed on before."""
+    held = draft.log.held.get(sealed.mid)
+    if held is not None:
+        if held.passed_on_by is not None:
+            own = evolve(held, passed_on_by=None)
+            draft.log = changed(draft.log, held={**draft.log.held, sealed.mid: own})
+            draft.write(PutHeld(draft.cold.id, sealed.mid, encode_held(own)))
+    elif stream in draft.log.unsure:
+        confirm_through(draft, stream, sealed.mid)
 
 
 def _hold(draft: Draft, mid: MessageId, held: Held) -> None:
     if len(draft.log.held) >= MAX_HELD:
         raise TooFarAhead("too many messages wait for their parents")
     held = evolve(held, show_at=Instant(draft.now + GAP_SHOWN_AFTER))
+    ask_soon(draft)
     draft.log = changed(draft.log, held={**draft.log.held, mid: held})
     draft.write(PutHeld(draft.cold.id, mid, encode_held(held)))
 
@@ -229,11 +375,3 @@ def _drop_held(draft: Draft, mid: MessageId) -> None:
     held = {known: value for known, value in draft.log.held.items() if known != mid}
     draft.log = changed(draft.log, held=held)
     draft.write(DropHeld(draft.cold.id, mid))
-
-
-def _show_fork(draft: Draft, author: MemberId) -> None:
-    """Two messages with one number: another copy of the author runs, or it told two stories."""
-    peer = draft.cold.peers.get(author)
-    if peer is not None and not peer.is_forked:
-        draft.change_peer(author, is_forked=True)
-        draft.ask(Tell("fork_seen", author))

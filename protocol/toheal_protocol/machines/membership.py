@@ -25,6 +25,7 @@ from toheal_protocol.machines.carrying import (
 )
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
+from toheal_protocol.machines.lan_secrets import bring_ours, follow_departures
 from toheal_protocol.machines.ledgers import ledger_of, membership_of
 from toheal_protocol.machines.records import GiveUpOwed
 from toheal_protocol.machines.silences import Silenced
@@ -206,6 +207,7 @@ def carry_over(draft: Draft) -> None:
         _carry_over_peer(draft, member, now)
     _carry_over_ourselves(draft, now)
     _carry_over_rules(draft, now)
+    follow_departures(draft)
 
 
 def _carry_over_peer(draft: Draft, member: MemberId, now: Membership) -> None:
@@ -223,6 +225,7 @@ def _carry_over_peer(draft: Draft, member: MemberId, now: Membership) -> None:
         if peer.standing is not Standing.MEMBER:
             draft.change_peer(member, standing=Standing.MEMBER, gone_at=WallTime(0))
             carry_what_they_miss(draft, member)
+            bring_ours(draft, member)
     elif member in now.gone and peer.standing is not Standing.GONE:
         draft.change_peer(member, standing=Standing.GONE, gone_at=draft.wall_now)
         _give_up_owed(draft, member)

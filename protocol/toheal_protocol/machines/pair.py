@@ -24,14 +24,22 @@ from toheal_protocol.errors import (
 )
 from toheal_protocol.machines import courier
 from toheal_protocol.machines.addressing import choose_grant
+from toheal_protocol.machines.counting import count_received, ranges_of
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import OwedFrame, SendFrames
 from toheal_protocol.machines.records import DropOwed, PutOwed
 from toheal_protocol.machines.state import Pair, Standing
-from toheal_protocol.messages.frames import Envelope, Note, decode_frame, encode_frame
+from toheal_protocol.messages.file_notes import Chunk, ChunksWanted
+from toheal_protocol.messages.frames import (
+    Envelope,
+    Note,
+    Passed,
+    Sealed,
+    decode_frame,
+    encode_frame,
+)
 from toheal_protocol.messages.grants import MAIL, SIGNAL
 from toheal_protocol.messages.notes import (
-    MAX_RANGES,
     Ack,
     AnyNote,
     AskLink,
@@ -45,7 +53,7 @@ from toheal_protocol.messages.notes import (
     encode_item,
     encode_note,
 )
-from toheal_protocol.model import Frame, Instant, MemberId, MessageId
+from toheal_protocol.model import ID_SIZE, Frame, Instant, MemberId, MessageId
 from toheal_protocol.ratchet import (
     forget_expired_keys,
     offer_kem_next,
@@ -54,9 +62,6 @@ from toheal_protocol.ratchet import (
 )
 from toheal_protocol.ratchet.state import Sending
 from toheal_protocol.wire.codec import Reader, u8, u32, u64
-
-MAX_BEYOND: Final = 1024
-"""Items that may arrive ahead of a gap; what lies further ahead has to come again."""
 
 CHAIN_SPARED: Final = 250
 """Frames in one sending chain after which nothing is sealed for it that can be left unsaid. The
@@ -71,6 +76,8 @@ MAIL_ACK_DELAY: Final = 0.1
 """Seconds an acknowledgement through a mailbox waits, so that a pile of mail gets one."""
 
 _NOTE_AD: Final = b"note"
+PASSED_AD: Final = b"pass"
+"""What a passed message is sealed with, before its id."""
 
 SEAL_LIFE: Final = 7 * 24 * 3600
 """Seconds after which an owed frame is sealed again: the peer keeps the key of one it misses for
@@ -102,6 +109,17 @@ class OpenedEnvelope:
 
 
 @frozen
+class OpenedPassed:
+    """A message that the peer passes on: it has no number, and its author did not wrap it."""
+
+    author: MemberId
+    mid: MessageId
+    key: ContentKey = field(repr=False)
+    common: bytes = field(repr=False)
+    seq: int = 0
+
+
+@frozen
 class Repeated:
     """An item that is here already, sealed anew: an acknowledgement is due, ours may be lost."""
 
@@ -128,10 +146,10 @@ def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
     pair = draft.pair(member)
     if pair.session is None or not pair.session.can_send:
         return False
-    is_unasked = isinstance(note, AskLink | LinkOffer) or (
+    is_unasked = isinstance(note, AskLink | LinkOffer | ChunksWanted | Chunk) or (
         isinstance(note, Here) and not note.is_reply
     )
-    if is_unasked and _never_sent_again(pair) >= CHAIN_SPARED:
+    if is_unasked and never_sent_again(pair) >= CHAIN_SPARED:
         return False
     kind = SIGNAL if isinstance(note, Here | AskLink | LinkOffer | LinkAnswer) else MAIL
     linked = draft.courier(member).has_link and not _goes_beside_link(draft, member, note)
@@ -163,7 +181,7 @@ def acknowledge_if_due(draft: Draft, member: MemberId) -> None:
     if due is None or due > draft.now:
         return
     pair = draft.pair(member)
-    if pass_note(draft, member, Ack(_ranges(pair.received_beyond))):
+    if pass_note(draft, member, Ack(ranges_of(pair.received_beyond))):
         draft.change_courier(member, ack_at=None)
 
 
@@ -224,7 +242,7 @@ def _chain_length(pair: Pair) -> int:
     return ours.number if isinstance(ours, Sending) else 0
 
 
-def _never_sent_again(pair: Pair) -> int:
+def never_sent_again(pair: Pair) -> int:
     """Return how many of these at least are worth nothing now: the peer would have to skip them."""
     return _chain_length(pair) - (pair.next_seq - 1 - pair.acked_through)
 
@@ -289,8 +307,8 @@ def _seal(
 
 
 def open_frame(
-    draft: Draft, member: MemberId, frame: Note | Envelope
-) -> OpenedNote | OpenedEnvelope | Repeated:
+    draft: Draft, member: MemberId, frame: Sealed
+) -> OpenedNote | OpenedEnvelope | OpenedPassed | Repeated:
     """Open a frame and count it. The caller undoes everything on a `RemoteError`.
 
     Raises:
@@ -303,18 +321,18 @@ def open_frame(
     pair = draft.pair(member)
     if pair.session is None:
         raise UnknownSession("no session with this peer")
-    mid = message_id(frame.common) if isinstance(frame, Envelope) else None
-    sealed = frame.wrap if isinstance(frame, Envelope) else frame.sealed
+    sealed, associated = parts_of(frame)
     session, plain = open_message(
-        pair.session,
-        sealed,
-        _NOTE_AD if mid is None else mid,
-        entropy=draft.entropy,
-        now=draft.wall_now,
+        pair.session, sealed, associated, entropy=draft.entropy, now=draft.wall_now
     )
     draft.set_pair(member, changed(pair, session=session))
-    if isinstance(frame, Envelope) and mid is not None:
+    if isinstance(frame, Passed):
         reader = Reader(plain)
+        author, key = MemberId(reader.take(ID_SIZE)), ContentKey(reader.take(32))
+        reader.end()
+        return OpenedPassed(author, message_id(frame.common), key, frame.common)
+    if isinstance(frame, Envelope):
+        mid, reader = MessageId(associated), Reader(plain)
         seq, key = reader.u64(), ContentKey(reader.take(32))
         reader.end()
         if seq == 0:
@@ -338,7 +356,33 @@ def _take_ack(draft: Draft, member: MemberId, through: int, note: AnyNote | None
     courier.take_ack(draft, member, through=pair.base + through, ranges=ranges)
 
 
-def opens(draft: Draft, member: MemberId, frame: Note | Envelope) -> bool:
+def parts_of(frame: Sealed) -> tuple[bytes, bytes]:
+    """Return what the session sealed, and the associated data."""
+    match frame:
+        case Note(sealed):
+            return sealed, _NOTE_AD
+        case Envelope(wrap, common):
+            return wrap, message_id(common)
+        case Passed(wrap, common):
+            return wrap, PASSED_AD + message_id(common)
+
+
+def owed_body(owed: OwedFrame) -> tuple[ContentKey | None, bytes, bytes]:
+    """Return an owed message's key and common part, or an owed note."""
+    body = owed.item[_ITEM_HEAD:]
+    if body[0] == _ITEM_KEY:
+        return ContentKey(body[1:]), b"", _common_of(owed)
+    return None, body[1:], b""
+
+
+def take_stored(
+    draft: Draft, member: MemberId, through: int, beyond: tuple[tuple[int, int], ...]
+) -> None:
+    """Take what the peer says it has stored of our items."""
+    _take_ack(draft, member, through, Ack(beyond))
+
+
+def opens(draft: Draft, member: MemberId, frame: Sealed) -> bool:
     """Say whether a frame is one of this session, opened before or not. Changes nothing.
 
     One that is too far ahead counts as one of it while we miss items before it: then we refused
@@ -348,8 +392,7 @@ def opens(draft: Draft, member: MemberId, frame: Note | Envelope) -> bool:
     session = pair.session
     if session is None:
         return True
-    sealed = frame.sealed if isinstance(frame, Note) else frame.wrap
-    associated = _NOTE_AD if isinstance(frame, Note) else message_id(frame.common)
+    sealed, associated = parts_of(frame)
     try:
         open_message(session, sealed, associated, entropy=draft.entropy, now=draft.wall_now)
     except TooFarAhead:
@@ -358,29 +401,6 @@ def opens(draft: Draft, member: MemberId, frame: Note | Envelope) -> bool:
         return False
     except RemoteError:
         return True
-    return True
-
-
-def count_received(draft: Draft, member: MemberId, seq: int) -> bool:
-    """Note that this item is here; False when it was before.
-
-    Raises:
-        TooFarAhead: it leaves a gap larger than we keep count of.
-    """
-    pair = draft.pair(member)
-    through, beyond = pair.received_through, pair.received_beyond
-    if seq <= through or seq in beyond:
-        return False
-    if seq == through + 1 and not beyond:
-        draft.set_pair(member, changed(pair, received_through=seq))
-        return True
-    if seq > through + MAX_BEYOND:
-        raise TooFarAhead("an item too far ahead of the last one without a gap")
-    more = set(beyond) | {seq}
-    while through + 1 in more:
-        through += 1
-        more.discard(through)
-    draft.set_pair(member, changed(pair, received_through=through, received_beyond=frozenset(more)))
     return True
 
 
@@ -403,7 +423,7 @@ def ack_if_untold(draft: Draft, member: MemberId) -> None:
     pair, present = draft.pair(member), draft.courier(member)
     if present.has_link or not (pair.received_through or pair.received_beyond):
         return
-    if _never_sent_again(pair) >= CHAIN_SPARED:
+    if never_sent_again(pair) >= CHAIN_SPARED:
         return  # a frame that may be lost for ever, and nobody asked for it
     live = draft.live
     is_told = any(
@@ -411,32 +431,3 @@ def ack_if_untold(draft: Draft, member: MemberId) -> None:
     )
     if not is_told or present.told_through != pair.received_through or pair.received_beyond:
         ack_soon(draft, member, over_link=False)
-
-
-def fresh_pair(pair: Pair) -> Pair:
-    """Return the pair ready for a new session: counts stay, the session goes."""
-    return changed(pair, session=None, generation=pair.generation + 1)
-
-
-def count_anew(pair: Pair) -> Pair:
-    """Return a pair that counts from 1 in its session, whatever was counted before.
-
-    What is still owed keeps its old number until `owe_again`, so nothing is lost if we crash.
-    """
-    return changed(
-        pair,
-        base=pair.next_seq - 1,
-        acked_beyond=frozenset(),
-        received_through=0,
-        received_beyond=frozenset(),
-    )
-
-
-def _ranges(numbers: frozenset[int]) -> tuple[tuple[int, int], ...]:
-    ranges: list[tuple[int, int]] = []
-    for number in sorted(numbers):
-        if ranges and ranges[-1][1] == number - 1:
-            ranges[-1] = (ranges[-1][0], number)
-        else:
-            ranges.append((number, number))
-    return tuple(ranges[:MAX_RANGES])

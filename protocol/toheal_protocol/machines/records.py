@@ -17,6 +17,8 @@ from collections.abc import Callable
 from attrs import field, frozen
 
 from toheal_protocol.machines.lifetime import Ages
+from toheal_protocol.messages.file_chunks import FileKey
+from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
 
 Encoded = bytes | Callable[[], bytes]
@@ -139,6 +141,7 @@ class PutEntry:
         recipients: whom the author wrapped it for; of our own messages, who still may owe an ack.
         passed_on_by: who wrapped it again for us, if it was not the author.
         parents: the messages it refers to as its predecessors.
+        previous: the author's message before it in the same stream.
         reply: the message it answers, if any.
         ttl: seconds after it was shown when it is to be forgotten; 0: never.
     """
@@ -161,6 +164,27 @@ class PutEntry:
     parents: tuple[MessageId, ...]
     reply: MessageId | None = None
     ttl: int = 0
+    previous: MessageId | None = None
+
+
+@frozen
+class ConfirmEntries:
+    """The author stood by this message, and so by every one before it in its stream.
+
+    They were passed on by nobody any more, from `mid` along `previous` down to the first one that
+    is confirmed already, or is not here.
+    """
+
+    circle: CircleId
+    mid: MessageId
+
+
+@frozen
+class DropEntry:
+    """Take an entry back that is no message: a gap that was filled."""
+
+    circle: CircleId
+    mid: MessageId
 
 
 @frozen
@@ -203,6 +227,62 @@ class DropHeld:
 
 
 @frozen
+class PutAttachment:
+    """What a message says of its file. A second one with the same `mid` replaces the first.
+
+    Attributes:
+        file: names the sealed chunks.
+        key: opens them, 32 bytes.
+        size: bytes of the file.
+        medium: what it is, a number of the announcement.
+    """
+
+    circle: CircleId
+    mid: MessageId
+    file: FileId = field(repr=False)
+    key: FileKey = field(repr=False)
+    size: int
+    medium: int
+
+
+@frozen
+class MarkAttachment:
+    """Its chunks were opened: what came out is the file, or it is not."""
+
+    circle: CircleId
+    mid: MessageId
+    is_whole: bool
+
+
+@frozen
+class DropAttachment:
+    """Forget what a message says of its file, and its chunks unless another message has them.
+
+    With `keeps_facts` the chunks go and the facts stay: it can be fetched again.
+    """
+
+    circle: CircleId
+    mid: MessageId
+    keeps_facts: bool = False
+
+
+@frozen
+class PutChunk:
+    """One sealed chunk of a file with its proof; the same one twice is the same."""
+
+    circle: CircleId
+    file: FileId = field(repr=False)
+    place: int
+    proof: tuple[bytes, ...] = field(repr=False)
+    sealed: bytes = field(repr=False)
+
+
+@frozen
+class DropStrayChunks:
+    """Forget the chunks that no message names: of attachments whose making was interrupted."""
+
+
+@frozen
 class DropCircle:
     """Forget a circle with everything in it."""
 
@@ -226,10 +306,17 @@ Write = (
     | DropOwed
     | GiveUpOwed
     | PutEntry
+    | ConfirmEntries
+    | DropEntry
     | MarkShown
     | PutAges
     | PutHeld
     | DropHeld
+    | PutAttachment
+    | MarkAttachment
+    | DropAttachment
+    | PutChunk
+    | DropStrayChunks
     | DropCircle
     | PutSetting
 )

@@ -31,11 +31,14 @@ from toheal_protocol.handshake import (
 from toheal_protocol.identity import decode_card, make_card
 from toheal_protocol.machines import calls, courier
 from toheal_protocol.machines.addressing import draw_mailboxes, grants_of, open_deposit
+from toheal_protocol.machines.counting import count_anew
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import OwedLoaded, Tell
-from toheal_protocol.machines.pair import count_anew, opens, owe_again, owe_note
+from toheal_protocol.machines.holes import open_gap
+from toheal_protocol.machines.missing import ask_soon
+from toheal_protocol.machines.pair import opens, owe_again, owe_note
 from toheal_protocol.machines.state import Calling, Peer, Position, Source, Stage, Standing, Stream
-from toheal_protocol.messages.frames import Envelope, Note, decode_frame
+from toheal_protocol.messages.frames import Sealed, decode_frame
 from toheal_protocol.messages.grants import Grant, encode_grants
 from toheal_protocol.messages.notes import Granted, YourHead
 from toheal_protocol.model import Audience, MemberId
@@ -188,6 +191,8 @@ def take_our_head(draft: Draft, member: MemberId, note: YourHead) -> None:
         return
     heads = {**draft.log.heads, stream: Position(note.seq, note.mid)}
     draft.log = evolve(draft.log, heads=heads)
+    open_gap(draft, stream, at + 1, note.seq)  # others may have what this vault lost
+    ask_soon(draft)
 
 
 # ---- numbering anew
@@ -229,7 +234,7 @@ def note_unopened(draft: Draft, source: Source, deposit: bytes) -> None:
         frame = decode_frame(open_deposit(source.seal_key, deposit))
     except RemoteError:
         return  # not by the one we granted this mailbox to
-    if not isinstance(frame, Note | Envelope) or opens(draft, member, frame):
+    if not isinstance(frame, Sealed) or opens(draft, member, frame):
         return
     unopened = draft.courier(member).unopened + 1
     draft.change_courier(member, unopened=unopened)

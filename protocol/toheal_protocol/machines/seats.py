@@ -37,7 +37,9 @@ _ENDS: Final = {
 }
 
 
-def invite(draft: Draft, *, lifetime: int, relay: RelayAddress | None) -> None:
+def invite(
+    draft: Draft, *, lifetime: int, relay: RelayAddress | None, is_notice: bool = False
+) -> None:
     """Offer a seat: the sealed content is deposited, the link goes out by `Tell`.
 
     Without a relay nothing is deposited: whoever hands the link over hands over the content, too.
@@ -65,6 +67,7 @@ def invite(draft: Draft, *, lifetime: int, relay: RelayAddress | None) -> None:
         prekey_id=prekey.id,
         digest=digest,
         sealed=sealed,
+        is_notice=is_notice,
     )
     draft.set_cold(invitations=(*cold.invitations, invitation))
     calls.deposit_invitation(draft, invitation)

@@ -21,7 +21,10 @@ from attrs import field, frozen
 
 from toheal_protocol.crypto import SealKey, SigningSeed
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
+from toheal_protocol.machines.door_said import DoorSaid
 from toheal_protocol.machines.events import LinkWay
+from toheal_protocol.machines.fetch_state import Fetch, Serving
+from toheal_protocol.machines.lan_kept import LanSecretKept
 from toheal_protocol.machines.lifetime import DEFAULT_TTL
 from toheal_protocol.machines.shares import Share
 from toheal_protocol.machines.silences import Return, Silenced
@@ -30,6 +33,8 @@ from toheal_protocol.machines.streams import Log as Log
 from toheal_protocol.machines.streams import Newest as Newest
 from toheal_protocol.machines.streams import Position as Position
 from toheal_protocol.machines.streams import Stream as Stream
+from toheal_protocol.machines.sync_parts import Sync
+from toheal_protocol.machines.talk_state import Talk
 from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import DirectChoice
 from toheal_protocol.model import (
@@ -38,6 +43,7 @@ from toheal_protocol.model import (
     DepositToken,
     Instant,
     MemberId,
+    MessageId,
     OperationId,
     Role,
     WallTime,
@@ -137,6 +143,7 @@ class Peer:
         returns: from where on their words know that such an act is over; kept for the case that it
             is void now and stands again later.
         gone_at: when we learned that they are not in any more; 0: they are.
+        bundles: the newest bundles they made for us: what names each, and its head.
         our_move, their_move: where each of us said last that it reads; None: as the grants say.
     """
 
@@ -166,6 +173,8 @@ class Peer:
     silences: tuple[Silenced, ...] = ()
     returns: tuple[Return, ...] = ()
     gone_at: WallTime = WallTime(0)
+    door_words: tuple[DoorSaid, ...] = field(default=(), repr=False)
+    bundles: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
     our_move: Move | None = None
     their_move: Move | None = None
 
@@ -193,6 +202,8 @@ class Invitation:
     """16 bytes of the content's hash, as the link carries it."""
     sealed: bytes = field(repr=False)
     seat: Seat = Seat.OPEN
+    is_notice: bool = False
+    """Many may knock with it, and nobody comes in by it."""
 
 
 @frozen(slots=False)
@@ -202,6 +213,9 @@ class Cold:
     Attributes:
         operations: the membership operations in the order in which they came.
         texts: what operations name by a hash: reasons and charters.
+        came_by: secret of the invitation we stand at the door with.
+        porch_of: id of the circle for whose notice this is the door; nobody comes in here.
+        for_talk: id of the conversation that this circle of two is for.
         welcome: the welcome that waits for operations it names, as it came.
         relays: where we read.
         allowed: where we deposit for others beside that.
@@ -227,6 +241,11 @@ class Cold:
     shares: tuple[Share, ...] = ()
     peers: Mapping[MemberId, Peer] = field(factory=dict)
     invitations: tuple[Invitation, ...] = ()
+    lan_secrets: tuple[LanSecretKept, ...] = ()
+    talks: tuple[Talk, ...] = ()
+    for_talk: bytes = b""
+    porch_of: bytes = b""
+    came_by: bytes = field(default=b"", repr=False)
 
 
 @frozen(slots=False)
@@ -402,8 +421,11 @@ class Live:
     sources: Mapping[Address, Source] = field(factory=dict)
     watched: Mapping[Address, RelayAddress] = field(factory=dict)
     repeat_at: Instant | None = None
+    sync: Sync = field(factory=Sync)
     asked: frozenset[tuple[MemberId, OperationId]] = frozenset()
     """Who was asked for which operations since the process began."""
+    fetches: Mapping[MessageId, Fetch] = field(factory=dict)
+    serving: Mapping[MemberId, Serving] = field(factory=dict)
     told_out: Mapping[MemberId, int] = field(factory=dict)
     """Who was told that they are out, and what we knew then (a set of operations, by number)."""
 

@@ -16,6 +16,7 @@ import msgspec
 from toheal_protocol.envelope import MARK_SIZE, Parent, read_audience
 from toheal_protocol.errors import LocalError, MalformedFrame
 from toheal_protocol.machines.state import Cold, Held, Log, Newest, Pair, Position, Stream
+from toheal_protocol.machines.streams import Gap
 from toheal_protocol.model import ID_SIZE, Audience, MemberId, MessageId, WallTime
 from toheal_protocol.ratchet import decode_session, encode_session
 from toheal_protocol.wire.codec import Reader, prefixed, u8, u16, u32, u64
@@ -55,6 +56,15 @@ def encode_log(log: Log) -> bytes:
         + b"".join(u8(audience) + _newest(newest) for audience, newest in log.newest.items())
         + u16(len(log.gaps_shown))
         + b"".join(_stream(stream) + u32(seq) for stream, seq in log.gaps_shown.items())
+        + u16(len(log.gaps))
+        + b"".join(_stream(stream) + _gaps(gaps) for stream, gaps in log.gaps.items())
+        + u16(len(log.unsure))
+        + b"".join(_stream(stream) + u32(seq) for stream, seq in log.unsure.items())
+        + u16(len(log.readers))
+        + b"".join(
+            _stream(stream) + u8(len(members)) + b"".join(sorted(members))
+            for stream, members in log.readers.items()
+        )
     )
 
 
@@ -73,12 +83,18 @@ def decode_log(blob: bytes) -> Log:
         audience = read_audience(reader.u8())
         newest[audience] = _take_newest(reader)
     gaps_shown = {_take_stream(reader): reader.u32() for _ in range(reader.u16())}
+    gaps = {_take_stream(reader): _take_gaps(reader) for _ in range(reader.u16())}
+    unsure = {_take_stream(reader): reader.u32() for _ in range(reader.u16())}
+    readers = {_take_stream(reader): _take_members(reader) for _ in range(reader.u16())}
     reader.end()
     return Log(
         heads=heads,
         newest=newest,
         anchored=frozenset(anchored),
         gaps_shown=gaps_shown,
+        gaps=gaps,
+        unsure=unsure,
+        readers=readers,
     )
 
 
@@ -88,6 +104,30 @@ def _stream(stream: Stream) -> bytes:
 
 def _take_stream(reader: Reader) -> Stream:
     return Stream(MemberId(reader.take(ID_SIZE)), read_audience(reader.u8()))
+
+
+def _gaps(gaps: tuple[Gap, ...]) -> bytes:
+    return u8(len(gaps)) + b"".join(
+        u32(gap.first)
+        + u32(gap.last)
+        + (gap.above or bytes(ID_SIZE))
+        + u8(len(gap.missing))
+        + b"".join(u32(first) + u32(last) for first, last in gap.missing)
+        for gap in gaps
+    )
+
+
+def _take_gaps(reader: Reader) -> tuple[Gap, ...]:
+    gaps = []
+    for _ in range(reader.u8()):
+        first, last, above = reader.u32(), reader.u32(), reader.take(ID_SIZE)
+        missing = tuple((reader.u32(), reader.u32()) for _ in range(reader.u8()))
+        gaps.append(Gap(first, last, missing, MessageId(above) if any(above) else None))
+    return tuple(gaps)
+
+
+def _take_members(reader: Reader) -> frozenset[MemberId]:
+    return frozenset(MemberId(reader.take(ID_SIZE)) for _ in range(reader.u8()))
 
 
 def _newest(newest: Newest) -> bytes:
@@ -148,16 +188,19 @@ def decode_pair(blob: bytes) -> Pair:
 
 def encode_held(held: Held) -> bytes:
     """Write a held message."""
-    return u8(_VERSION) + held.author + held.key + u64(held.since) + prefixed(held.common)
+    passer = held.passed_on_by or bytes(ID_SIZE)
+    return u8(_VERSION) + held.author + passer + held.key + u64(held.since) + prefixed(held.common)
 
 
 def decode_held(blob: bytes) -> Held:
     """Read what `encode_held` wrote."""
     reader = _reader(blob)
-    author, key = MemberId(reader.take(ID_SIZE)), reader.take(32)
+    author, passer = MemberId(reader.take(ID_SIZE)), reader.take(ID_SIZE)
+    key = reader.take(32)
     since, common = WallTime(reader.u64()), reader.prefixed(1 << 20)
     reader.end()
-    return Held(author=author, key=key, common=common, since=since)
+    passed_on_by = MemberId(passer) if any(passer) else None
+    return Held(author=author, key=key, common=common, since=since, passed_on_by=passed_on_by)
 
 
 def _reader(blob: bytes) -> Reader:

@@ -45,6 +45,22 @@ class Newest:
     lamport: int = 0
 
 
+@frozen
+class Gap:
+    """A gap that is shown, and which of its numbers are missing still.
+
+    Attributes:
+        first, last: the numbers it was shown for; they name its entry.
+        missing: ranges of them, rising, both ends included.
+        above: the mid of the last missing one, where its author named it; None: not known.
+    """
+
+    first: int
+    last: int
+    missing: tuple[tuple[int, int], ...]
+    above: MessageId | None = None
+
+
 @frozen(slots=False)
 class Log:
     """What the next message must refer to.
@@ -55,6 +71,9 @@ class Log:
         anchored: streams of which we have accepted a message. Of the others a welcome may have
             told a head: what was written above it before its author knew of us is not for us.
         gaps_shown: up to which of a stream's numbers a gap was shown: once for each message.
+        gaps: what of them is missing still.
+        unsure: streams whose newest message was passed on and not confirmed, and since which number.
+        readers: whom the newest message of a narrower stream was for.
     """
 
     heads: Mapping[Stream, Position] = field(factory=dict)
@@ -62,6 +81,9 @@ class Log:
     anchored: frozenset[Stream] = frozenset()
     held: Mapping[MessageId, Held] = field(factory=dict)
     gaps_shown: Mapping[Stream, int] = field(factory=dict)
+    gaps: Mapping[Stream, tuple[Gap, ...]] = field(factory=dict)
+    unsure: Mapping[Stream, int] = field(factory=dict)
+    readers: Mapping[Stream, frozenset[MemberId]] = field(factory=dict)
 
     def newest_for(self, audience: Audience) -> Newest:
         """Return what the next message to an audience refers to."""
@@ -78,5 +100,6 @@ class Held:
     since: WallTime
     show_at: Instant | None = None
     """When it is shown with a gap before it. Set anew after a restart."""
+    passed_on_by: MemberId | None = None
     content: Content | None = field(default=None, eq=False, repr=False)
     """What it says once opened; never stored."""

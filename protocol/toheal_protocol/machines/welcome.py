@@ -30,6 +30,7 @@ from toheal_protocol.machines.carrying import carry
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.governing import act, addition_of, can_return
+from toheal_protocol.machines.lan_secrets import hand_over
 from toheal_protocol.machines.ledgers import ledger_of, members, membership_of, roll_in, unknown
 from toheal_protocol.machines.membership import carry_over
 from toheal_protocol.machines.pair import owe_note
@@ -62,6 +63,10 @@ ROOM_TO_GOVERN: Final = 64
 
 def has_room(cold: Cold) -> bool:
     """Say whether somebody more can be let in."""
+    if cold.porch_of:
+        return False
+    if cold.for_talk:
+        return all(peer.standing is not Standing.MEMBER for peer in cold.peers.values())
     present = sum(peer.standing is Standing.MEMBER for peer in cold.peers.values()) + 1
     return present < MAX_MEMBERS and len(cold.operations) < MAX_OPERATIONS - ROOM_TO_GOVERN
 
@@ -84,7 +89,7 @@ def bring_in(draft: Draft, member: MemberId, addition: Addition) -> bool:
         for other in others:
             known = Acquaintance(newcomer.card, newcomer.name, secrets[other])
             owe_note(draft, other, Introduction(known, is_yours_to_call=False))
-        draft.change_peer(member, standing=Standing.EXPECTED)
+        draft.change_peer(member, standing=Standing.EXPECTED, door_words=())
         if not act(draft, addition, leave_out=member):
             raise ForgedMessage("an add that is not ours to make")
         _welcome(draft, member, secrets)
@@ -100,6 +105,7 @@ def _welcome(draft: Draft, member: MemberId, secrets: Mapping[MemberId, bytes]) 
         for stream, position in draft.log.heads.items()
         if stream.audience is Audience.CIRCLE
     )
+    hand_over(draft, member)
     owe_note(draft, member, Welcome(ledger.heads[:MAX_CARRIED], draft.cold.charter, heads))
     for other, secret in secrets.items():
         peer = draft.peer(other)
@@ -128,7 +134,7 @@ def come_in(draft: Draft, host: MemberId) -> None:
     welcome = decode_item(draft.cold.welcome) if draft.cold.welcome else None
     if not isinstance(welcome, Welcome) or unknown(draft, welcome.view):
         return
-    draft.set_cold(welcome=b"")
+    draft.set_cold(welcome=b"", came_by=b"")
     now = membership_of(draft.cold.id, draft.cold.operations)
     is_led = roll_in(draft, welcome.view).get(host)
     if draft.our_id not in now.members or is_led is None or is_led.role is not Role.FACILITATOR:
@@ -140,7 +146,7 @@ def come_in(draft: Draft, host: MemberId) -> None:
     is_new = draft.cold.stage is Stage.KNOCKING
     draft.set_cold(stage=Stage.ACTIVE, my_role=now.members[draft.our_id])
     draft.log = evolve(draft.log, **_read_from(draft, welcome))
-    draft.change_peer(host, standing=Standing.MEMBER, role=Role.FACILITATOR)
+    draft.change_peer(host, standing=Standing.MEMBER, role=Role.FACILITATOR, door_words=())
     carry_over(draft)
     draft.ask(Tell("admitted" if is_new else "back", host))
 

@@ -120,6 +120,12 @@ class Ledger:
         return (1 << len(self.entries)) - 1
 
     @property
+    def is_for_two(self) -> bool:
+        """Say whether this is a conversation of two."""
+        first = self.entries[0].act if self.entries else None
+        return isinstance(first, Foundation) and first.is_for_two
+
+    @property
     def heads(self) -> tuple[OperationId, ...]:
         """Return the ids of the operations no other knows, rising: what a next one names."""
         return self.heads_of(self.everything)

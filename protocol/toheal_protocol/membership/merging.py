@@ -306,11 +306,12 @@ class Merge:
             for member, adds in self.ledger.adds.items()
             if (place := self._place(member, adds, settled)) is not None
         }
-        if len(roll) <= MAX_MEMBERS:
+        most = 2 if self.ledger.is_for_two else MAX_MEMBERS
+        if len(roll) <= most:
             return evolve(settled, roll=roll)
         order = sorted(roll, key=lambda member: self._precedence(roll[member]))
-        kept = {member: roll[member] for member in order[:MAX_MEMBERS]}
-        return evolve(settled, roll=kept, overfull=tuple(order[MAX_MEMBERS:]))
+        kept = {member: roll[member] for member in order[:most]}
+        return evolve(settled, roll=kept, overfull=tuple(order[most:]))
 
     def _precedence(self, place: Place) -> tuple[bool, int, bytes]:
         return min(

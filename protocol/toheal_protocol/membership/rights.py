@@ -14,6 +14,7 @@ from toheal_protocol.membership.quorum import is_proposal
 from toheal_protocol.messages.acts import (
     Act,
     Addition,
+    CharterChange,
     Foundation,
     Removal,
     RoleChange,
@@ -67,6 +68,8 @@ def check_operation(ledger: Ledger, operation: Operation, *, past: Bits, at: Rol
         raise ForgedMessage("an act of somebody who is not in")
     _verify(operation, ledger.keys[operation.author].verify)
     act = decode_act(operation)
+    if ledger.is_for_two and isinstance(act, Removal | RoleChange | CharterChange):
+        raise ForgedMessage("an act of one of two over the other")
     match act:
         case Addition():
             _check_addition(ledger, operation.author, act, past=past, at=at)
@@ -93,6 +96,8 @@ def _check_addition(
         raise ForgedMessage("somebody who is in, or left for good")
     if len(at) >= MAX_MEMBERS:
         raise ForgedMessage("a circle that is full")
+    if ledger.is_for_two and any(isinstance(e.act, Addition) for e in ledger.among(past)):
+        raise ForgedMessage("a third one in a conversation of two")
     if not _vouches(addition, ledger.circle):
         raise ForgedMessage("somebody who did not ask to come in")
 

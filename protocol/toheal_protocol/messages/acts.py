@@ -46,6 +46,9 @@ from toheal_protocol.wire.codec import Reader, u8, u32
 DIRECT_ALLOWED: Final = 1
 """Flag of a policy: members may connect to each other directly, showing their addresses."""
 
+FOR_TWO: Final = 2
+"""Flag of a foundation: a conversation of two. Nobody else comes in, and neither puts the other out."""
+
 HASH_SIZE: Final = 32
 """Bytes of a hash of a charter or of a reason's text."""
 
@@ -87,6 +90,7 @@ class Foundation:
     founder: PersonaKeys
     is_direct: bool
     charter_hash: bytes
+    is_for_two: bool = False
 
 
 @frozen
@@ -184,8 +188,9 @@ def kind_of(act: Act) -> OperationKind:
 def encode_act(act: Act) -> bytes:
     """Write an operation's body."""
     match act:
-        case Foundation(nonce, founder, is_direct, charter_hash):
-            return nonce + encode_keys(founder) + _policy(is_direct) + charter_hash
+        case Foundation(nonce, founder, is_direct, charter_hash, is_for_two):
+            flags = (DIRECT_ALLOWED if is_direct else 0) | (FOR_TWO if is_for_two else 0)
+            return nonce + encode_keys(founder) + u8(flags) + charter_hash
         case Addition(keys, charter_hash, voucher):
             return encode_keys(keys) + charter_hash + voucher
         case Leaving():
@@ -283,8 +288,11 @@ def _take_reason(reader: Reader) -> Reason:
 
 
 def _take_foundation(reader: Reader) -> Foundation:
-    nonce, founder = reader.take(32), take_keys(reader)
-    return Foundation(nonce, founder, _take_policy(reader), reader.take(HASH_SIZE))
+    nonce, founder, flags = reader.take(32), take_keys(reader), reader.u8()
+    if flags & ~(DIRECT_ALLOWED | FOR_TWO):
+        raise MalformedFrame("a policy we do not know")
+    is_direct, is_for_two = bool(flags & DIRECT_ALLOWED), bool(flags & FOR_TWO)
+    return Foundation(nonce, founder, is_direct, reader.take(HASH_SIZE), is_for_two)
 
 
 def _take_addition(reader: Reader) -> Addition:

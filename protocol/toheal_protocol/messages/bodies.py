@@ -8,6 +8,7 @@ Spec: docs/protocol/circle.md, section 7.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final
 
@@ -22,6 +23,7 @@ class ContentKind(IntEnum):
 
     TEXT = 1
     OPERATION = 2
+    ATTACHMENT = 10
     REQUEST = 3
     """Facilitators are asked to look at the message it answers, perhaps with words."""
     EDIT = 4
@@ -65,5 +67,9 @@ def decode_text(encoded: bytes) -> TextBody:
         raise MalformedFrame("a text above the limit")
     if not 0 <= body.sent_at < 1 << 40:
         raise MalformedFrame("a time no clock shows")
-    notes = tuple(dict.fromkeys(note if note in CONTENT_NOTES else "other" for note in body.notes))
-    return TextBody(text=body.text, sent_at=body.sent_at, notes=notes)
+    return TextBody(text=body.text, sent_at=body.sent_at, notes=known_notes(body.notes))
+
+
+def known_notes(notes: Iterable[str]) -> tuple[str, ...]:
+    """Return content notes as we know them, each once: any other one is "other"."""
+    return tuple(dict.fromkeys(note if note in CONTENT_NOTES else "other" for note in notes))

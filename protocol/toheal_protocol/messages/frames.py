@@ -6,8 +6,9 @@ answer    02 || F2
 renewal   03 || card
 note      10 || sealed note
 envelope  11 || length[2] || wrap || common
+passed    12 || length[2] || wrap || common
 ```
-Spec: docs/protocol/circle.md, section 2.
+Spec: docs/protocol/circle.md, section 2; docs/protocol/sync.md, section 3.3.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _ANSWER: Final = 0x02
 _RENEWAL: Final = 0x03
 _NOTE: Final = 0x10
 _ENVELOPE: Final = 0x11
+_PASSED: Final = 0x12
 
 
 @frozen
@@ -66,7 +68,18 @@ class Envelope:
     common: bytes = field(repr=False)
 
 
-AnyFrame = Opening | Answer | Renewal | Note | Envelope
+@frozen
+class Passed:
+    """A circle's message that a member passes on: its author is named inside the wrap."""
+
+    wrap: bytes = field(repr=False)
+    common: bytes = field(repr=False)
+
+
+Sealed = Note | Envelope | Passed
+"""What the pair session seals; all else belongs to a handshake."""
+
+AnyFrame = Opening | Answer | Renewal | Note | Envelope | Passed
 
 
 def encode_frame(frame: AnyFrame) -> Frame:
@@ -82,6 +95,8 @@ def encode_frame(frame: AnyFrame) -> Frame:
             return Frame(bytes([_NOTE]) + sealed)
         case Envelope(wrap, common):
             return Frame(bytes([_ENVELOPE]) + prefixed16(wrap) + common)
+        case Passed(wrap, common):
+            return Frame(bytes([_PASSED]) + prefixed16(wrap) + common)
         case _:
             assert_never(frame)
 
@@ -106,5 +121,7 @@ def decode_frame(frame: bytes) -> AnyFrame:
             return Note(reader.rest())
         case 0x11:
             return Envelope(reader.prefixed16(MAX_WRAP_SIZE), reader.rest())
+        case 0x12:
+            return Passed(reader.prefixed16(MAX_WRAP_SIZE), reader.rest())
         case _:
             raise MalformedFrame("a frame of no kind we know")

@@ -1,6 +1,9 @@
-"""Heads: how far somebody has read.
+"""Heads: how far somebody has read each stream.
 
-Spec: docs/protocol/circle.md, section 3.
+```
+heads = count[1] || (author id[32] || audience[1] || seq[4] || mid[32])..
+```
+Spec: docs/protocol/circle.md, section 3; docs/protocol/sync.md, section 2.
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ from toheal_protocol.wire.codec import Reader, u8, u32
 MAX_HEADS: Final = 8 * MAX_MEMBERS
 """Heads in one note: two audiences of each member, and of as many who are gone three times over."""
 
+NO_DIGEST: Final = bytes(32)
+"""What a `Here` carries that compares nothing."""
+
 
 @frozen
 class Head:
@@ -31,15 +37,27 @@ class Head:
     mid: MessageId
 
 
+@frozen
+class Heads:
+    """How far we have read; told to who has another digest. `is_reply` False asks for theirs."""
+
+    is_reply: bool
+    heads: tuple[Head, ...] = ()
+
+
 def encode_heads(heads: tuple[Head, ...]) -> bytes:
-    """Write `count[1] || head..`."""
+    """Write heads."""
     return u8(len(heads)) + b"".join(
         head.author + u8(head.audience) + u32(head.seq) + head.mid for head in heads
     )
 
 
 def take_heads(reader: Reader) -> tuple[Head, ...]:
-    """Read what `encode_heads` wrote."""
+    """Read heads.
+
+    Raises:
+        MalformedFrame: not the layout, or more than the limit.
+    """
     count = reader.u8()
     if count > MAX_HEADS:
         raise MalformedFrame("more heads than the limit")

@@ -20,10 +20,25 @@ from attrs import field, frozen
 from toheal_protocol.crypto import SIGNATURE_SIZE, Signature
 from toheal_protocol.envelope import read_audience
 from toheal_protocol.errors import MalformedFrame, RemoteError
+from toheal_protocol.messages import asking
 from toheal_protocol.messages.announcement import MAX_ANNOUNCEMENT_SIZE
+from toheal_protocol.messages.door_notes import (
+    DOOR_KINDS,
+    DOOR_TAKERS,
+    DoorNote,
+    encode_door_note,
+)
+from toheal_protocol.messages.file_notes import (
+    FILE_TAKERS,
+    Chunk,
+    ChunksMissing,
+    ChunksWanted,
+    FileNote,
+    encode_file_note,
+)
 from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, take_text
+from toheal_protocol.messages.heads import NO_DIGEST, Heads, encode_heads, take_heads
 from toheal_protocol.messages.heads import Head as Head
-from toheal_protocol.messages.heads import encode_heads, take_heads
 from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
 from toheal_protocol.messages.moved import Followed as Followed
 from toheal_protocol.messages.moved import Moved as Moved
@@ -63,6 +78,7 @@ MAX_CARRIED: Final = 64
 MAX_CARRIED_SIZE: Final = 80_000
 """Bytes of the operations in one note: with what surrounds them they fit the largest bucket."""
 
+
 ATTEMPT_SIZE: Final = 16
 """Bytes that name one attempt to open a link."""
 
@@ -79,11 +95,12 @@ class Here:
     """We are here now, and this is what we have. Answered once by the other side.
 
     Attributes:
+        digest: of all heads we may tell this peer; zeros tell nothing.
         view: the newest membership operations we know; what of them is unknown is asked for.
     """
 
     is_reply: bool
-    heads: tuple[Head, ...] = ()
+    digest: bytes = NO_DIGEST
     view: tuple[OperationId, ...] = ()
 
 
@@ -207,7 +224,9 @@ class DirectChoice:
     serial: int
 
 
-Passing = Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink
+Passing = (
+    Ack | Here | LinkOffer | LinkAnswer | ForkSeen | AskLink | Heads | asking.Asking | FileNote
+)
 """Notes worth nothing later: `seq` 0."""
 
 Lasting = (
@@ -221,6 +240,7 @@ Lasting = (
     | DirectChoice
     | Carried
     | Wanted
+    | DoorNote
     | Moved
     | Followed
     | ShareNote
@@ -236,6 +256,12 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     LinkAnswer: 4,
     ForkSeen: 5,
     AskLink: 6,
+    ChunksWanted: 12,
+    Chunk: 13,
+    ChunksMissing: 14,
+    Heads: 7,
+    asking.Asked: 8,
+    asking.Answered: 9,
     Granted: 16,
     Knock: 17,
     Welcome: 18,
@@ -246,6 +272,7 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     DirectChoice: 23,
     Carried: 24,
     Wanted: 25,
+    **{kind: number for kind, number in DOOR_KINDS.items()},  # noqa: C416 - a wider type
     Moved: 44,
     Followed: 45,
     ShareAsk: 36,
@@ -297,15 +324,23 @@ def decode_item(item: bytes) -> AnyNote:
 
 
 def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all notes
+    if isinstance(note, DoorNote):
+        return encode_door_note(note)
     match note:
         case Ack(beyond):
             return u16(len(beyond)) + b"".join(u64(first) + u64(last) for first, last in beyond)
-        case Here(is_reply, heads, view):
-            return u8(is_reply) + encode_heads(heads) + _encode_ids(view)
+        case Here(is_reply, digest, view):
+            return u8(is_reply) + digest + _encode_ids(view)
+        case Heads(is_reply, heads):
+            return u8(is_reply) + encode_heads(heads)
+        case asking.Asked() | asking.Answered():
+            return asking.encode_asking(note)
         case LinkOffer(attempt, secret, blob) | LinkAnswer(attempt, secret, blob):
             return attempt + secret + prefixed16(blob)
         case ForkSeen() | Declined() | AskLink():
             return b""
+        case ChunksWanted() | Chunk() | ChunksMissing():
+            return encode_file_note(note)
         case Granted(grants):
             return encode_grants(grants)
         case Knock(name, charter_hash, voucher):
@@ -367,7 +402,7 @@ def _take_ack(reader: Reader) -> Ack:
 
 
 def _take_here(reader: Reader) -> Here:
-    return Here(_flag(reader.u8()), take_heads(reader), _take_ids(reader))
+    return Here(_flag(reader.u8()), reader.take(len(NO_DIGEST)), _take_ids(reader))
 
 
 def _take_offer(reader: Reader) -> LinkOffer:
@@ -416,6 +451,10 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     4: _take_answer,
     5: lambda _reader: ForkSeen(),
     6: lambda _reader: AskLink(),
+    **FILE_TAKERS,
+    7: lambda reader: Heads(_flag(reader.u8()), take_heads(reader)),
+    8: asking.take_asked,
+    9: asking.take_answered,
     16: lambda reader: Granted(take_grants(reader)),
     17: _take_knock,
     18: _take_welcome,
@@ -428,6 +467,7 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     23: lambda reader: DirectChoice(_flag(reader.u8()), reader.u32()),
     24: _take_carried,
     25: lambda reader: Wanted(_take_ids(reader)),
+    **DOOR_TAKERS,
     44: take_moved,
     45: lambda reader: Followed(reader.u32()),
     36: take_ask,

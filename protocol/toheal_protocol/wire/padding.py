@@ -16,6 +16,10 @@ BUCKETS: Final = (256, 512, 896, 2048, 4096, 8192, 16384, 32768, 65536)
 """Sizes in bytes that a sealed common part can have inside (897 B with wrap and framing fit one SCTP chunk)."""
 
 
+DEPOSIT_BUCKETS: Final = (512, 1152, 2560, 4608, 8704, 16896, 33280, 66560, 99328)
+"""Sizes in bytes of a deposit or a bundle's part before its seal: each holds a bucket above with its wrap."""
+
+
 def pad_to_bucket(plain: bytes, *, buckets: tuple[int, ...] = BUCKETS) -> bytes:
     """Pad to the smallest bucket that holds it.
 

@@ -73,6 +73,8 @@ def cut(block: bytes, size: int) -> list[bytes]:
 class DatagramSender:
     """Sends from a UDP socket. What cannot be sent is lost, as anything may be over UDP."""
 
+    __slots__ = ("_cuts", "_sendto", "_socket")
+
     def __init__(self, bound: socket.socket) -> None:
         self._socket = bound
         self._sendto = bound.sendto

@@ -14,6 +14,7 @@ from typing import Final, cast
 import apsw
 
 from toheal_p2p.adapters.search_text import normalise_text
+from toheal_p2p.adapters.vault.forgetting_files import forget_file_of
 from toheal_protocol.model import MessageId
 
 ABOUT: Final = ("edit", "retraction")
@@ -41,14 +42,16 @@ def settle(db: apsw.Connection, circle: int, target: MessageId | None) -> None:
     """Let a message be what its author says of it now. Nothing happens until it is here."""
     row = db.execute(
         "SELECT position, kind, text, edit, author, audience FROM entries"
-        " WHERE circle = ? AND mid = ? AND kind IN ('text', 'request', 'retracted')",
+        " WHERE circle = ? AND mid = ? AND kind IN ('text', 'request', 'attachment', 'retracted')",
         (circle, target),
     ).fetchone()
     if row is None:
         return
     position, kind, text, edit, author, audience = row
+    # By name: SQLite would go through everything the author ever said, for each new message.
     about = db.execute(
-        "SELECT kind, author_seq, text, notes FROM entries WHERE circle = ? AND reply = ?"
+        "SELECT kind, author_seq, text, notes FROM entries INDEXED BY entries_about"
+        " WHERE circle = ? AND reply = ?"
         " AND kind IN ('edit', 'retraction') AND author = ? AND audience = ?"
         " ORDER BY kind = 'retraction' DESC, author_seq DESC, mid DESC LIMIT 1",
         (circle, target, author, audience),
@@ -72,8 +75,8 @@ def settle(db: apsw.Connection, circle: int, target: MessageId | None) -> None:
 
 def _erase_edits(db: apsw.Connection, circle: int, target: MessageId, author: int) -> None:
     for (position,) in db.execute(
-        "SELECT position FROM entries WHERE circle = ? AND reply = ? AND kind = 'edit'"
-        " AND author = ? AND text <> ''",
+        "SELECT position FROM entries INDEXED BY entries_about WHERE circle = ? AND reply = ?"
+        " AND kind IN ('edit', 'retraction') AND kind = 'edit' AND author = ? AND text <> ''",
         (circle, target, author),
     ).fetchall():
         erase(db, cast(int, position), "")
@@ -86,6 +89,7 @@ def erase(db: apsw.Connection, position: int, indexed: str) -> None:
         indexed: the text by which it is found now.
     """
     forget_words(db, position, indexed)
+    forget_file_of(db, position)
     db.execute("UPDATE entries SET text = '', notes = x'' WHERE position = ?", (position,))
     db.execute("INSERT OR IGNORE INTO ending VALUES (?)", (position,))
     erase_delivered(db)

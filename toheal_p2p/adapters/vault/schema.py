@@ -113,7 +113,29 @@ CREATE TABLE envelopes (
     key BLOB NOT NULL,
     recipients BLOB NOT NULL,
     parents BLOB NOT NULL,
+    previous BLOB,
     common BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE attachments (
+    circle INTEGER NOT NULL,
+    mid BLOB NOT NULL,
+    file BLOB NOT NULL,
+    key BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    medium INTEGER NOT NULL,
+    is_whole INTEGER,
+    PRIMARY KEY (circle, mid)
+) STRICT;
+CREATE INDEX attachments_by_file ON attachments (circle, file);
+
+CREATE TABLE chunks (
+    circle INTEGER NOT NULL,
+    file BLOB NOT NULL,
+    place INTEGER NOT NULL,
+    proof BLOB NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (circle, file, place)
 ) STRICT;
 
 CREATE TABLE forgotten (

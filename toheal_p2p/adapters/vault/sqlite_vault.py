@@ -18,7 +18,7 @@ import apsw
 import trio
 from attrs import define, evolve, field
 
-from toheal_p2p.adapters.vault import reads
+from toheal_p2p.adapters.vault import asked_reads, file_reads, reads
 from toheal_p2p.adapters.vault.database import copy_store, write_generation
 from toheal_p2p.adapters.vault.files import (
     make_private_file,
@@ -42,16 +42,22 @@ from toheal_p2p.adapters.vault.lock_file import HeldLock
 from toheal_p2p.adapters.vault.store import Store
 from toheal_p2p.adapters.vault.writes import apply_writes
 from toheal_p2p.ports.vault import (
+    AttachmentRow,
+    ChunkRow,
     DeliveryRow,
     EntryRow,
+    FoundEntries,
     OwedRow,
     Stored,
     StoredEntry,
+    Story,
     VaultClosed,
     VaultError,
 )
 from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines.records import Write
+from toheal_protocol.messages.asking import Range
+from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.model import Audience, CircleId, MemberId, MessageId
 
 P = ParamSpec("P")
@@ -132,6 +138,25 @@ class SqliteVault:
         """Return what one author said to one audience, by the author's own count."""
         return await self._read(reads.ids_by_author, circle, author, audience, after, limit)
 
+    async def asked_entries(
+        self,
+        circle: CircleId,
+        ranges: Sequence[Range],
+        mids: Sequence[MessageId],
+        *,
+        after: int,
+        limit: int,
+        most: int,
+    ) -> FoundEntries:
+        """Return the first of what a member asks for, in the order of acceptance."""
+        return await self._read(asked_reads.asked_entries, circle, ranges, mids, after, limit, most)
+
+    async def stories(
+        self, circle: CircleId, author: MemberId, audience: Audience, seq: int
+    ) -> tuple[Story, ...]:
+        """Return every message with this number of one stream."""
+        return await self._read(asked_reads.stories, circle, author, audience, seq)
+
     async def deliveries(
         self, circle: CircleId, mid: MessageId | None, *, limit: int
     ) -> tuple[DeliveryRow, ...]:
@@ -143,6 +168,26 @@ class SqliteVault:
     ) -> tuple[EntryRow, ...]:
         """Return the newest entries that hold every word of a query."""
         return await self._read(reads.search, circle, query, limit)
+
+    async def attachments(
+        self, circle: CircleId, mids: Sequence[MessageId]
+    ) -> Mapping[MessageId, AttachmentRow]:
+        """Return what these messages say of their files."""
+        return await self._read(file_reads.attachments, circle, mids) if mids else {}
+
+    async def chunks(
+        self, circle: CircleId, file: FileId, places: Sequence[int]
+    ) -> tuple[ChunkRow, ...]:
+        """Return the chunks at these places, as far as they are here."""
+        return await self._read(file_reads.chunks, circle, file, places)
+
+    async def chunk_places(self, circle: CircleId, file: FileId) -> tuple[int, ...]:
+        """Return the places of the chunks that are here, rising."""
+        return await self._read(file_reads.chunk_places, circle, file)
+
+    async def chunk_count(self, circle: CircleId | None) -> int:
+        """Return how many chunks a circle, or all of them, have here."""
+        return await self._read(file_reads.chunk_count, circle)
 
     async def change_passphrase(
         self, old: str, new: str, *, cost: PassphraseCost | None = None

@@ -17,11 +17,14 @@ from toheal_p2p.adapters.vault.amending import (
     settle,
 )
 from toheal_p2p.adapters.vault.database import transaction
+from toheal_p2p.adapters.vault.file_writes import FILE_WRITERS, FILES_OF_A_CIRCLE
 from toheal_p2p.adapters.vault.forgetting import forget_what_is_over
 from toheal_p2p.adapters.vault.numbers import Numbers
 from toheal_p2p.adapters.vault.rows import join_ids, join_texts
 from toheal_protocol.machines.records import (
+    ConfirmEntries,
     DropCircle,
+    DropEntry,
     DropHeld,
     DropOwed,
     GiveUpOwed,
@@ -147,12 +150,19 @@ def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
         join_texts(write.notes),
         write.text,
     )
-    position = _replace_entry(db, circle, write, shown)
+    position = _replace_entry(db, numbers, circle, write, shown)
     numbers.envelopes[write.circle, write.mid] = (position, write.common)
     db.execute(
-        "REPLACE INTO envelopes (position, key, recipients, parents, common)"
-        " VALUES (?, ?, ?, ?, ?)",
-        (position, write.key, join_ids(write.recipients), join_ids(write.parents), write.common),
+        "REPLACE INTO envelopes (position, key, recipients, parents, previous, common)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            position,
+            write.key,
+            join_ids(write.recipients),
+            join_ids(write.parents),
+            write.previous,
+            write.common,
+        ),
     )
     if not is_edited(db, position):
         index_words(db, position, write.text if write.kind != "edit" else "")
@@ -160,7 +170,11 @@ def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
 
 
 def _replace_entry(
-    db: apsw.Connection, circle: int, write: PutEntry, shown: tuple[apsw.SQLiteValue, ...]
+    db: apsw.Connection,
+    numbers: Numbers,
+    circle: int,
+    write: PutEntry,
+    shown: tuple[apsw.SQLiteValue, ...],
 ) -> int:
     """Insert or update the row in `entries` and return its position; its words are not indexed."""
     db.execute(
@@ -179,6 +193,10 @@ def _replace_entry(
     position, old_kind, old_text, edit = cast("tuple[int, str, str, int]", row)
     _give_back_common(db, position, write.mid)
     if edit:
+        passer = None
+        if write.passed_on_by is not None:
+            passer = numbers.peer(write.circle, write.passed_on_by)
+        db.execute("UPDATE entries SET passed_on_by = ? WHERE position = ?", (passer, position))
         return position  # its words are those of an edit, which may have disappeared meanwhile
     forget_words(db, position, old_text if old_kind != "edit" else "")
     db.execute(
@@ -187,6 +205,37 @@ def _replace_entry(
         (*shown, position),
     )
     return position
+
+
+def _confirm_entries(db: apsw.Connection, numbers: Numbers, write: ConfirmEntries) -> None:
+    """Walk down the chain as long as it was passed on; a chain of hashes has no circle."""
+    circle = numbers.find_circle(write.circle)
+    db.execute(
+        "WITH RECURSIVE chain (position, previous) AS ("
+        " SELECT position, previous FROM entries JOIN envelopes USING (position)"
+        " WHERE circle = ?1 AND mid = ?2 AND passed_on_by IS NOT NULL"
+        " UNION SELECT entries.position, envelopes.previous FROM chain"
+        " JOIN entries ON entries.circle = ?1 AND entries.mid = chain.previous"
+        " JOIN envelopes ON envelopes.position = entries.position"
+        " WHERE entries.passed_on_by IS NOT NULL"
+        ") UPDATE entries SET passed_on_by = NULL WHERE position IN (SELECT position FROM chain)",
+        (circle, write.mid),
+    )
+
+
+def _drop_entry(db: apsw.Connection, numbers: Numbers, write: DropEntry) -> None:
+    row = db.execute(
+        "SELECT position, text FROM entries WHERE circle = ? AND mid = ?",
+        (numbers.find_circle(write.circle), write.mid),
+    ).fetchone()
+    if row is None:
+        return
+    position, text = cast("tuple[int, str]", row)
+    forget_words(db, position, text)
+    _give_back_common(db, position, write.mid)
+    db.execute("DELETE FROM envelopes WHERE position = ?", (position,))
+    db.execute("DELETE FROM entries WHERE position = ?", (position,))
+    numbers.envelopes.pop((write.circle, write.mid), None)
 
 
 def _give_back_common(db: apsw.Connection, position: int, mid: MessageId) -> None:
@@ -250,6 +299,7 @@ def _put_setting(db: apsw.Connection, _numbers: Numbers, write: PutSetting) -> N
 _PEERS: Final = "IN (SELECT number FROM peers WHERE circle = ?)"
 
 _OF_A_CIRCLE: Final = (
+    *FILES_OF_A_CIRCLE,
     "DELETE FROM forgotten WHERE circle = ?",
     "DELETE FROM ending WHERE position IN (SELECT position FROM entries WHERE circle = ?)",
     "DELETE FROM envelopes WHERE position IN (SELECT position FROM entries WHERE circle = ?)",
@@ -274,10 +324,13 @@ WRITERS: Final[Mapping[type, Callable[[apsw.Connection, Numbers, Any], None]]] =
     DropOwed: _drop_owed,
     GiveUpOwed: _give_up_owed,
     PutEntry: _put_entry,
+    ConfirmEntries: _confirm_entries,
+    DropEntry: _drop_entry,
     MarkShown: _mark_shown,
     PutAges: _put_ages,
     PutHeld: _put_held,
     DropHeld: _drop_held,
+    **FILE_WRITERS,
     DropCircle: _drop_circle,
     PutSetting: _put_setting,
 }

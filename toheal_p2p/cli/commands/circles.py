@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import click
@@ -9,6 +10,7 @@ import click
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES
 from toheal_p2p.cli.files import read_text_file
+from toheal_p2p.cli.local_client import Item
 from toheal_p2p.cli.parsing import Group, UsageProblem, argument, json_option, word
 from toheal_p2p.cli.showing import circle_line, circle_relay_line, member_line
 from toheal_p2p.cli.terminal import Terminal
@@ -16,6 +18,15 @@ from toheal_p2p.locale.charter import default_charter
 
 MAX_CHARTER_SIZE: Final = 4096
 """Bytes of a charter, so that an invitation keeps its size (a test compares with the core's)."""
+
+MAX_MEMBERS: Final = 24
+"""Members a circle may have (a test compares with the core's)."""
+
+MANY_MEMBERS: Final = 16
+"""Members above which a circle is told that it is large: three to twelve is what works."""
+
+TWO_FACILITATORS_FROM: Final = 3
+"""Members from which a circle with one facilitator is told to choose a second."""
 
 
 _NOTES: Final = {
@@ -61,7 +72,7 @@ def create(
         name=name,
         relays=relays,
         direct=direct,
-        charter=default_charter(terminal.words) if charter is None else _charter_in(charter),
+        charter=default_charter(terminal.words) if charter is None else charter_in(charter),
         nickname=nickname,
         disappear=DISAPPEAR_TIMES[disappear],
     )
@@ -88,8 +99,9 @@ def list_(terminal: Terminal, as_json: bool) -> None:
 @click.pass_obj
 def members(terminal: Terminal, circle: str, as_json: bool) -> None:
     """Print every member."""
-    found = terminal.ask_app("circle_members", stage="progress.waiting", circle=circle)
+    found = list(terminal.ask_app("circle_members", stage="progress.waiting", circle=circle))
     terminal.show_all(found, member_line, as_json=as_json, empty="empty.other")
+    note_size(terminal, found)
 
 
 @circle.command("disappear", help="help.circle_disappear")
@@ -138,7 +150,18 @@ def relays(
     terminal.show_all(found, circle_relay_line, as_json=as_json, empty="empty.circle_relays")
 
 
-def _charter_in(path: str) -> str:
+def note_size(terminal: Terminal, members: Sequence[Item]) -> None:
+    """Say what helps a circle of this size: few enough people, and two who look after it."""
+    facilitators = sum(member["role"] == "facilitator" for member in members)
+    if len(members) > MANY_MEMBERS:
+        count = terminal.words.count("count.members", len(members))
+        terminal.note(terminal.words.text("note.many_members", members=count, limit=MAX_MEMBERS))
+    if len(members) >= TWO_FACILITATORS_FROM and facilitators == 1:
+        terminal.note(terminal.words.text("note.one_facilitator"))
+
+
+def charter_in(path: str) -> str:
+    """Return the charter a file holds, or refuse it with the reason."""
     charter = read_text_file(path, most=MAX_CHARTER_SIZE)
     if charter is None:
         raise Refused("charter_too_long", limit=MAX_CHARTER_SIZE)

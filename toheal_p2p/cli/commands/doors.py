@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from toheal_p2p.app.refusals import Refused
+from toheal_p2p.cli.commands.circles import note_size
 from toheal_p2p.cli.commands.spoken import invite_aloud, look_up_aloud
 from toheal_p2p.cli.invitation_forms import (
     is_spoken,
@@ -93,12 +94,15 @@ def invite(
 
 @click.command(cls=Command, help="help.invitations")
 @argument("circle")
+@click.option("--all", "every", is_flag=True, help="option.all_seats")
 @json_option
 @click.pass_obj
-def invitations(terminal: Terminal, circle: str, as_json: bool) -> None:
-    """Print the seats that are still open, and the codes that wait for somebody."""
+def invitations(terminal: Terminal, circle: str, every: bool, as_json: bool) -> None:
+    """Print the seats that are still open, or all of them, and the codes that wait for somebody."""
     found = [
-        *terminal.ask_app("invitations", stage="progress.waiting", circle=circle),
+        *terminal.ask_app(
+            "seats" if every else "invitations", stage="progress.waiting", circle=circle
+        ),
         *terminal.ask_app("spoken_codes", stage="progress.waiting", circle=circle),
     ]
     terminal.show_all(found, invitation_line, as_json=as_json, empty="empty.invitations")
@@ -160,8 +164,13 @@ def waiting(terminal: Terminal, circle: str, as_json: bool) -> None:
 @click.pass_obj
 def admit(terminal: Terminal, circle: str, who: str) -> None:
     """Let somebody in."""
+    waits = terminal.ask_app("waiting", stage="progress.waiting", circle=circle)
+    by_notice = [p for p in waits if p["notice"] and (who in (p["name"], p["id"][: len(who)]))]
     terminal.order("admit", stage="progress.waiting", circle=circle, who=who)
-    terminal.tell("done.admitted", name=who)
+    terminal.tell("done.invited_by_notice" if by_notice else "done.admitted", name=who)
+    note_size(
+        terminal, list(terminal.ask_app("circle_members", stage="progress.waiting", circle=circle))
+    )
 
 
 @click.command(cls=Command, help="help.decline")

@@ -38,7 +38,7 @@ def remove(
         reason=reason,
         text=text,
     )
-    _show_act(terminal, act, as_json=as_json)
+    show_act(terminal, act, as_json=as_json)
 
 
 @circle.command("role", help="help.circle_role")
@@ -68,7 +68,7 @@ def role(
         reason=reason,
         text=text,
     )
-    _show_act(terminal, act, as_json=as_json)
+    show_act(terminal, act, as_json=as_json)
 
 
 @circle.command("second", help="help.circle_second")
@@ -79,7 +79,7 @@ def role(
 def second(terminal: Terminal, circle: str, act: str, as_json: bool) -> None:
     """Sign that we support what somebody proposed."""
     found = terminal.ask_one("circle_second", stage="progress.waiting", circle=circle, act=act)
-    _show_act(terminal, found, as_json=as_json)
+    show_act(terminal, found, as_json=as_json)
 
 
 @circle.command("readmit", help="help.circle_readmit")
@@ -107,7 +107,8 @@ def acts(terminal: Terminal, circle: str, as_json: bool) -> None:
     )
 
 
-def _show_act(terminal: Terminal, act: Item, *, as_json: bool) -> None:
+def show_act(terminal: Terminal, act: Item, *, as_json: bool) -> None:
+    """Print what became of an act."""
     if as_json:
         terminal.show_json(act)
         return

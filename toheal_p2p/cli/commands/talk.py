@@ -7,10 +7,9 @@ from typing import Final
 import click
 
 from toheal_p2p.app.refusals import Refused
-from toheal_p2p.app.vocabulary import CONTENT_NOTES
 from toheal_p2p.cli.files import STDIN, read_text_file
 from toheal_p2p.cli.local_client import Item
-from toheal_p2p.cli.parsing import Command, argument, json_option, number, word
+from toheal_p2p.cli.parsing import Command, argument, json_option, note_option, number, word
 from toheal_p2p.cli.showing import delivery_line, entry_lines, retraction_lines
 from toheal_p2p.cli.terminal import Terminal
 
@@ -29,6 +28,7 @@ ENTRY_FIELDS: Final = (
     "received_at",
     "notes",
     "passed_on_by",
+    "attachment",
     "audience",
     "reply_to",
     "quote",
@@ -41,14 +41,7 @@ ENTRY_FIELDS: Final = (
 @click.command(cls=Command, help="help.say")
 @argument("circle")
 @click.argument("text")
-@click.option(
-    "--note",
-    "notes",
-    metavar="TAG",
-    multiple=True,
-    type=click.Choice(CONTENT_NOTES),
-    help="option.note",
-)
+@note_option
 @click.option("--to-facilitators", is_flag=True, help="option.to_facilitators")
 @click.option("--reply", metavar="ID", type=word, help="option.reply")
 @click.pass_obj

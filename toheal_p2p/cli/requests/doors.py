@@ -35,6 +35,17 @@ class Invitations(Request, frozen=True):
             await give(invitation)
 
 
+class Seats(Request, frozen=True):
+    """`toheal invitations --all`."""
+
+    circle: Word
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give every seat, whatever became of it."""
+        for seat in await app.seats(self.circle):
+            await give(seat)
+
+
 class Withdraw(Request, frozen=True):
     """`toheal withdraw`."""
 

@@ -1,0 +1,238 @@
+"""Three to eight people in parts that do not hear each other; some gone for ever, one who lies.
+
+After healing all honest people who are there hold the same words of every honest author, whoever
+still lives; made-up words bear the name of who passed them on; nothing waits.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from tests.network.test_hostile_world import gather
+from tests.network.test_sync import content_of, pass_forged, sealed, tell_heads
+from tests.network.test_whose_words import acts
+from tests.support.world import Disk, Person
+from toheal_protocol.envelope import ContentKey
+from toheal_protocol.machines import events as m
+from toheal_protocol.machines.pair import owe_message, pass_note
+from toheal_protocol.machines.state import Position, Stream
+from toheal_protocol.messages.asking import Asked, Range
+from toheal_protocol.messages.notes import Head
+from toheal_protocol.model import Audience, MessageId
+
+POINTS = ("decide", "commit", "act", "mid-act")
+LONGEST_HEAL = 9000.0
+
+
+class Schedule:
+    """One random history of one circle."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        count = self.chance.choice([3, 3, 3, 4, 4, 5, 6, 8])
+        self.world = gather(seed, count, is_direct=self.chance.random() < 0.7)
+        self.people = self.world.people
+        self.liar = self.people[-1] if count > 3 and self.chance.random() < 0.5 else None
+        self.gone: list[Person] = []
+        self.older: dict[str, Disk] = {}
+        self.forged: set[MessageId] = set()
+        self.put_back: Person | None = None
+
+    @property
+    def honest(self) -> list[Person]:
+        return [person for person in self.people if person is not self.liar]
+
+    @property
+    def there(self) -> list[Person]:
+        return [person for person in self.honest if person not in self.gone]
+
+    def run(self, length: int) -> None:
+        for number in range(length):
+            self.step(number)
+        self.heal()
+        self.assert_agreement()
+
+    def step(self, number: int) -> None:
+        chance, world = self.chance, self.world
+        person = chance.choice(self.people)
+        match chance.randrange(16):
+            case 0 | 1 | 2 | 3 | 4:
+                for part in range(chance.choice([1, 1, 3])):
+                    person.say(f"{number}.{part}")
+            case 5 | 6 | 7:
+                world.run_for(chance.choice([0.0, 0.3, 2.0, 25.0, 120.0]))
+            case 8 | 9:
+                self.part()
+            case 10:
+                world.mend()
+            case 11:
+                if person not in self.gone:
+                    world.kill(person)
+                    world.start(person)
+            case 12:
+                person.crash_at = (chance.choice(POINTS), person.steps + chance.randrange(1, 9))
+            case 13:
+                self.lose(person)
+            case 14:
+                self.lie(number)
+            case 15:
+                self.go_back(person)
+
+    def part(self) -> None:
+        """Let the people fall into two or three groups."""
+        groups: list[list[Person]] = [[], [], []]
+        for person in self.people:
+            groups[self.chance.randrange(self.chance.choice([2, 3]))].append(person)
+        self.world.mend()
+        self.world.part(*groups)
+
+    def lose(self, person: Person) -> None:
+        """Somebody's device is gone, with all that lay at the relay from it."""
+        if len(self.there) <= 2 or person not in self.there or self.chance.random() < 0.5:
+            return
+        self.gone.append(person)
+        self.world.kill(person)
+        for reader in self.people:
+            if reader is not person and reader.circle is not None:
+                for box in reader.circle.cold.peers[person.id].mailboxes:
+                    self.world.relay.boxes.pop(box.address, None)
+
+    def lie(self, number: int) -> None:
+        liar, chance = self.liar, self.chance
+        if liar is None or not liar.is_running or liar.circle is None:
+            return
+        author, reader = chance.sample(self.honest, 2)
+        at = liar.circle.log.heads.get(Stream(author.id, Audience.CIRCLE))
+        at = at or Position(0, MessageId(b""))
+        match chance.randrange(4):
+            case 0:
+                forged = content_of(
+                    author, f"forged {number}", seq=at.seq + 1, previous=at.mid or None
+                )
+                entry = sealed(author, forged, seed=number)
+                self.forged.add(entry.mid)
+                pass_forged(liar, reader, entry)
+            case 1:
+                wild = chance.choice([at.seq + 1, at.seq + 900, max(1, at.seq - 1), (1 << 32) - 1])
+                mid = MessageId(chance.randbytes(32))
+                tell_heads(liar, reader, Head(author.id, Audience.CIRCLE, wild, mid))
+            case 2:
+                own = liar.circle.log.heads.get(Stream(liar.id, Audience.CIRCLE))
+                own = own or Position(0, MessageId(b""))
+                story = content_of(
+                    liar, f"story {number}", seq=own.seq + 1, previous=own.mid or None
+                )
+                entry = sealed(liar, story, seed=number)
+                acts(
+                    liar,
+                    lambda draft: owe_message(
+                        draft,
+                        reader.id,
+                        mid=entry.mid,
+                        key=ContentKey(entry.key),
+                        common=entry.common,
+                    ),
+                )
+            case 3:
+                everything = Range(author.id, Audience.CIRCLE, 1, (1 << 32) - 1)
+                acts(liar, lambda draft: pass_note(draft, reader.id, Asked(7, (everything,))))
+
+    def go_back(self, person: Person) -> None:
+        """Keep a copy of somebody's disk, or put the copy in its place: once, and noticed."""
+        if person not in self.there:
+            return
+        older = self.older.get(person.name)
+        if older is None:
+            self.older[person.name] = person.disk.copy()
+        elif self.put_back is None:
+            self.put_back = person
+            self.world.kill(person)
+            person.disk = older
+            self.world.start(person)
+            self.reset_all(person)
+
+    def reset_all(self, person: Person) -> None:
+        for other in self.people:
+            if other is not person:
+                person.feed(m.ResetAsked(other.id))
+
+    # ---- afterwards
+
+    def heal(self) -> None:
+        world = self.world
+        world.mend()
+        for person in self.people:
+            person.crash_at = None
+            if person not in self.gone:
+                world.start(person)
+                world.disconnect(person)
+                world.reconnect(person)
+        until = world.now + LONGEST_HEAL
+        while world.now < until and not self.is_agreed():
+            world.run_for(60)
+        world.run_for(30)
+
+    def readers_of(self, author: Person) -> list[Person]:
+        """Return who must agree; who was put back may not know what it once said with a number."""
+        return [one for one in self.there if one is not author or one is not self.put_back]
+
+    def words(self, reader: Person, author: Person) -> set[MessageId]:
+        return {
+            entry.mid
+            for entry in reader.disk.entries.values()
+            if entry.author == author.id and entry.kind == "text" and entry.mid not in self.forged
+        }
+
+    def is_agreed(self) -> bool:
+        same = all(
+            len({frozenset(self.words(reader, author)) for reader in self.readers_of(author)}) <= 1
+            for author in self.honest
+        )
+        ids = {person.id for person in self.there}
+        owed = any(rows for p in self.there for to, rows in p.disk.owed.items() if to in ids)
+        return same and not owed and not any(person.disk.held for person in self.there)
+
+    def assert_agreement(self) -> None:
+        there = self.there
+        for author in self.honest:
+            readings = [self.words(reader, author) for reader in self.readers_of(author)]
+            assert all(one == readings[0] for one in readings)
+            if author in there and author is not self.put_back and readings:
+                assert {mid for mid, _ in author.said} <= readings[0]
+        for person in there:
+            assert not person.disk.held
+            for entry in person.disk.entries.values():
+                assert entry.mid not in self.forged or entry.passed_on_by is not None
+            assert person.circle is not None
+            sync = person.circle.live.sync
+            assert len(sync.told) <= len(self.people) and sync.stories <= 64
+            forked = {one for one, peer in person.circle.cold.peers.items() if peer.is_forked}
+            mine = {one.id for one in self.honest if one is not self.put_back}
+            assert not forked & mine, "an honest author is blamed"
+        for person in there:
+            for other in there:
+                missing = [e for e in person.disk.entries.values() if e.kind == "gap"]
+                assert all(self.is_lost(e.author) for e in missing), "a gap of who is there"
+                assert person is other or not person.disk.owed.get(other.id)
+
+    def is_lost(self, author: bytes) -> bool:
+        people = [
+            *self.gone,
+            *([self.liar] if self.liar else []),
+            *([self.put_back] if self.put_back else []),
+        ]
+        return author in {one.id for one in people}
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_parts_of_a_circle_end_with_the_same_words(seed: int) -> None:
+    Schedule(seed).run(30)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(int(os.environ.get("TOHEAL_SOAK_SCHEDULES", "2000"))))
+def test_many_long_schedules_end_with_the_same_words(seed: int) -> None:
+    Schedule(1_000_000 + seed).run(150)
