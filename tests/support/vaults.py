@@ -267,7 +267,7 @@ class MemoryVault:
         wanted = [
             row
             for row in self._rows(circle)
-            if row.kind != "gap"
+            if row.kind not in ("gap", "retracted", "forgotten")
             and self._entries[circle, row.mid].key
             and row.position > after
             and (row.mid in mids or any(_is_in(row, one) for one in ranges))

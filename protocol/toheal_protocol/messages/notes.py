@@ -40,6 +40,11 @@ from toheal_protocol.messages.grants import Grant, encode_grants, take_grants, t
 from toheal_protocol.messages.heads import NO_DIGEST, Heads, encode_heads, take_heads
 from toheal_protocol.messages.heads import Head as Head
 from toheal_protocol.messages.invitation import MAX_CHARTER_SIZE
+from toheal_protocol.messages.link_notes import ATTEMPT_SIZE as ATTEMPT_SIZE
+from toheal_protocol.messages.link_notes import AskLink as AskLink
+from toheal_protocol.messages.link_notes import LinkAnswer as LinkAnswer
+from toheal_protocol.messages.link_notes import LinkOffer as LinkOffer
+from toheal_protocol.messages.link_notes import encode_link_note, take_link_answer, take_offer
 from toheal_protocol.messages.moved import Followed as Followed
 from toheal_protocol.messages.moved import Moved as Moved
 from toheal_protocol.messages.moved import encode_moved, take_moved
@@ -63,9 +68,6 @@ NOTE_BUCKETS: Final = (128, 384, 1024, 4096, 16384, 65536, 92160)
 MAX_RANGES: Final = 64
 """Ranges in one acknowledgement; what does not fit is acknowledged by the next one."""
 
-MAX_BLOB_SIZE: Final = 512
-"""Bytes of a connection blob."""
-
 MAX_CARD_SIZE: Final = 4096
 """Bytes of a card."""
 
@@ -77,10 +79,6 @@ MAX_CARRIED: Final = 64
 
 MAX_CARRIED_SIZE: Final = 80_000
 """Bytes of the operations in one note: with what surrounds them they fit the largest bucket."""
-
-
-ATTEMPT_SIZE: Final = 16
-"""Bytes that name one attempt to open a link."""
 
 
 @frozen
@@ -105,31 +103,8 @@ class Here:
 
 
 @frozen
-class LinkOffer:
-    """Please connect to us: a blob for the data channel, and our half of the link's secret."""
-
-    attempt: bytes
-    secret: bytes = field(repr=False)
-    blob: bytes = field(repr=False)
-
-
-@frozen
-class LinkAnswer:
-    """The same from the other side."""
-
-    attempt: bytes
-    secret: bytes = field(repr=False)
-    blob: bytes = field(repr=False)
-
-
-@frozen
 class ForkSeen:
     """Two different messages with one number came from you: another copy of you is running."""
-
-
-@frozen
-class AskLink:
-    """Our network is another one now: please offer a link, beside the one we may have."""
 
 
 @frozen
@@ -256,12 +231,12 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     LinkAnswer: 4,
     ForkSeen: 5,
     AskLink: 6,
-    ChunksWanted: 12,
-    Chunk: 13,
-    ChunksMissing: 14,
     Heads: 7,
     asking.Asked: 8,
     asking.Answered: 9,
+    ChunksWanted: 12,
+    Chunk: 13,
+    ChunksMissing: 14,
     Granted: 16,
     Knock: 17,
     Welcome: 18,
@@ -273,11 +248,11 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     Carried: 24,
     Wanted: 25,
     **{kind: number for kind, number in DOOR_KINDS.items()},  # noqa: C416 - a wider type
-    Moved: 44,
-    Followed: 45,
     ShareAsk: 36,
     ShareAnswer: 37,
     ShareWithdrawn: 38,
+    Moved: 44,
+    Followed: 45,
 }
 
 
@@ -335,8 +310,8 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return u8(is_reply) + encode_heads(heads)
         case asking.Asked() | asking.Answered():
             return asking.encode_asking(note)
-        case LinkOffer(attempt, secret, blob) | LinkAnswer(attempt, secret, blob):
-            return attempt + secret + prefixed16(blob)
+        case LinkOffer() | LinkAnswer():
+            return encode_link_note(note)
         case ForkSeen() | Declined() | AskLink():
             return b""
         case ChunksWanted() | Chunk() | ChunksMissing():
@@ -405,14 +380,6 @@ def _take_here(reader: Reader) -> Here:
     return Here(_flag(reader.u8()), reader.take(len(NO_DIGEST)), _take_ids(reader))
 
 
-def _take_offer(reader: Reader) -> LinkOffer:
-    return LinkOffer(reader.take(ATTEMPT_SIZE), reader.take(32), reader.prefixed16(MAX_BLOB_SIZE))
-
-
-def _take_answer(reader: Reader) -> LinkAnswer:
-    return LinkAnswer(reader.take(ATTEMPT_SIZE), reader.take(32), reader.prefixed16(MAX_BLOB_SIZE))
-
-
 def _take_knock(reader: Reader) -> Knock:
     name, charter_hash = take_text(reader, MAX_NAME_SIZE), reader.take(32)
     return Knock(name, charter_hash, Signature(reader.take(SIGNATURE_SIZE)))
@@ -447,14 +414,14 @@ def _flag(value: int) -> bool:
 _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     1: _take_ack,
     2: _take_here,
-    3: _take_offer,
-    4: _take_answer,
+    3: take_offer,
+    4: take_link_answer,
     5: lambda _reader: ForkSeen(),
     6: lambda _reader: AskLink(),
-    **FILE_TAKERS,
     7: lambda reader: Heads(_flag(reader.u8()), take_heads(reader)),
     8: asking.take_asked,
     9: asking.take_answered,
+    **FILE_TAKERS,
     16: lambda reader: Granted(take_grants(reader)),
     17: _take_knock,
     18: _take_welcome,
@@ -468,9 +435,9 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     24: _take_carried,
     25: lambda reader: Wanted(_take_ids(reader)),
     **DOOR_TAKERS,
-    44: take_moved,
-    45: lambda reader: Followed(reader.u32()),
     36: take_ask,
     37: take_answer,
     38: take_withdrawn,
+    44: take_moved,
+    45: lambda reader: Followed(reader.u32()),
 }

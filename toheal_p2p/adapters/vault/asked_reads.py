@@ -18,10 +18,10 @@ from toheal_protocol.model import Audience, CircleId, MemberId, MessageId
 _CIRCLE = "(SELECT number FROM circles WHERE circle = ?)"
 
 _IS_WHOLE = (
-    "kind != 'gap' AND EXISTS (SELECT 1 FROM envelopes"
+    "kind NOT IN ('gap', 'retracted', 'forgotten') AND EXISTS (SELECT 1 FROM envelopes"
     " WHERE envelopes.position = entries.position AND key != x'')"
 )
-"""A message whose time is over has no key any more."""
+"""What was taken back or is over is passed on by nobody, also while its key is kept for somebody it is owed to."""
 
 
 def asked_entries(
