@@ -129,9 +129,13 @@ def test_a_voucher_is_for_one_circle_one_persona_and_one_charter() -> None:
 
 def test_a_policy_we_do_not_know_is_refused() -> None:
     body = bytearray(CREATE.body)
-    body[32 + 1248] = 2
+    body[32 + 1248] = 4
     with pytest.raises(MalformedFrame):
         decode_act(evolve(CREATE, body=bytes(body)))
+    policy = next(one for one in EVERY_OPERATION if one.kind is OperationKind.POLICY)
+    for flags in (b"\x02", b"\x04"):  # two people who talk alone are so from the beginning
+        with pytest.raises(MalformedFrame):
+            decode_act(evolve(policy, body=flags))
 
 
 def test_a_category_of_a_later_version_is_read_as_other_and_a_role_is_not() -> None:

@@ -246,11 +246,11 @@ def _silences(peer: Peer, now: Membership, member: MemberId, *, read: int) -> tu
     resumed = {(one.act, one.audience): one.author_seq for one in peer.returns}
     before = {one.act: one.heard for one in peer.silences if one.audience is _NOTES}
     acts = now.silences.get(member, ())
-    heard = [(one.act, Audience.CIRCLE, one.heard) for one in acts]
-    heard += [(one.act, _NOTES, before.get(one.act, read)) for one in acts if one.is_removal]
+    heard = [(one, Audience.CIRCLE, one.heard) for one in acts]
+    heard += [(one, _NOTES, before.get(one.act, read)) for one in acts if one.is_removal]
     return tuple(
-        Silenced(act, audience, seq, resumed.get((act, audience), 0))
-        for act, audience, seq in heard
+        Silenced(one.act, audience, seq, resumed.get((one.act, audience), 0) if one.is_over else 0)
+        for one, audience, seq in heard
     )
 
 

@@ -20,7 +20,7 @@ from attrs import evolve
 from toheal_protocol.envelope import Content
 from toheal_protocol.errors import ForgedMessage
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.ledgers import ledger_of, roll_in, unknown
+from toheal_protocol.machines.ledgers import ledger_of, membership_of, roll_in, unknown
 from toheal_protocol.machines.silences import Return, Unjudged
 from toheal_protocol.machines.state import Peer, Standing
 from toheal_protocol.membership import Bits, Ledger, Place, roll_at
@@ -147,8 +147,11 @@ def _keep_returns(
     after = {**before, **{key: min(seq, before.get(key, seq)) for key in keys}}
     if after == before:
         return
+    now = membership_of(draft.cold.id, draft.cold.operations).silences.get(author, ())
+    ended = {one.act for one in now if one.is_over}
     silences = tuple(
-        evolve(one, resumed=after.get((one.act, one.audience), 0)) for one in peer.silences
+        evolve(one, resumed=after.get((one.act, one.audience), 0) if one.act in ended else 0)
+        for one in peer.silences
     )
     returns = tuple(Return(act, audience, seq) for (act, audience), seq in after.items())
     draft.change_peer(author, returns=returns, silences=silences)

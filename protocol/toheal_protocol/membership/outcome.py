@@ -63,11 +63,15 @@ class Outcome:
 
 @frozen
 class Silence:
-    """From where on somebody's words do not count: those above `heard` by who did not know this."""
+    """From where on somebody's words do not count: those above `heard` by who did not know this.
+
+    `is_over`: somebody gave them their voice back, knowing this, and that stands too.
+    """
 
     act: OperationId
     heard: int
     is_removal: bool
+    is_over: bool = False
 
 
 @frozen
@@ -198,11 +202,24 @@ def _silences(ledger: Ledger, settled: Settled) -> dict[MemberId, tuple[Silence,
     for member, takings in settled.takings.items():
         said = sorted(takings, key=lambda taking: taking.entry.operation.id)
         found[member] = tuple(
-            Silence(taking.entry.operation.id, _heard(ledger, taking.entry), taking.is_removal)
+            Silence(
+                taking.entry.operation.id,
+                _heard(ledger, taking.entry),
+                taking.is_removal,
+                _is_over(ledger, settled, member, taking.entry),
+            )
             for taking in said
             if taking.is_removal or _makes_listener(taking.entry)
         )
     return {member: silences for member, silences in found.items() if silences}
+
+
+def _is_over(ledger: Ledger, settled: Settled, member: MemberId, against: Entry) -> bool:
+    later = (*ledger.adds.get(member, ()), *ledger.roles.get(member, ()))
+    return any(
+        settled.stands >> number & 1 and ledger.entries[number].knows(against.number)
+        for number in later
+    )
 
 
 def _makes_listener(entry: Entry) -> bool:
