@@ -40,7 +40,7 @@ def test_two_people_meet_and_talk_by_the_command_line_alone(town: Town) -> None:
         "مساء الخير",
         "Good evening",
     ]
-    assert set(read[0]) == {
+    assert set(read[0]) >= {
         "id",
         "circle",
         "author",
@@ -51,7 +51,7 @@ def test_two_people_meet_and_talk_by_the_command_line_alone(town: Town) -> None:
         "received_at",
         "notes",
         "passed_on_by",
-    } | (set(read[0]) & {"position", "author_name"})
+    }
     await_true(lambda: not ours.undelivered("حلقة المساء"))
     rows = ours.cli_json("deliveries", "حلقة المساء", said)
     assert [row["state"] for row in rows] == ["delivered"]
