@@ -122,6 +122,7 @@ def plain_store(path: Path) -> apsw.Connection:
     for setting in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "secure_delete = ON"):
         db.execute(f"PRAGMA {setting}").fetchall()
     db.execute(TABLES)
+    db.execute("INSERT INTO profile (one, generation) VALUES (1, 1)")
     return db
 
 
