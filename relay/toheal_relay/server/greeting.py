@@ -55,13 +55,13 @@ async def greet(accepted: socket.socket, context: ssl.SSLContext) -> TurnCaller 
         if first != _TLS:
             raise BrokenStream
         stream = TlsStream(accepted, context)
-    except BaseException:
+    except BaseException:  # cancelled as well: whatever ends this, the socket is ours to close
         accepted.close()
         raise
     try:
         await stream.handshake()
         said = await stream.receive()
-    except BaseException:
+    except BaseException:  # cancelled as well: whatever ends this, the socket is ours to close
         stream.close()
         raise
     is_turn = said[:1] <= bytes([_LAST_STUN]) and said != b""
