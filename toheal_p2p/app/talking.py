@@ -141,10 +141,14 @@ class Talking:
         while True:
             changed = running.changed
             rows = await self.vault.entries(running.service.circle.cold.id, after=after, limit=PAGE)
-            for row, view in zip(rows, await self._entries(running, rows), strict=True):
-                after = view.position
-                self._mark_shown(running, [row])
-                yield view
+            shown = await self._entries(running, rows)
+            given = 0
+            try:
+                for view in shown:
+                    after, given = view.position, given + 1
+                    yield view
+            finally:
+                self._mark_shown(running, rows[:given], may_wait=True)
             if not rows:
                 await changed.wait()
 
@@ -188,13 +192,16 @@ class Talking:
             raise Refused("not_your_message")
         return row
 
-    def _mark_shown(self, running: RunningCircle, rows: Sequence[EntryRow]) -> None:
+    def _mark_shown(
+        self, running: RunningCircle, rows: Sequence[EntryRow], *, may_wait: bool = False
+    ) -> None:
         """Let the time run after which these disappear. After a crash they are shown anew."""
         mids = tuple(row.mid for row in rows if not row.is_shown)
         if mids:
             # a disk that takes nothing more keeps nobody from reading
             with suppress(VaultFailed):
-                self.committer.submit([MarkShown(running.service.circle.cold.id, mids)])
+                shown = MarkShown(running.service.circle.cold.id, mids)
+                self.committer.submit([shown], may_wait=may_wait)
 
     async def _entries(
         self, running: RunningCircle, rows: Sequence[EntryRow]

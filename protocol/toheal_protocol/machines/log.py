@@ -178,7 +178,11 @@ def release_held(draft: Draft) -> None:
     Who is not in yet waits for a welcome. Who is not in any more still takes what was meant for
     them: words of those who had not seen the removal, and the removal itself.
     """
-    while draft.cold.stage is not Stage.KNOCKING and (found := _releasable(draft)) is not None:
+    while (
+        draft.log.held
+        and draft.cold.stage is not Stage.KNOCKING
+        and (found := _releasable(draft)) is not None
+    ):
         mid, held = found
         _drop_held(draft, mid)
         if not _is_for_us(draft, content_of(held)):

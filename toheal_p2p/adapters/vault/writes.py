@@ -273,13 +273,11 @@ def _give_back_common(db: apsw.Connection, position: int, mid: MessageId) -> Non
 
 
 def _mark_shown(db: apsw.Connection, numbers: Numbers, write: MarkShown) -> None:
-    circle = numbers.find_circle(write.circle)
-    for mid in write.mids:
-        db.execute(
-            "UPDATE entries SET shown = (SELECT seen FROM profile)"
-            " WHERE circle = ? AND mid = ? AND shown IS NULL",
-            (circle, mid),
-        )
+    circle, (seen, _) = numbers.find_circle(write.circle), numbers.ages()
+    db.executemany(
+        "UPDATE entries SET shown = ? WHERE circle = ? AND mid = ? AND shown IS NULL",
+        [(seen, circle, mid) for mid in write.mids],
+    )
 
 
 def _put_ages(db: apsw.Connection, numbers: Numbers, write: PutAges) -> None:
