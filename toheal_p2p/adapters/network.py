@@ -7,11 +7,12 @@ everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import ipaddress
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Final
 
-from aioice.ice import get_host_addresses
+import ifaddr
 
 _ROUTES: Final = Path("/proc/net/route")
 """Linux's IPv4 routes. Elsewhere a change of the default route comes with one of the addresses."""
@@ -25,10 +26,19 @@ def look_at_network() -> Hashable:
     Fulfils `ports.network.Look`.
     """
     try:
-        addresses = frozenset(get_host_addresses(use_ipv4=True, use_ipv6=True))
+        addresses = frozenset(_addresses())
     except OSError:
         addresses = frozenset()
     return addresses, _default_routes()
+
+
+def _addresses() -> Iterator[str]:
+    """Give the addresses that could reach somebody: no loopback, nothing of one wire alone."""
+    for adapter in ifaddr.get_adapters():
+        for one in adapter.ips:
+            host, scope = (one.ip, 0) if isinstance(one.ip, str) else (one.ip[0], one.ip[2])
+            if not scope and not ipaddress.ip_address(host).is_loopback:
+                yield host
 
 
 def _default_routes() -> frozenset[tuple[str, str]]:
