@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import trio
 
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.lan_sockets import SocketLan
-from toheal_p2p.adapters.network import look_at_network
+from toheal_p2p.adapters.network import NetworkLook
 from toheal_p2p.adapters.vault import SqliteVault, create_vault, open_vault, wipe_vault
 from toheal_p2p.adapters.webrtc_later import WebRtcLater
 from toheal_p2p.app.application import Application
@@ -92,8 +93,7 @@ async def run_opened(
             )
             await nursery.start(committer.run)
             await nursery.start(app.run)
-            watch = NetworkWatch(look_at_network, _wall_clock, app.network_changed)
-            nursery.start_soon(watch.run)
+            nursery.start_soon(_watch_network, app)
             news.begin(await app.relay_list())
             await nursery.start(serve, app, home)
             if app.was_put_back and on_trouble is not None:
@@ -116,6 +116,11 @@ def wipe_home(home: Path) -> None:
         wipe_vault(home)
     except ports.VaultError as reason:
         raise refusal(reason) from None
+
+
+async def _watch_network(app: Application) -> None:
+    with closing(NetworkLook()) as look:
+        await NetworkWatch(look, _wall_clock, app.network_changed).run()
 
 
 async def _keep_nickname(home: Path, passphrase: str, name: str) -> None:
