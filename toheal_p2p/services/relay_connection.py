@@ -220,6 +220,12 @@ class RelayConnection:
             self._wishes.delete(read_seed, items)
             self._has_work.set()
 
+    def hail(self) -> None:
+        """Ask whether anybody is there: `RelaySilent` follows where the answer does not come soon."""
+        if self._is_connected:
+            self._wishes.hail()
+            self._has_work.set()
+
     async def ask_turn(self) -> TurnAnswered:
         """Ask for leave to use the relay's TURN service; who asks meanwhile gets the same answer.
 

@@ -116,6 +116,7 @@ def take_here(draft: Draft, member: MemberId, note: Here) -> None:
     """Learn that a peer is here: answer, expect acknowledgements, perhaps open a link."""
     if not note.is_reply:
         say_here(draft, member, is_reply=True)
+        courier.look_after(draft, member)  # their end of the link may be gone
     courier.hear(draft, member)
     match draft.peer(member).standing:
         case Standing.MEMBER:
@@ -211,6 +212,7 @@ def take_opened(draft: Draft, member: MemberId, attempt_id: bytes) -> None:
         attempt=None,
         is_here=True,
         is_link_stale=False,
+        is_looked_after=False,
         link_failures=0,
     )
     ack_soon(draft, member, over_link=True)
@@ -432,6 +434,7 @@ def _unlink(draft: Draft, member: MemberId) -> None:
         member,
         link=None,
         is_link_stale=False,
+        is_looked_after=False,
         resend_wait=0.0,
         link_after=Instant(draft.now + RETRY_FIRST),
     )
