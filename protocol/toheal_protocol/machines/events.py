@@ -137,6 +137,11 @@ class DirectChosen:
 
 
 @frozen
+class Ending:
+    """The program is about to end: what waits for somebody's turn leaves within a second."""
+
+
+@frozen
 class NetworkChanged:
     """This machine has other addresses or another route, or it slept: no link can be trusted."""
 
@@ -285,6 +290,7 @@ CircleEvent = (
     | RelayDropped
     | RelayAllowed
     | NetworkChanged
+    | Ending
     | MailArrived
     | FramesArrived
     | RelayUp

@@ -92,8 +92,9 @@ def write_message(
     mid = message_id(common)
     recipients = tuple(one for one in members_for(draft, audience) if one != leave_out)
     enter(draft, our_id, content, Sealed(mid, key, common), recipients=recipients)
+    is_urgent = audience is Audience.FACILITATORS  # somebody asks for help
     for member in recipients:
-        owe_message(draft, member, mid=mid, key=key, common=common)
+        owe_message(draft, member, mid=mid, key=key, common=common, is_urgent=is_urgent)
     return mid
 
 

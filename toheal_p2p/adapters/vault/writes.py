@@ -41,6 +41,7 @@ from toheal_protocol.machines.records import (
     PutPair,
     PutSetting,
     Write,
+    marked,
 )
 from toheal_protocol.model import MessageId
 
@@ -112,7 +113,10 @@ def _find_envelope(
 def _mark_at_relay(db: apsw.Connection, numbers: Numbers, write: MarkAtRelay) -> None:
     peer = numbers.find_peer(write.circle, write.member)
     for seq in write.seqs:
-        db.execute("UPDATE owed SET boot = ? WHERE peer = ? AND seq = ?", (write.boot, peer, seq))
+        row = db.execute("SELECT boot FROM owed WHERE peer = ? AND seq = ?", (peer, seq)).fetchone()
+        if row is not None:
+            boots = marked(cast(bytes, row[0]), write.boot)
+            db.execute("UPDATE owed SET boot = ? WHERE peer = ? AND seq = ?", (boots, peer, seq))
 
 
 def _drop_owed(db: apsw.Connection, numbers: Numbers, write: DropOwed) -> None:
