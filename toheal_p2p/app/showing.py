@@ -137,7 +137,7 @@ def member_views(
             fork_seen=member in forked,
             charter_accepted=member in now.accepted or cold.stage is Stage.KNOCKING,
             term_until=now.terms.get(member),
-            term_over=now.terms.get(member, wall_now) < wall_now,
+            term_over=0 < now.terms.get(member, 0) <= wall_now,
             muted_until=muted_until(cold, member),
             hidden=member in cold.hidden,
         )
