@@ -115,7 +115,7 @@ def term(terminal: Terminal, circle: str, who: str, weeks: int, as_json: bool) -
 @circle.command("mute", help="help.circle_mute")
 @argument("circle")
 @argument("who")
-@click.option("--hours", metavar="N", type=number, default="24", help="option.hours")
+@click.option("--hours", metavar="N", type=number, default="24", help="option.mute_hours")
 @reason_option
 @text_option
 @json_option
