@@ -95,6 +95,9 @@ def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - on
             talking.edit(draft, event)
         case happened.Retracted():
             talking.retract(draft, event)
+        case happened.HidingChosen(member, is_hidden):
+            hidden = draft.cold.hidden - {member}
+            draft.set_cold(hidden=hidden | {member} if is_hidden else hidden)
         case happened.DisappearChosen(ttl):
             draft.set_cold(disappear=ttl)
         case happened.ShareRequested():

@@ -46,6 +46,7 @@ from toheal_protocol.machines.sync_events import SyncEffect, SyncEvent
 from toheal_protocol.machines.talk_events import DisappearChosen as DisappearChosen
 from toheal_protocol.machines.talk_events import Edited as Edited
 from toheal_protocol.machines.talk_events import HelpAsked as HelpAsked
+from toheal_protocol.machines.talk_events import HidingChosen as HidingChosen
 from toheal_protocol.machines.talk_events import Retracted as Retracted
 from toheal_protocol.machines.talk_events import ShareAnswered as ShareAnswered
 from toheal_protocol.machines.talk_events import ShareRequested as ShareRequested

@@ -226,6 +226,8 @@ class Cold:
         allowed: where we deposit for others beside that.
         shares: what was asked to be shown outside, by us and of us.
         disappear: seconds for which what we say stays with its readers; 0: for ever.
+        mutes: when this device took each mute that stands and is not over.
+        hidden: whose words our person does not want to read. Nobody is told.
     """
 
     id: CircleId
@@ -251,6 +253,8 @@ class Cold:
     for_talk: bytes = b""
     porch_of: bytes = b""
     came_by: bytes = field(default=b"", repr=False)
+    mutes: Mapping[OperationId, WallTime] = field(factory=dict)
+    hidden: frozenset[MemberId] = frozenset()
 
 
 @frozen(slots=False)
