@@ -18,6 +18,7 @@ from typing import Literal, cast
 import trio
 from attrs import define, evolve, field
 
+from tests.support.fake_backups import FakeBackups
 from tests.support.fake_bundles import FakeBundles
 from tests.support.fake_governance import WAITING, FakeGovernance
 from tests.support.fake_sharing import FakeSharing
@@ -227,6 +228,10 @@ class FakeApp(FakeGovernance, FakeSharing):
     def __attrs_post_init__(self) -> None:
         self.meeting = FakeMeetings(self)
         self.files = FakeFiles(self._find)
+
+    @property
+    def backups(self) -> FakeBackups:
+        return FakeBackups()
 
     @property
     def bundles(self) -> FakeBundles:

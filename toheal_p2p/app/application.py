@@ -21,6 +21,7 @@ from toheal_p2p.app.bundles import Bundles
 from toheal_p2p.app.doctor import Patient, examine
 from toheal_p2p.app.files import Files
 from toheal_p2p.app.invitations import fetch_content, read_link
+from toheal_p2p.app.keeping import Backups
 from toheal_p2p.app.known_relays import KnownRelays
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.names import find
@@ -34,6 +35,7 @@ from toheal_p2p.app.profile import (
 )
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.relays import CircleConnections, RelayPair
+from toheal_p2p.app.restoring import begin_restored
 from toheal_p2p.app.running import (
     RunningCircle,
     begin_anew,
@@ -113,6 +115,7 @@ class Application(Paths, Sharing, Notices, KnownRelays):
     spoken: SpokenCodes = field(init=False, repr=False)
     files: Files = field(init=False, repr=False)
     bundles: Bundles = field(init=False, repr=False)
+    backups: Backups = field(init=False, repr=False)
     _beginning: trio.Lock = field(factory=trio.Lock, init=False)
     talk_news: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _from_room: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
@@ -127,6 +130,7 @@ class Application(Paths, Sharing, Notices, KnownRelays):
             self._nursery = nursery
             self.files = Files(self)
             self.bundles = Bundles(self.vault, self.committer, self._running)
+            self.backups = Backups(self.vault, self.committer, self.entropy, self.wall_clock)
             self.spoken = SpokenCodes(
                 nursery,
                 self.entropy,
@@ -145,6 +149,7 @@ class Application(Paths, Sharing, Notices, KnownRelays):
             self.was_put_back = self.vault.was_put_back
             if self.was_put_back:
                 await begin_anew(self._running.values(), self.committer, self.vault)
+            await begin_restored(stored.settings, self._running.values(), self.committer)
             await self.files.begin()
             nursery.start_soon(self.meeting.run, self._running)
             nursery.start_soon(self.keep_talks)

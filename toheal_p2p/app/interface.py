@@ -30,6 +30,8 @@ from toheal_p2p.app.entry_view import QuoteView as QuoteView
 from toheal_p2p.app.entry_view import RetractionView as RetractionView
 from toheal_p2p.app.files_interface import AttachmentView as AttachmentView
 from toheal_p2p.app.files_interface import FilesInterface as FilesInterface
+from toheal_p2p.app.keeping_interface import BackupView as BackupView
+from toheal_p2p.app.keeping_interface import KeepingInterface as KeepingInterface
 from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterface
 from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
 from toheal_p2p.app.notices_interface import DoorLineView as DoorLineView
@@ -202,6 +204,11 @@ class AppInterface(
     @property
     def spoken(self) -> SpokenInterface:
         """Codes that are said aloud instead of links."""
+        ...
+
+    @property
+    def backups(self) -> KeepingInterface:
+        """Everything in one file."""
         ...
 
     @property

@@ -146,6 +146,8 @@ ProgressCode = Literal[
     "file_no_link",
     "file_not_with",
     "file_nowhere",
+    "backing_up",
+    "restoring",
     "bundling",
     "unbundling",
 ]

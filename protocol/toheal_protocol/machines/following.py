@@ -14,6 +14,7 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.holes import open_gap
 from toheal_protocol.machines.ledgers import roll_in, unknown
 from toheal_protocol.machines.state import Newest, Position, Stream
+from toheal_protocol.machines.streams import is_leap
 from toheal_protocol.messages.bodies import ContentKind
 from toheal_protocol.model import Audience, MemberId, MessageId, Role
 
@@ -32,7 +33,8 @@ def misses_something(draft: Draft, author: MemberId, content: Content, *, is_own
     """
     stream = Stream(author, content.audience)
     head = draft.log.heads.get(stream)
-    follows = content.author_seq == (head.seq if head else 0) + 1
+    at = head.seq if head else 0
+    follows = content.author_seq == at + 1 or is_leap(at, content.author_seq, content.prev_own)
     if not follows and not (is_own and _starts_here(draft, stream)):
         return True
     if unknown(draft, content.view):

@@ -39,6 +39,7 @@ from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import DirectChoice
 from toheal_protocol.model import (
     Address,
+    Audience,
     CircleId,
     DepositToken,
     Instant,
@@ -222,6 +223,8 @@ class Cold:
         relays: where we read.
         allowed: where we deposit for others beside that.
         shares: what was asked to be shown outside, by us and of us.
+        unheard: who has not told us yet, since we came out of a backup, how far they have read us.
+        leaps: of each of our streams, up to which number the lost device may have used it.
         disappear: seconds for which what we say stays with its readers; 0: for ever.
     """
 
@@ -248,6 +251,8 @@ class Cold:
     for_talk: bytes = b""
     porch_of: bytes = b""
     came_by: bytes = field(default=b"", repr=False)
+    unheard: tuple[MemberId, ...] = ()
+    leaps: Mapping[Audience, int] = field(factory=dict)
 
 
 @frozen(slots=False)
