@@ -53,8 +53,8 @@ NO_MESSAGE: Final = MessageId(bytes(ID_SIZE))
 MAX_RESETS_SEEN: Final = 64
 """Resets answered under one continuity without the caller ever confirming one."""
 
-HEAD_STEP: Final = 1 << 20
-"""How far a peer may move our own count on at once: over some leaps of restored copies, too."""
+HEAD_STEP: Final = 1 << 27
+"""How far a peer may move our own count on at once: over the longest leap of a restored copy, too."""
 
 HEAD_HIGHEST: Final = 1 << 31
 """Where it stops however often a peer says it: nobody can carry our count to its end."""

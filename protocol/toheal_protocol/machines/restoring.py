@@ -31,6 +31,10 @@ from toheal_protocol.model import Audience, MemberId, MessageId, WallTime
 SERIAL_LEAP: Final = 1 << 16
 """How far serials of our choices go on: further than a person ever chose."""
 
+LONGEST_LEAP: Final = 1024
+"""Multiples of `LEAP` in the longest leap: drawn, so that one backup restored twice rarely leaps to
+one number twice, and few enough that a person can be restored for a lifetime."""
+
 _HIGHEST_SERIAL: Final = (1 << 32) - 1
 
 
@@ -45,7 +49,7 @@ def begin_again(draft: Draft) -> None:
         not_after=WallTime(draft.wall_now + PREKEY_LIFE),
     )
     members = _members(before)
-    draft.set_cold(prekeys=(fresh,), unheard=members, leaps={})
+    draft.set_cold(prekeys=(fresh,), unheard=members, met=members, leaps={})
     card = encode_card(make_card(draft.cold.persona, fresh))
     for member, peer in before.peers.items():
         draft.set_peer(member, _with_later_serials(peer))
@@ -80,11 +84,12 @@ def next_number(draft: Draft, audience: Audience) -> tuple[int, MessageId | None
 
 def _leap(draft: Draft) -> None:
     leaps: dict[Audience, int] = {}
+    steps = 1 + int.from_bytes(draft.entropy.draw(2), "big") % LONGEST_LEAP
     for audience in Audience:
         stream = Stream(draft.our_id, audience)
         head = draft.log.heads.get(stream)
         at = head.seq if head is not None else 0
-        leaps[audience] = (at // LEAP + 1) * LEAP
+        leaps[audience] = (at // LEAP + steps) * LEAP
         open_gap(draft, stream, at + 1, leaps[audience])
     draft.set_cold(leaps=leaps)
 

@@ -225,6 +225,7 @@ class Cold:
         shares: what was asked to be shown outside, by us and of us.
         unheard: who has not told us yet, since we came out of a backup, how far they have read us.
         leaps: of each of our streams, up to which number the lost device may have used it.
+        met: who was a member when we came out of a backup: what they said is for us from its beginning.
         disappear: seconds for which what we say stays with its readers; 0: for ever.
     """
 
@@ -252,6 +253,7 @@ class Cold:
     porch_of: bytes = b""
     came_by: bytes = field(default=b"", repr=False)
     unheard: tuple[MemberId, ...] = ()
+    met: tuple[MemberId, ...] = ()
     leaps: Mapping[Audience, int] = field(factory=dict)
 
 

@@ -17,7 +17,7 @@ from toheal_protocol.envelope import Content, Parent
 from toheal_protocol.model import Audience, Instant, MemberId, MessageId, WallTime
 
 LEAP: Final = 1 << 16
-"""An author who was restored from a backup goes on after the next multiple of this."""
+"""An author who was restored from a backup goes on after a multiple of this, drawn at random."""
 
 
 @frozen
@@ -41,7 +41,7 @@ def is_leap(at: int, seq: int, previous: MessageId | None) -> bool:
 
     Spec: docs/protocol/backup.md, section 6.1.
     """
-    return previous is None and seq == (at // LEAP + 1) * LEAP + 1
+    return previous is None and seq % LEAP == 1 and seq // LEAP > at // LEAP
 
 
 @frozen

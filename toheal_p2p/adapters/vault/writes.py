@@ -174,6 +174,7 @@ def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
 def _put_kept_entry(db: apsw.Connection, numbers: Numbers, write: KeptEntry) -> None:
     _put_entry(db, numbers, write.entry)
     put_times(db, numbers, write)
+    numbers.envelopes.clear()  # a retraction may have emptied one that is owed only after it
 
 
 def _replace_entry(
