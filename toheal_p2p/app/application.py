@@ -6,7 +6,7 @@ durable, and refuses with a code that the doors put into words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -20,6 +20,7 @@ from toheal_p2p.app import showing
 from toheal_p2p.app.bundles import Bundles
 from toheal_p2p.app.doctor import Patient, examine
 from toheal_p2p.app.files import Files
+from toheal_p2p.app.idleness import Idleness
 from toheal_p2p.app.invitations import fetch_content, read_link
 from toheal_p2p.app.keeping import Backups
 from toheal_p2p.app.known_relays import KnownRelays
@@ -51,7 +52,7 @@ from toheal_p2p.app.talking import require_time
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.probes import Interfaces, Probe
-from toheal_p2p.ports.vault import Vault
+from toheal_p2p.ports.vault import Vault, VaultError
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_p2p.services.forgetting import Forgetting
@@ -90,6 +91,8 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         connect: makes a connection to a relay (not running yet).
         end: ends the process's work; called by `lock` and `wipe`.
         destroy: erases the profile's keys and folder at once, while it is still open.
+        rekey: moves everything under a new passphrase.
+        locks_when_idle: lock by itself; where there is a page, the house does it.
     """
 
     home: Path
@@ -106,6 +109,8 @@ class Application(Paths, Sharing, Notices, KnownRelays):
     meeting: Meetings
     on_relay: Callable[[RelayPair], None] = lambda _pair: None
     interfaces: Interfaces = interface_kinds
+    rekey: Callable[[str, str], Awaitable[None]] | None = None
+    locks_when_idle: bool = False
     was_put_back: bool = field(default=False, init=False)
     """Whether this run began with an older copy of the vault: the person is told while it lasts."""
     _nickname: str = field(default="", init=False, repr=False)
@@ -116,6 +121,7 @@ class Application(Paths, Sharing, Notices, KnownRelays):
     files: Files = field(init=False, repr=False)
     bundles: Bundles = field(init=False, repr=False)
     backups: Backups = field(init=False, repr=False)
+    idleness: Idleness = field(init=False, repr=False)
     _beginning: trio.Lock = field(factory=trio.Lock, init=False)
     talk_news: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _from_room: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
@@ -128,6 +134,7 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         circles, self._nickname, self._relays = restore(stored)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self.idleness = Idleness(lambda: self.settings.minutes_until_locked)
             self.files = Files(self)
             self.bundles = Bundles(self.vault, self.committer, self._running)
             self.backups = Backups(self.vault, self.committer, self.entropy, self.wall_clock)
@@ -153,6 +160,8 @@ class Application(Paths, Sharing, Notices, KnownRelays):
             await self.files.begin()
             nursery.start_soon(self.meeting.run, self._running)
             nursery.start_soon(self.keep_talks)
+            if self.locks_when_idle:
+                nursery.start_soon(self._lock_when_idle)
             await nursery.start(Forgetting(self.committer, self.wall_clock).run, stored.ages)
             task_status.started()
 
@@ -298,6 +307,22 @@ class Application(Paths, Sharing, Notices, KnownRelays):
                     nursery.start_soon(running.service.drain_links)
         await self.committer.flushed()  # what was acknowledged while the links drained
         self.end()
+
+    async def change_passphrase(self, old: str, new: str) -> None:
+        """Move everything under another passphrase; the old keyring opens nothing from then on."""
+        if not new:
+            raise Refused("passphrase_empty")
+        if self.rekey is None:
+            raise RuntimeError("a profile without a passphrase")
+        await self.committer.flushed()
+        try:
+            await self.rekey(old, new)
+        except VaultError as reason:
+            raise refusal(reason) from None
+
+    async def _lock_when_idle(self) -> None:
+        await self.idleness.over()
+        await self.lock()
 
     async def wipe(self) -> None:
         """Destroy this profile on this device, and end the process."""

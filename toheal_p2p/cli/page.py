@@ -25,7 +25,8 @@ from toheal_p2p.adapters import bridge
 from toheal_p2p.app.house import House
 from toheal_p2p.app.interface import ProgressView
 from toheal_p2p.app.page_interface import PageAddress, ServePage, read_record
-from toheal_p2p.app.start import create_profile, run_app
+from toheal_p2p.app.restoring import restore_profile
+from toheal_p2p.app.start import create_profile, run_app, wipe_home
 from toheal_p2p.app.vocabulary import CheckCode
 from toheal_p2p.cli.local_path import has_profile
 from toheal_p2p.cli.local_server import serve
@@ -95,6 +96,8 @@ def _house(home: str, *, allow_loopback: bool, listener: Listener) -> House:
         make_profile=create_profile,
         has_profile=partial(has_profile, home),
         serve=partial(serve, on_fault=listener.on_fault),
+        wipe_profile=wipe_home,
+        restore_profile=restore_profile,
     )
     return house
 

@@ -54,6 +54,7 @@ def run_until_stopped(
             on_trouble=on_trouble,
             on_progress=lambda progress: on_progress(progress.code, progress.facts),
             allow_loopback=allow_loopback,
+            locks_when_idle=True,
         )
 
     bridge.run(live)

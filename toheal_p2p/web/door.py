@@ -50,7 +50,9 @@ async def serve_page(
         authority = f"{HOST}:{port}"
         async with trio.open_nursery() as nursery:
             start = _StartFile(start_path(house.home), authority, keys, nursery)
-            site = Site(house, keys, authority, language, on_fault, start.write, record.secret)
+            site = Site(
+                house, keys, authority, language, on_fault, start.write, record.secret, start.forget
+            )
             connections = Connections(Gate(make_app(site), authority, keys), on_fault)
             address = PageAddress(f"http://{authority}/", start.write())
             write_record(house.home, record)
@@ -92,6 +94,11 @@ class _StartFile:
         self._written += 1
         self.nursery.start_soon(self._remove_later, self._written)
         return self.path
+
+    def forget(self) -> None:
+        """Take the file away at once, and let its token open nothing."""
+        self.keys.forget_token()
+        remove_start_file(self.path)
 
     async def _remove_later(self, written: int) -> None:
         await trio.sleep(TOKEN_LIFE)
