@@ -18,10 +18,12 @@ from typing import Literal, cast
 import trio
 from attrs import define, evolve, field
 
+from tests.support.fake_backups import FakeBackups
 from tests.support.fake_bundles import FakeBundles
 from tests.support.fake_governance import WAITING, FakeGovernance
 from tests.support.fake_sharing import FakeSharing
 from toheal_p2p.app.circle_relays_interface import CircleRelayView
+from toheal_p2p.app.idleness import Idleness
 from toheal_p2p.app.interface import (
     ActView,
     AppInterface,
@@ -207,6 +209,9 @@ class FakeSettings:
             raise Refused("no_such_setting", name=name)
         return SettingView("proxy", self.proxy, (), comes_later=False)
 
+    async def offered_proxy(self) -> str | None:
+        return None
+
     async def set(self, name: str, value: str) -> SettingView:
         if name == "country":
             raise Refused("setting_later", name=name)
@@ -233,10 +238,27 @@ class FakeApp(FakeGovernance, FakeSharing):
     settings: FakeSettings = field(factory=lambda: FakeSettings())
     meeting: FakeMeetings = field(init=False)
     files: FakeFiles = field(init=False)
+    passphrase: str = "open sesame and more"
+    minutes: int | None = None
+    _idleness: Idleness | None = None
 
     def __attrs_post_init__(self) -> None:
         self.meeting = FakeMeetings(self)
         self.files = FakeFiles(self._find)
+
+    @property
+    def idleness(self) -> Idleness:
+        self._idleness = self._idleness or Idleness(lambda: self.minutes)
+        return self._idleness
+
+    async def change_passphrase(self, old: str, new: str) -> None:
+        if old != self.passphrase:
+            raise Refused("wrong_passphrase")
+        self.passphrase = new
+
+    @property
+    def backups(self) -> FakeBackups:
+        return FakeBackups()
 
     @property
     def bundles(self) -> FakeBundles:

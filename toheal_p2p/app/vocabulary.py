@@ -150,12 +150,14 @@ ProgressCode = Literal[
     "file_no_link",
     "file_not_with",
     "file_nowhere",
+    "backing_up",
+    "restoring",
     "bundling",
     "unbundling",
 ]
 """What is being tried just now. Each has a sentence `progress.<code>`."""
 
-SettingName = Literal["proxy", "language", "digits", "country", "auto-lock"]
+SettingName = Literal["proxy", "language", "digits", "colours", "neutral", "country", "auto-lock"]
 """What a person can set. Each has a sentence `setting.<name>`."""
 
 ATTACHMENT_STATES: Final[tuple[AttachmentState, ...]] = get_args(AttachmentState)
