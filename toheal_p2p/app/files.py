@@ -83,10 +83,15 @@ class Files(Fetching):
         self, circle: str, path: str, *, about: str, notes: Sequence[str], report: Report
     ) -> str:
         """Clean a file, seal it and announce it."""
-        running = require_voice(self._app._find(circle))
-        if len(about.encode(errors="replace")) > MAX_ABOUT_SIZE:
-            raise Refused("text_too_long", limit=MAX_ABOUT_SIZE)
+        self._require(circle, about)
         content = await self._read(path)
+        return await self.attach_content(circle, content, about=about, notes=notes, report=report)
+
+    async def attach_content(
+        self, circle: str, content: bytes, *, about: str, notes: Sequence[str], report: Report
+    ) -> str:
+        """The same for bytes that are here already."""
+        running = self._require(circle, about)
         await report(ProgressView("cleaning_file"))
         medium, cleaned = await self._cleaned(content)
         async with self._attaching:
@@ -97,6 +102,12 @@ class Files(Fetching):
             except Refused:
                 await self._keep([DropStrayChunks()])
                 raise
+
+    def _require(self, circle: str, about: str) -> RunningCircle:
+        running = require_voice(self._app._find(circle))
+        if len(about.encode(errors="replace")) > MAX_ABOUT_SIZE:
+            raise Refused("text_too_long", limit=MAX_ABOUT_SIZE)
+        return running
 
     async def _read(self, path: str) -> bytes:
         content = await self.work(read_file, path)

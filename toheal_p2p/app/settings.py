@@ -45,6 +45,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("proxy", UNSET),
     Setting("language", UNSET, ("ar", "en", UNSET)),
     Setting("digits", "latin", ("latin", "arabic")),
+    Setting("content-notes", "covered", ("covered", "shown", "hidden")),
     Setting("country", UNSET, comes_later=True),
     Setting("auto-lock", UNSET, comes_later=True),
 )

@@ -200,6 +200,9 @@ def entry_view(
         quote=None if kind == "crossed" else _quote(cold, row, target),
         edited=row.is_edited and kind == "text",
         act=act,
+        is_new=not row.is_shown,
+        stays=row.stays,
+        left=row.left,
     )
 
 
@@ -230,7 +233,7 @@ def _quote(cold: Cold, row: EntryRow, target: EntryRow | None) -> views.QuoteVie
         return None
     first = " ".join(target.text.split())
     text = first if len(first) <= QUOTED else first[: QUOTED - 1] + "…"
-    return views.QuoteView(name_of(cold, target.author), text)
+    return views.QuoteView(name_of(cold, target.author), text, target.notes)
 
 
 def _shown_operation(cold: Cold, row: EntryRow) -> tuple[str, str, views.ActView | None]:

@@ -59,12 +59,26 @@ class TalkingInterface(Protocol):
         ...
 
     async def read(
-        self, circle: str, *, after: int = 0, limit: int, newest: bool = False
+        self,
+        circle: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int,
+        newest: bool = False,
     ) -> Sequence[EntryView]:
-        """Return at most `limit` entries with a position above `after`, oldest first.
+        """Return at most `limit` entries with `after < position < before`, oldest first.
 
         Where there are more, `newest` decides which end is kept.
         """
+        ...
+
+    async def entry(self, circle: str, message: str) -> EntryView:
+        """Return one entry of what was said: no_such_message."""
+        ...
+
+    async def first_new(self, circle: str) -> int | None:
+        """Return the position of the first entry after the last one that somebody was shown here."""
         ...
 
     def follow(self, circle: str, *, after: int) -> AsyncGenerator[EntryView, None]:

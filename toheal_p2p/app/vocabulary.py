@@ -151,7 +151,7 @@ ProgressCode = Literal[
 ]
 """What is being tried just now. Each has a sentence `progress.<code>`."""
 
-SettingName = Literal["proxy", "language", "digits", "country", "auto-lock"]
+SettingName = Literal["proxy", "language", "digits", "content-notes", "country", "auto-lock"]
 """What a person can set. Each has a sentence `setting.<name>`."""
 
 ATTACHMENT_STATES: Final[tuple[AttachmentState, ...]] = get_args(AttachmentState)
