@@ -14,7 +14,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from toheal_p2p.web.pages import beginning, circles, doorstep, help_now, joining, shell, talk
+from toheal_p2p.web.pages import (
+    attaching,
+    beginning,
+    circles,
+    doorstep,
+    help_now,
+    joining,
+    message,
+    searching,
+    sharing,
+    shell,
+    talk,
+)
 from toheal_p2p.web.site import Endpoint, Site, answering
 
 PARTS: Final = "toheal_p2p.web"
@@ -27,6 +39,10 @@ PAGES: Final = (
     *joining.PAGES,
     *doorstep.PAGES,
     *talk.PAGES,
+    *message.PAGES,
+    *searching.PAGES,
+    *sharing.PAGES,
+    *attaching.PAGES,
 )
 """Method, path and endpoint of everything but the parts."""
 
