@@ -25,6 +25,8 @@ SAID = EntryView(
     passed_on_by=None,
 )
 OTHER = "12" * 32
+RENDERER = Renderer()
+WORDS = {language: load_words(language) for language in LANGUAGES}
 
 
 def page(
@@ -44,7 +46,7 @@ def page(
         "is_again": is_again,
         "is_first_new": is_first_new,
     }
-    return Renderer().fill("entry.html", load_words(language), facts)
+    return RENDERER.fill("entry.html", WORDS[language], facts)
 
 
 def test_a_plain_text_is_shown_with_nothing_beside_it() -> None:

@@ -69,7 +69,9 @@ async def circle_page(site: Site, wanted: str, *, message: str = "") -> Response
             has_later=has_later,
             place=place,
             facilitates=_my_role(await _members(app, view)) == "facilitator",
-            composer=None if writing is None else composer(site, view.id, writing),
+            composer=(
+                None if writing is None else composer(site, view.id, writing, is_window=has_later)
+            ),
         )
 
 
@@ -129,7 +131,7 @@ async def compose(site: Site, request: Request, form: Form) -> Response:
     """Show the place to write as an answer to a message, or to none; what was typed stays."""
     wanted = request.path_params["circle"]
     async with site.house.visit() as app:
-        reply = await app.entry(wanted, form["answer"]) if form["answer"] else None
+        reply = await _answered(app, wanted, form["answer"])
         choice = (await app.settings.get("content-notes")).value
         writing = await _writing(app, await find_circle(app, wanted))
     return HTMLResponse(
@@ -155,12 +157,14 @@ def composer(
     form: Form | None = None,
     reply: EntryView | None = None,
     is_covered: bool = True,
+    is_window: bool = False,
 ) -> str:
     """Return the place to write.
 
     Args:
         form: what was typed and chosen so far; None: the page was opened just now.
         is_covered: words with a content note are not shown beside the answer.
+        is_window: the page shows a part of the past.
     """
     given = form or {}
     audience = given.get("audience", "circle")
@@ -172,7 +176,7 @@ def composer(
         all_notes=CONTENT_NOTES,
         notes_given=chosen_notes(given),
         text=given.get("text", ""),
-        window=given.get("window", ""),
+        window=is_window or given.get("window", ""),
         is_sent=form is not None and "text" not in form,
         audience=audience,
         reply=reply,
@@ -192,6 +196,18 @@ async def find_circle(app: AppInterface, wanted: str) -> CircleView:
         if view.id == wanted:
             return view
     raise Refused("no_such_circle", name=wanted[:12])
+
+
+async def _answered(app: AppInterface, wanted: str, message: str) -> EntryView | None:
+    """Return what is to be answered; what has disappeared meanwhile takes nothing typed with it."""
+    if not message:
+        return None
+    try:
+        return await app.entry(wanted, message)
+    except Refused as refusal:
+        if refusal.code != "no_such_message":
+            raise
+        return None
 
 
 async def _around(app: AppInterface, wanted: str, position: int) -> tuple[list[EntryView], bool]:

@@ -4,10 +4,16 @@
   const secret = sessionStorage.getItem("page") || "";
 
   // ---- what was typed and not sent stays with its circle, in this tab's memory only
+  // (with whom it is for and what it answers: it must not come back as words for somebody else)
   const drafts = new Map();
   const circle = () => $("composer")?.getAttribute("hx-post");
+  const keep = () => {
+    const typed = Object.fromEntries(new FormData($("composer")));
+    if (typed.text) drafts.set(circle(), {...typed, answer: typed.reply || ""});
+    else drafts.delete(circle());
+  };
   document.addEventListener("input", event => {
-    if (event.target.id === "text") drafts.set(circle(), event.target.value);
+    if (event.target.form?.id === "composer") keep();
   });
   document.addEventListener("click", event => {
     if (event.target.closest("[hx-post='/lock']")) drafts.clear();
@@ -15,8 +21,12 @@
   document.addEventListener("htmx:after:swap", event => {
     const target = event.detail.ctx.target;
     if (!circle() || (target.id !== "page" && target.id !== "composer")) return;
+    const draft = drafts.get(circle());
     if ("sent" in $("composer").dataset) drafts.delete(circle());
-    else if (!$("text").value) $("text").value = drafts.get(circle()) || "";
+    else if ($("text").value) keep();
+    else if (draft) htmx.ajax("POST", circle().replace(/say$/, "compose"), {
+      target: "#composer", swap: "outerHTML", values: draft,
+    });
   });
 
   // ---- to a message: at once where the page shows it
