@@ -50,6 +50,7 @@ def talk_more(tour: Tour, friend: PersonProcess) -> Iterator[str]:
     page.fill("text", answer)
     yield "for-facilitators"
     page.ask("document.getElementById('text').value = ''")
+    page.ask("document.getElementById('text').dispatchEvent(new Event('input', {bubbles: true}))")
 
     _open(page, circle, mine)
     tour.see("page_message.where")
