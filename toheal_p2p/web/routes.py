@@ -14,7 +14,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from toheal_p2p.web.pages import beginning, circles, doorstep, help_now, joining, shell, talk
+from toheal_p2p.web.pages import (
+    asks,
+    beginning,
+    boards,
+    bundles,
+    circles,
+    doctor,
+    doorstep,
+    governing,
+    help_now,
+    joining,
+    meeting,
+    rules,
+    shell,
+    spoken,
+    talk,
+    talks,
+    ways,
+)
 from toheal_p2p.web.site import Endpoint, Site, answering
 
 PARTS: Final = "toheal_p2p.web"
@@ -25,7 +43,17 @@ PAGES: Final = (
     *help_now.PAGES,
     *circles.PAGES,
     *joining.PAGES,
+    *governing.PAGES,
+    *rules.PAGES,
     *doorstep.PAGES,
+    *boards.PAGES,
+    *talks.PAGES,
+    *spoken.PAGES,
+    *meeting.PAGES,
+    *ways.PAGES,
+    *doctor.PAGES,
+    *bundles.PAGES,
+    *asks.PAGES,
     *talk.PAGES,
 )
 """Method, path and endpoint of everything but the parts."""

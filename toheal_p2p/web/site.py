@@ -32,6 +32,9 @@ MAX_FIELDS: Final = 40
 SAY: Final = "/say"
 """How the address ends at which words are said."""
 
+A_FILE: Final = "application/octet-stream"
+"""How a page of ours calls what it sends as it is."""
+
 Form = Mapping[str, str]
 """What a person filled in; what was not is empty."""
 
@@ -140,13 +143,13 @@ def refusal_answer(site: Site, request: Request, refusal: Refused) -> Response:
 
 
 async def read_form(request: Request) -> Fields:
-    """Read a form's fields, at most `MAX_FORM` bytes of them.
+    """Read a form's fields, at most `MAX_FORM` bytes of them; a file is left to its endpoint.
 
     Raises:
         Refused: text_too_long.
     """
     received = bytearray()
-    if request.method == "POST":
+    if request.method == "POST" and request.headers.get("content-type") != A_FILE:
         async with aclosing(request.stream()) as pieces:
             async for piece in pieces:
                 received += piece
