@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -80,8 +80,8 @@ def _folder(home: Path) -> Iterator[Path]:
 async def _keep(request: Request, path: Path) -> None:
     """Write what is sent to a file, piece by piece."""
     size = 0
-    async with await trio.open_file(path, "wb") as file:
-        async for piece in request.stream():
+    async with await trio.open_file(path, "wb") as file, aclosing(request.stream()) as pieces:
+        async for piece in pieces:
             size += len(piece)
             if size > LARGEST:
                 raise Refused("bundle_too_large", limit=LARGEST)
