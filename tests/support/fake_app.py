@@ -69,6 +69,7 @@ def refuse(code: RefusalCode) -> Refused:
         "path": "/tmp/x",
         "suggestion": "y",
         "tries": 2,
+        "hours": 3,
         "choices": "a, b",
     }
     return Refused(code, **{name: facts[name] for name in FACTS.get(code, ())})
@@ -121,11 +122,20 @@ class FakeFiles:
     dropped: list[str] = field(factory=list)
 
     async def attach(
-        self, circle: str, path: str, *, about: str, notes: Sequence[str], report: Report
+        self,
+        circle: str,
+        path: str,
+        *,
+        about: str,
+        notes: Sequence[str],
+        report: Report,
+        to_facilitators: bool = False,
+        reply: str | None = None,
     ) -> str:
         await self.find(circle)
         await report(ProgressView("cleaning_file"))
-        return _id(f"file {path} {about} {','.join(notes)}")
+        to_whom = f" to facilitators on {reply}" if to_facilitators else ""
+        return _id(f"file {path} {about} {','.join(notes)}{to_whom}")
 
     async def fetch(self, circle: str, message: str, *, report: Report) -> AttachmentView:
         await self.find(circle)
@@ -267,8 +277,24 @@ class FakeApp(FakeGovernance, FakeSharing):
     async def circle_members(self, circle: str) -> Sequence[MemberView]:
         await self._find(circle)
         return [
-            MemberView(_id("me"), "نورس", "facilitator", is_me=True, fork_seen=False),
-            MemberView(_id("Sam"), "Sam", "member", is_me=False, fork_seen=True),
+            MemberView(
+                _id("me"),
+                "نورس",
+                "facilitator",
+                is_me=True,
+                fork_seen=False,
+                term_until=NOW - 60,
+                term_over=True,
+            ),
+            MemberView(
+                _id("Sam"),
+                "Sam",
+                "member",
+                is_me=False,
+                fork_seen=True,
+                muted_until=NOW + 3600,
+                hidden=True,
+            ),
         ]
 
     async def circle_leave(self, circle: str) -> None:
@@ -411,13 +437,22 @@ class FakeApp(FakeGovernance, FakeSharing):
         return before
 
     async def read(
-        self, circle: str, *, after: int = 0, limit: int, newest: bool = False
+        self,
+        circle: str,
+        *,
+        after: int = 0,
+        limit: int,
+        newest: bool = False,
+        with_hidden: bool = False,
     ) -> Sequence[EntryView]:
         found = await self._find(circle)
         here = [one for one in self.entries if one.circle == found.id and one.position > after]
+        here = [one for one in here if one.kind != "hidden" or not with_hidden]
         return here[-limit:] if newest else here[:limit]
 
-    async def follow(self, circle: str, *, after: int) -> AsyncGenerator[EntryView, None]:
+    async def follow(
+        self, circle: str, *, after: int, with_hidden: bool = False
+    ) -> AsyncGenerator[EntryView, None]:
         self.following += 1
         try:
             if circle == "endless":

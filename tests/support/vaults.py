@@ -58,6 +58,7 @@ from toheal_protocol.machines.records import (
     PutPair,
     PutSetting,
     Write,
+    marked,
 )
 from toheal_protocol.messages.asking import Range
 from toheal_protocol.messages.file_tree import FileId
@@ -435,7 +436,9 @@ class MemoryVault:
                 if mid is not None:
                     self._undelivered.discard((circle, member, mid))
             case MarkAtRelay(seqs=seqs, boot=boot):
-                rows.update({seq: evolve(rows[seq], boot=boot) for seq in seqs if seq in rows})
+                for seq in seqs:
+                    if seq in rows:
+                        rows[seq] = evolve(rows[seq], boot=marked(rows[seq].boot, boot))
             case DropOwed(through=through, beyond=beyond):
                 for seq in [seq for seq in rows if seq <= through or seq in beyond]:
                     del rows[seq]

@@ -37,7 +37,7 @@ def run_until_stopped(
         on_progress: told the code and the facts of what is being tried.
     """
     from toheal_p2p.adapters import bridge
-    from toheal_p2p.app.start import run_app
+    from toheal_p2p.app.opening import run_app
     from toheal_p2p.cli.local_server import serve
 
     # Libraries log addresses of peers, and tracebacks; neither is for this terminal.
