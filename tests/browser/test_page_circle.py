@@ -58,7 +58,7 @@ def test_every_screen_around_a_circle_keeps_nobody_out(tmp_path: Path, language:
             wrong += [f"{name}: the policy blocked {one}" for one in page.blocked()]
             page.size(360, 740)
     assert wrong == []
-    assert len(seen) == 33
+    assert len(seen) == 35
 
 
 def test_a_file_leaves_by_the_page_and_comes_in_by_another(tmp_path: Path) -> None:

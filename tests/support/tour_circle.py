@@ -93,6 +93,15 @@ class AroundCircle:
         tour.press("page_removal.short")
         tour.see("page_removal.means")
         yield "removal"
+        tour.press("page.back")
+        tour.press("page_mute.title")
+        tour.see("page_mute.means")
+        yield "mute"
+        self.go("page_circle.members")
+        self.page.click(tour.say("page_members.more_of", name=tour.names[2]))
+        tour.press("page_term.title")
+        tour.see("page_term.takes")
+        yield "term"
         ours = tour.names[2]
         self.friend.ask(
             "circle_role",

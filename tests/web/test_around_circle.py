@@ -109,7 +109,7 @@ async def a_circle(web: Web, *, app: FakeApp | None = None, name: str = "evening
 
 def pages(here: str) -> list[str]:
     """Return the address of every page around a circle."""
-    about_sam = ("member", "role", "removal", "direct", "file", "words", "talks/ask", "talks/yes")
+    about_sam = ("member", "role", "removal", "direct", "file", "words", "term", "mute")
     return [
         *("/circles", "/circles/new", "/join", "/meet", "/meet/state", "/relays", "/file"),
         *("/doctor", "/doctor/findings", here, f"{here}/asks", f"{here}/about"),
@@ -119,7 +119,7 @@ def pages(here: str) -> list[str]:
         *(f"{here}/boards/new", f"{here}/boards/{NOTICE.id}", f"{here}/talks"),
         *(f"{here}/talks/introduce", f"{here}/spoken", f"{here}/ways", f"{here}/ways/links"),
         *(f"{here}/relays", f"{here}/leave", f"{here}/invite/{_id('seat')}"),
-        *(f"{here}/{one}/{SAM}" for one in about_sam),
+        *(f"{here}/{one}/{SAM}" for one in (*about_sam, "talks/ask", "talks/yes")),
         *(f"{here}/member/{ME}", f"{here}/role/{ME}", f"{here}/spoken/{_id('code')}"),
         f"{here}/spoken/{_id('code')}/state",
     ]
@@ -151,7 +151,7 @@ async def test_every_page_is_there_whole_and_without_a_command(
 
 async def test_every_page_is_tried(tmp_path: Path) -> None:
     ours = ("asks", "boards", "bundles", "circles", "doctor", "doorstep", "governing")
-    more = ("joining", "meeting", "rules", "spoken", "talks", "ways")
+    more = ("joining", "meeting", "rules", "spoken", "talks", "voices", "ways")
     tried = [re.compile(re.sub(r"{\w+}", "[^/]+", path) + "$") for path in pages("/circle/{c}")]
     for method, path, endpoint in PAGES:
         module = endpoint.__module__.rsplit(".", 1)[1]

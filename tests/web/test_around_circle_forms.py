@@ -67,10 +67,27 @@ class Noted(FakeApp):
         self.calls.append(" ".join(map(str, what)))
 
     async def circle_role(
-        self, circle: str, who: str, role: Role, *, reason: ActReason, text: str
+        self, circle: str, who: str, role: Role, *, reason: ActReason, text: str, weeks: int = 4
     ) -> ActView:
-        self.note("role", who, role, reason, text)
+        self.note("role", who, role, reason, text, weeks)
         return await FakeApp.circle_role(self, circle, who, role, reason=reason, text=text)
+
+    async def circle_term(self, circle: str, who: str, *, weeks: int) -> ActView:
+        self.note("term", who, weeks)
+        return await FakeApp.circle_term(self, circle, who, weeks=weeks)
+
+    async def circle_mute(
+        self, circle: str, who: str, *, hours: int, reason: ActReason, text: str
+    ) -> ActView:
+        self.note("mute", who, hours, reason, text)
+        return await FakeApp.circle_mute(self, circle, who, hours=hours, reason=reason, text=text)
+
+    async def circle_unmute(self, circle: str, who: str) -> ActView:
+        self.note("unmute", who)
+        return await FakeApp.circle_unmute(self, circle, who)
+
+    async def hide(self, circle: str, who: str, *, hidden: bool) -> None:
+        self.note("hide", who, hidden)
 
     async def circle_remove(
         self, circle: str, who: str, *, reason: ActReason, text: str
@@ -139,7 +156,13 @@ class Noted(FakeApp):
 TALK_CARD = {"when": "evenings", "can": " ", "heavy": "a pause"}
 
 ASKED: list[tuple[str, dict[str, str], str]] = [
-    (f"role/{SAM}", {"role": "listener", "reason": "request"}, f"role {SAM} listener request "),
+    (f"role/{SAM}", {"role": "listener", "reason": "request"}, f"role {SAM} listener request  4"),
+    (f"term/{SAM}", {"weeks": "8"}, f"term {SAM} 8"),
+    (f"mute/{SAM}", {"hours": "1", "reason": "harm", "text": "so"}, f"mute {SAM} 1 harm so"),
+    (f"mute/{SAM}", {"hours": "999"}, f"mute {SAM} 6 other "),
+    (f"unmute/{SAM}", {}, f"unmute {SAM}"),
+    (f"hide/{SAM}", {"hidden": "yes"}, f"hide {SAM} True"),
+    (f"hide/{SAM}", {}, f"hide {SAM} False"),
     (f"removal/{SAM}", {"reason": "harm", "text": " so "}, f"remove {SAM} harm so"),
     (f"removal/{SAM}", {"reason": "whim", "text": "so"}, f"remove {SAM} other so"),
     ("support/abab", {}, "second abab"),

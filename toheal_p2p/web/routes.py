@@ -31,6 +31,7 @@ from toheal_p2p.web.pages import (
     spoken,
     talk,
     talks,
+    voices,
     ways,
 )
 from toheal_p2p.web.site import Endpoint, Site, answering
@@ -45,6 +46,7 @@ PAGES: Final = (
     *joining.PAGES,
     *governing.PAGES,
     *rules.PAGES,
+    *voices.PAGES,
     *doorstep.PAGES,
     *boards.PAGES,
     *talks.PAGES,

@@ -26,7 +26,13 @@ async def asks(site: Site, request: Request, _form: Form) -> Response:
                 for one in await app.circle_acts(circle.id)
             )
             offered = [one for one in await app.talks(circle.id) if one.state == "offered"]
-    shown = (site.words.language, circle.charter_accepted, waits, [one.id for one in offered])
+    shown = (
+        site.words.language,
+        circle.charter_accepted,
+        circle.muted_until,
+        waits,
+        [one.id for one in offered],
+    )
     digest = sum_of(shown)
     page = site.show("asks.html", circle=circle, waits=waits, offered=offered, digest=digest)
     return unchanged(request, digest) or page

@@ -94,6 +94,11 @@ async def members(site: Site, request: Request, _form: Form) -> Response:
 
 async def member(site: Site, request: Request, _form: Form) -> Response:
     """Show one member, and what there is to do with them."""
+    return await member_page(site, request)
+
+
+async def member_page(site: Site, request: Request, *, error: str = "") -> Response:
+    """Return the page of one member."""
     around = await look_around(site, request)
     return site.show(
         "member.html",
@@ -101,6 +106,7 @@ async def member(site: Site, request: Request, _form: Form) -> Response:
         circle=around.circle,
         member=around.member(request.path_params["who"]),
         twins=alike([(one.id, one.name) for one in around.members]),
+        error=error,
     )
 
 

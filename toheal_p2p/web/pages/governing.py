@@ -21,6 +21,9 @@ from toheal_p2p.web.finding import Around, look_around
 from toheal_p2p.web.site import Endpoint, Fields, Form, Site
 from toheal_p2p.web.trying import Trying
 
+WEEKS: Final = {"2": 2, "4": 4, "8": 8, "26": 26}
+"""How long somebody can facilitate at a time; four weeks is what is usual."""
+
 
 @frozen
 class ShownAct:
@@ -74,6 +77,7 @@ async def change_role(site: Site, request: Request, form: Form) -> Response:
                 form["role"],
                 reason=reason_in(form),
                 text=form["text"].strip(),
+                weeks=WEEKS.get(form["weeks"], WEEKS["4"]),
             )
         return await acts_page(site, request, done=done)
     return await _ask(site, request, "role.html", form=form, error=tried.error)
