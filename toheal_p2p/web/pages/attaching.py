@@ -104,6 +104,6 @@ PAGES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("GET", "/circle/{circle}/attach", attach_form),
     ("POST", "/circle/{circle}/attach", attach),
     ("POST", "/circle/{circle}/fetch/{message}", fetch),
-    ("GET", "/circle/{circle}/file/{message}", content),
+    ("GET", "/circle/{circle}/attached/{message}", content),
     ("POST", "/circle/{circle}/drop/{message}", drop),
 )
