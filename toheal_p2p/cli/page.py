@@ -34,6 +34,9 @@ AGAIN_PATIENCE: Final = 3.0
 
 MAX_ANSWER: Final = 4096
 
+BROWSER_FIRST: Final = 1.0
+"""Seconds until what runs a profile is loaded, unless it is asked for: the page loads before it."""
+
 
 @frozen
 class Listener:
@@ -71,7 +74,7 @@ def run_with_page(
             tell = _once(partial(listener.on_ready, address))
             if passphrase is None:
                 tell()
-                nursery.start_soon(load, _load_running)
+                nursery.start_soon(_load_soon)
             await house.run(passphrase, on_ready=tell)
             nursery.cancel_scope.cancel()
 
@@ -124,6 +127,12 @@ def _make_profile(home: Path, *, nickname: str, passphrase: str) -> None:
     from toheal_p2p.app.start import create_profile
 
     create_profile(home, nickname=nickname, passphrase=passphrase)
+
+
+async def _load_soon() -> None:
+    """Load while the person types: nobody waits for it then."""
+    await trio.sleep(BROWSER_FIRST)
+    await load(_load_running)
 
 
 def _load_running() -> tuple[Callable[..., Awaitable[None]], Callable[..., Awaitable[None]]]:
