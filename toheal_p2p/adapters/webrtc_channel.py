@@ -83,6 +83,11 @@ class WebRtcChannel:
         ice = self._ice._connection
         return isinstance(ice, GuardedIce) and ice.is_relayed
 
+    @property
+    def progress(self) -> int:
+        """The last part that the peer acknowledged; see `ports.channels.Channel`."""
+        return self._sctp._last_sacked_tsn
+
     async def open(self) -> None:
         """Start SCTP over connected DTLS and wait until the data channel is open. Runs in asyncio.
 

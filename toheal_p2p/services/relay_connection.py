@@ -149,7 +149,6 @@ class RelayConnection:
     _has_news: trio.Event = field(factory=trio.Event, init=False)
     _has_asked: trio.Event = field(factory=trio.Event, init=False)
     _has_answered: trio.Event = field(factory=trio.Event, init=False)
-    """The relay owes us no word any more."""
     _all_told: trio.Event = field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -218,6 +217,12 @@ class RelayConnection:
         """Have items deleted that are stored here by now. Best effort: a lost one is pushed again."""
         if self._is_connected:  # another run of the relay would not know their names
             self._wishes.delete(read_seed, items)
+            self._has_work.set()
+
+    def hail(self) -> None:
+        """Ask whether anybody is there: `RelaySilent` follows where the answer does not come soon."""
+        if self._is_connected:
+            self._wishes.hail()
             self._has_work.set()
 
     async def ask_turn(self) -> TurnAnswered:
