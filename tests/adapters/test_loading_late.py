@@ -137,3 +137,20 @@ class FakeChannels:
 
 async def fake_load(_fetch: object) -> FakeChannels:
     return FakeChannels()
+
+
+@pytest.mark.trio
+async def test_what_cannot_be_loaded_in_advance_ends_nothing(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_file_left(_fetch: object) -> FakeChannels:
+        raise OSError(24, "no file left")
+
+    monkeypatch.setattr(webrtc_later, "load", no_file_left)
+    later = WebRtcLater()
+    await later.load_soon()
+    with pytest.raises(OSError, match="no file left"):
+        await later.prepare(controlling=True, way=LinkWay.LAN, servers=())
+    monkeypatch.setattr(FakeChannels, "prepared", FakePrepared(), raising=False)
+    monkeypatch.setattr(webrtc_later, "load", fake_load)
+    assert await later.prepare(controlling=True, way=LinkWay.LAN, servers=()) is not None

@@ -9,6 +9,7 @@ Spec: docs/decisions/0037-what-is-needed-is-loaded-when-it-is-needed.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -33,7 +34,10 @@ class WebRtcLater:
     async def load_soon(self) -> None:
         """Load in a moment, so that the first link need not wait for it."""
         await trio.sleep(LOAD_AFTER)
-        await self._loaded()
+        with suppress(
+            ImportError, OSError
+        ):  # no file left: the first link tries again, and says so
+            await self._loaded()
 
     async def prepare(
         self, *, controlling: bool, way: LinkWay, servers: Sequence[RelayServer]

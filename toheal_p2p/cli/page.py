@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -148,7 +149,8 @@ def _restore_profile(home: Path, path: str, *, words: str, passphrase: str) -> N
 async def _load_soon() -> None:
     """Load while the person types: nobody waits for it then."""
     await trio.sleep(BROWSER_FIRST)
-    await load(_load_running)
+    with suppress(ImportError, OSError):  # whoever opens the profile tries again, and is told
+        await load(_load_running)
 
 
 def _load_running() -> tuple[Callable[..., Awaitable[None]], Callable[..., Awaitable[None]]]:
