@@ -34,9 +34,7 @@ class WebRtcLater:
     async def load_soon(self) -> None:
         """Load in a moment, so that the first link need not wait for it."""
         await trio.sleep(LOAD_AFTER)
-        with suppress(
-            ImportError, OSError
-        ):  # no file left: the first link tries again, and says so
+        with suppress(ImportError, OSError):  # the first link tries again, and says so
             await self._loaded()
 
     async def prepare(
