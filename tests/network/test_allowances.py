@@ -70,4 +70,5 @@ def test_acts_are_no_words_and_go_through() -> None:
     assert is_spent(state(ours).live, ours.id, now=Instant(world.now))
     ours.feed(m.Acted(Removal(flood.id, 0, Reason())))
     world.run_for(60)
+    assert "remove" in [entry.kind for entry in theirs.disk.entries.values()]
     assert is_spent(state(theirs).live, ours.id, now=Instant(world.now))

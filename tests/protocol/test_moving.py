@@ -60,6 +60,26 @@ def test_followed_brings_the_grants_once_more_and_a_second_one_nothing() -> None
     assert owed(again) == []
 
 
+def test_what_is_over_or_was_left_is_not_granted_again() -> None:
+    _, ours, theirs = two(11)
+    draft = draft_of(ours)
+    [relay] = draft.cold.relays
+    boxes = peer_of(draft, theirs).mailboxes
+    first = min(box.number for box in boxes)
+    left = tuple(evolve(box, relay=SECOND) for box in boxes)
+    draft.change_peer(
+        theirs.id,
+        our_move=Move(3, (relay,)),
+        mailboxes=(*boxes, *left),
+        quiet_through=first,
+    )
+    moving.take_followed(draft, theirs.id, Followed(3))
+    [granted] = owed(draft)
+    assert isinstance(granted, Granted)
+    assert {one.relay for one in granted.grants} == {relay}
+    assert {one.number for one in granted.grants} == {box.number for box in boxes} - {first}
+
+
 def test_nobody_follows_to_where_nothing_answers_and_an_older_word_changes_nothing() -> None:
     _, ours, theirs = two(2)
     draft = draft_of(ours)
