@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from attrs import evolve
 
 from tests.support.world import Person, World
@@ -60,7 +61,9 @@ def test_followed_brings_the_grants_once_more_and_a_second_one_nothing() -> None
     assert owed(again) == []
 
 
-def test_what_is_over_or_was_left_is_not_granted_again() -> None:
+@pytest.mark.parametrize("moved_on", [False, True])
+def test_what_is_over_or_was_left_is_not_granted_again(*, moved_on: bool) -> None:
+    """Also where the word that is followed is not our last one any more."""
     _, ours, theirs = two(11)
     draft = draft_of(ours)
     [relay] = draft.cold.relays
@@ -69,13 +72,12 @@ def test_what_is_over_or_was_left_is_not_granted_again() -> None:
     left = tuple(evolve(box, relay=SECOND) for box in boxes)
     draft.change_peer(
         theirs.id,
-        our_move=Move(3, (relay,)),
+        our_move=Move(3, (SECOND,) if moved_on else (relay,)),
         mailboxes=(*boxes, *left),
         quiet_through=first,
     )
     moving.take_followed(draft, theirs.id, Followed(3))
-    [granted] = owed(draft)
-    assert isinstance(granted, Granted)
+    [granted] = [note for note in owed(draft) if isinstance(note, Granted)]
     assert {one.relay for one in granted.grants} == {relay}
     assert {one.number for one in granted.grants} == {box.number for box in boxes} - {first}
 
