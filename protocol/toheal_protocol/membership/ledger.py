@@ -123,6 +123,7 @@ class Ledger:
         self.held: tuple[Operation, ...] = ()
         self.refused: frozenset[OperationId] = frozenset()
         self.rolls: dict[Bits, Roll] = {}
+        self._heads: tuple[OperationId, ...] | None = None
         for entry in entries:
             self._enter(entry)
 
@@ -140,7 +141,9 @@ class Ledger:
     @property
     def heads(self) -> tuple[OperationId, ...]:
         """Return the ids of the operations no other knows, rising: what a next one names."""
-        return self.heads_of(self.everything)
+        if self._heads is None:
+            self._heads = self.heads_of(self.everything)
+        return self._heads
 
     def heads_of(self, within: Bits) -> tuple[OperationId, ...]:
         """Return the ids of the operations that no other of these knows, rising."""
@@ -180,6 +183,7 @@ class Ledger:
     def _enter(self, entry: Entry) -> None:
         operation, act, number = entry.operation, entry.act, entry.number
         self.entries.append(entry)
+        self._heads = None
         self.numbers[operation.id] = number
         before = self.by_author.get(operation.author, 0)
         self.by_author[operation.author] = before | 1 << number
