@@ -122,6 +122,8 @@ async def test_a_term_has_an_end_that_everybody_sees_and_another_facilitator_mov
         assert 0 <= theirs_until - WALL_START - 2 * 7 * 24 * HOUR < HOUR
         village.ahead += DEFAULT_TERM
         assert (await member(third, circle, "نورس")).term_over
+        over = [one for one in await third.doctor() if one.code == "term_over"]
+        assert sorted(str(one.facts["name"]) for one in over) == ["Salma", "نورس"]
         assert (await member(third, circle, "نورس")).role == "facilitator"
         assert (await theirs.circle_term(circle, "نورس", weeks=1)).state == "stands"
 

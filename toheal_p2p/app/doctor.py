@@ -23,6 +23,7 @@ from toheal_p2p.app.ways import link_views
 from toheal_p2p.ports.probes import Interfaces, Probe, RelayProbe
 from toheal_p2p.ports.vault import Vault
 from toheal_protocol.machines.allowances import is_spent
+from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.moving import unreached
 from toheal_protocol.machines.state import Stage
 from toheal_protocol.model import Instant
@@ -216,6 +217,7 @@ def _circles(
             facts = {"circle": cold.name, "name": cold.peers[member].name}
             checks.append(CheckView("stories", False, "stories_differ", facts))
         checks += _too_many_words(running)
+        checks += _terms(running, wall_now)
         checks += _resets(running, wall_now)
         checks += _not_contacted(running)
         checks.append(_links(running, network))
@@ -246,6 +248,17 @@ def _not_contacted(running: RunningCircle) -> list[CheckView]:
         )
         for peer in cold.peers.values()
         if (named := unreached(cold, peer))
+    ]
+
+
+def _terms(running: RunningCircle, wall_now: int) -> list[CheckView]:
+    """Say whose term as a facilitator is over: somebody follows, or it is prolonged."""
+    cold = running.service.circle.cold
+    until = membership_of(cold.id, cold.operations).terms
+    return [
+        CheckView("term", False, "term_over", {"circle": cold.name, "name": name_of(cold, member)})
+        for member in sorted(until)
+        if until[member] <= wall_now
     ]
 
 
