@@ -28,6 +28,7 @@ from toheal_p2p.app.refusals import RefusalCode
 from toheal_p2p.app.spoken_interface import SpokenView
 from toheal_p2p.app.vocabulary import ActReason, Role, SpokenState
 from toheal_p2p.web.pages import bundles
+from toheal_p2p.web.site import FILE_TYPE
 from toheal_protocol.messages.bundle import MAX_BUNDLE_SIZE
 
 pytestmark = [pytest.mark.real, pytest.mark.trio]
@@ -360,7 +361,7 @@ async def test_a_file_for_a_member_goes_to_the_browser_and_from_the_disk(tmp_pat
     async with a_page(tmp_path) as web:
         here = await a_circle(web)
         answer = await web.post(f"{here}/file/{SAM}")
-        assert (answer.body, answer.headers["content-type"]) == (b"bundle", bundles.A_FILE)
+        assert (answer.body, answer.headers["content-type"]) == (b"bundle", FILE_TYPE)
         said = unquote(answer.headers["x-said"])
         assert "Messages in it: 3." in said
         assert "did not fit: 2" in said
@@ -375,14 +376,14 @@ async def test_a_file_that_is_brought_is_taken_whole_or_refused_in_words(
 ) -> None:
     async with a_page(tmp_path) as web:
         await a_circle(web)
-        taken = await web.ask("POST", "/file", b"bundle", content_type=bundles.A_FILE)
+        taken = await web.ask("POST", "/file", b"bundle", content_type=FILE_TYPE)
         assert "Taken: a file by Sam" in in_words(taken.text)
         assert "Some of it was damaged" in taken.text
         for wrong in (b"", b"\xff" * 300_000):
-            answer = await web.ask("POST", "/file", wrong, content_type=bundles.A_FILE)
+            answer = await web.ask("POST", "/file", wrong, content_type=FILE_TYPE)
             assert "was not made for this profile" in answer.text
         monkeypatch.setattr(bundles, "LARGEST", 1000)
-        answer = await web.ask("POST", "/file", b"x" * 1001, content_type=bundles.A_FILE)
+        answer = await web.ask("POST", "/file", b"x" * 1001, content_type=FILE_TYPE)
         assert "above the limit" in answer.text
         assert list(web.house.home.iterdir()) == []
         assert web.faults == []

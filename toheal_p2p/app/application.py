@@ -6,7 +6,7 @@ durable, and refuses with a code that the doors put into words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -20,7 +20,9 @@ from toheal_p2p.app import showing
 from toheal_p2p.app.bundles import Bundles
 from toheal_p2p.app.doctor import Patient, examine
 from toheal_p2p.app.files import Files
+from toheal_p2p.app.idleness import Idleness
 from toheal_p2p.app.invitations import fetch_content, read_link
+from toheal_p2p.app.keeping import Backups
 from toheal_p2p.app.known_relays import KnownRelays
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.names import find
@@ -34,6 +36,7 @@ from toheal_p2p.app.profile import (
 )
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.relays import CircleConnections, RelayPair
+from toheal_p2p.app.restoring import begin_restored
 from toheal_p2p.app.running import (
     RunningCircle,
     begin_anew,
@@ -49,7 +52,7 @@ from toheal_p2p.app.talking import require_time
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.probes import Interfaces, Probe
-from toheal_p2p.ports.vault import Vault
+from toheal_p2p.ports.vault import Vault, VaultError
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_p2p.services.forgetting import Forgetting
@@ -88,6 +91,8 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         connect: makes a connection to a relay (not running yet).
         end: ends the process's work; called by `lock` and `wipe`.
         destroy: erases the profile's keys and folder at once, while it is still open.
+        rekey: moves everything under a new passphrase.
+        locks_when_idle: lock by itself; where there is a page, the house does it.
     """
 
     home: Path
@@ -104,6 +109,8 @@ class Application(Paths, Sharing, Notices, KnownRelays):
     meeting: Meetings
     on_relay: Callable[[RelayPair], None] = lambda _pair: None
     interfaces: Interfaces = interface_kinds
+    rekey: Callable[[str, str], Awaitable[None]] | None = None
+    locks_when_idle: bool = False
     was_put_back: bool = field(default=False, init=False)
     """Whether this run began with an older copy of the vault: the person is told while it lasts."""
     _nickname: str = field(default="", init=False, repr=False)
@@ -113,6 +120,8 @@ class Application(Paths, Sharing, Notices, KnownRelays):
     spoken: SpokenCodes = field(init=False, repr=False)
     files: Files = field(init=False, repr=False)
     bundles: Bundles = field(init=False, repr=False)
+    backups: Backups = field(init=False, repr=False)
+    idleness: Idleness = field(init=False, repr=False)
     _beginning: trio.Lock = field(factory=trio.Lock, init=False)
     talk_news: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _from_room: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
@@ -125,8 +134,10 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         circles, self._nickname, self._relays = restore(stored)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self.idleness = Idleness(lambda: self.settings.minutes_until_locked)
             self.files = Files(self)
             self.bundles = Bundles(self.vault, self.committer, self._running)
+            self.backups = Backups(self.vault, self.committer, self.entropy, self.wall_clock)
             self.spoken = SpokenCodes(
                 nursery,
                 self.entropy,
@@ -145,9 +156,12 @@ class Application(Paths, Sharing, Notices, KnownRelays):
             self.was_put_back = self.vault.was_put_back
             if self.was_put_back:
                 await begin_anew(self._running.values(), self.committer, self.vault)
+            await begin_restored(stored.settings, self._running.values(), self.committer)
             await self.files.begin()
             nursery.start_soon(self.meeting.run, self._running)
             nursery.start_soon(self.keep_talks)
+            if self.locks_when_idle:
+                nursery.start_soon(self._lock_when_idle)
             await nursery.start(Forgetting(self.committer, self.wall_clock).run, stored.ages)
             task_status.started()
 
@@ -297,6 +311,22 @@ class Application(Paths, Sharing, Notices, KnownRelays):
                     nursery.start_soon(running.service.drain_links)
         await self.committer.flushed()  # what was acknowledged while the links drained
         self.end()
+
+    async def change_passphrase(self, old: str, new: str) -> None:
+        """Move everything under another passphrase; the old keyring opens nothing from then on."""
+        if not new:
+            raise Refused("passphrase_empty")
+        if self.rekey is None:
+            raise RuntimeError("a profile without a passphrase")
+        await self.committer.flushed()
+        try:
+            await self.rekey(old, new)
+        except VaultError as reason:
+            raise refusal(reason) from None
+
+    async def _lock_when_idle(self) -> None:
+        await self.idleness.over()
+        await self.lock()
 
     async def wipe(self) -> None:
         """Destroy this profile on this device, and end the process."""

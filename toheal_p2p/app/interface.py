@@ -30,6 +30,9 @@ from toheal_p2p.app.entry_view import QuoteView as QuoteView
 from toheal_p2p.app.entry_view import RetractionView as RetractionView
 from toheal_p2p.app.files_interface import AttachmentView as AttachmentView
 from toheal_p2p.app.files_interface import FilesInterface as FilesInterface
+from toheal_p2p.app.idleness import Idleness
+from toheal_p2p.app.keeping_interface import BackupView as BackupView
+from toheal_p2p.app.keeping_interface import KeepingInterface as KeepingInterface
 from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterface
 from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
 from toheal_p2p.app.notices_interface import DoorLineView as DoorLineView
@@ -218,6 +221,16 @@ class AppInterface(
         ...
 
     @property
+    def idleness(self) -> Idleness:
+        """For how long nobody has used the profile."""
+        ...
+
+    @property
+    def backups(self) -> KeepingInterface:
+        """Everything in one file."""
+        ...
+
+    @property
     def bundles(self) -> BundlesInterface:
         """Messages that travel in a file."""
         ...
@@ -380,6 +393,14 @@ class AppInterface(
 
         As with `wipe`, the end begins (by cancelling) as the last step, without a checkpoint
         after it: the door still has an answer to give.
+        """
+        ...
+
+    async def change_passphrase(self, old: str, new: str) -> None:
+        """Move everything under another passphrase.
+
+        Raises:
+            Refused: wrong_passphrase, passphrase_empty, disk_full, storage_failed.
         """
         ...
 

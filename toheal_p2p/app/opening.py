@@ -29,6 +29,7 @@ async def run_app(
     on_trouble: Callable[[CheckCode], None] | None = None,
     on_progress: Callable[[ProgressView], None] = lambda _progress: None,
     allow_loopback: bool = False,
+    locks_when_idle: bool = False,
 ) -> None:
     """Open the profile and run it until `lock`, `wipe` or a signal.
 
@@ -38,6 +39,7 @@ async def run_app(
         on_trouble: told before that what the person has to know at once.
         on_progress: told what is being tried with each relay, and what came of it.
         allow_loopback: offer 127.0.0.1 to peers, for trying things out on one machine.
+        locks_when_idle: end when nobody has used it for as long as was chosen.
 
     Raises:
         Refused: the vault does not open, or fails later.
@@ -60,6 +62,7 @@ async def run_app(
         on_trouble=on_trouble,
         on_progress=on_progress,
         allow_loopback=allow_loopback,
+        locks_when_idle=locks_when_idle,
     )
 
 

@@ -22,6 +22,7 @@ from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.charters import is_asked
 from toheal_protocol.machines.mutes import muted_until
 from toheal_protocol.machines.records import PutSetting
+from toheal_protocol.machines.restoring import has_heard_nobody
 from toheal_protocol.machines.state import Cold, Invitation, Peer, Seat, Stage, Standing
 from toheal_protocol.model import (
     ID_SIZE,
@@ -199,6 +200,9 @@ async def decide(
     Raises:
         Refused: the vault failed.
     """
+    is_act = isinstance(event, machine.Acted | machine.Admitted | machine.Readmitted)
+    if is_act and has_heard_nobody(running.service.circle.cold):
+        raise Refused("restored_heard_nobody")
     try:
         decision = running.service.take(event)
         await committer.flushed()

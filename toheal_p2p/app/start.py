@@ -59,6 +59,7 @@ async def run_opened(
     on_trouble: Callable[[CheckCode], None] | None = None,
     on_progress: Callable[[ProgressView], None] = lambda _progress: None,
     allow_loopback: bool = False,
+    locks_when_idle: bool = False,
 ) -> None:
     """Run a profile until `lock`, `wipe` or a signal, and close its vault.
 
@@ -68,6 +69,7 @@ async def run_opened(
         on_trouble: told before that what the person has to know at once.
         on_progress: told what is being tried with each relay, and what came of it.
         allow_loopback: offer 127.0.0.1 to peers, for trying things out on one machine.
+        locks_when_idle: end when nobody has used it for as long as was chosen.
 
     Raises:
         Refused: the vault failed.
@@ -90,6 +92,8 @@ async def run_opened(
                 destroy=partial(wipe_home, home),
                 meeting=Meetings(policy, SocketLan(include_loopback=allow_loopback)),
                 on_relay=news.tell,
+                rekey=vault.change_passphrase,
+                locks_when_idle=locks_when_idle,
             )
             await nursery.start(committer.run)
             await nursery.start(app.run)

@@ -115,6 +115,8 @@ def _house(home: str, *, allow_loopback: bool, listener: Listener) -> House:
         make_profile=_make_profile,
         has_profile=partial(has_profile, home),
         serve=serve_commands,
+        wipe_profile=_wipe_profile,
+        restore_profile=_restore_profile,
     )
     return house
 
@@ -124,6 +126,20 @@ def _make_profile(home: Path, *, nickname: str, passphrase: str) -> None:
     from toheal_p2p.app.start import create_profile
 
     create_profile(home, nickname=nickname, passphrase=passphrase)
+
+
+def _wipe_profile(home: Path) -> None:
+    """Erase a profile, open or not; called in a thread."""
+    from toheal_p2p.app.start import wipe_home
+
+    wipe_home(home)
+
+
+def _restore_profile(home: Path, path: str, *, words: str, passphrase: str) -> None:
+    """Fulfil `house.RestoreProfile`; called in a thread."""
+    from toheal_p2p.app.restoring import restore_profile
+
+    restore_profile(home, path, words=words, passphrase=passphrase)
 
 
 def _load_running() -> tuple[Callable[..., Awaitable[None]], Callable[..., Awaitable[None]]]:
@@ -167,12 +183,16 @@ def open_again(home: str) -> PageAddress | None:
         connection.close()
 
 
-def open_in_browser(address: PageAddress) -> bool:
-    """Open the page; say whether a browser took it."""
-    has_screen = sys.platform in ("win32", "darwin") or any(
+def has_screen() -> bool:
+    """Say whether a window could be opened."""
+    return sys.platform in ("win32", "darwin") or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )
-    if not has_screen:  # a browser inside the terminal would take it away from us
+
+
+def open_in_browser(address: PageAddress) -> bool:
+    """Open the page; say whether a browser took it."""
+    if not has_screen():  # a browser inside the terminal would take it away from us
         return False
     import webbrowser
 

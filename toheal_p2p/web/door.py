@@ -63,7 +63,14 @@ async def serve_page(
                 await trio.lowlevel.wait_readable(listening)  # before that the page is not loaded
                 site_type, make_connections = await load(_load_page)
                 site = site_type(
-                    house, keys, authority, language, on_fault, start.write, record.secret
+                    house,
+                    keys,
+                    authority,
+                    language,
+                    on_fault,
+                    start.write,
+                    record.secret,
+                    start.forget,
                 )
                 connections = make_connections(site)
                 while True:
@@ -108,6 +115,11 @@ class _StartFile:
         self._written += 1
         self.nursery.start_soon(self._remove_later, self._written)
         return self.path
+
+    def forget(self) -> None:
+        """Take the file away at once, and let its token open nothing."""
+        self.keys.forget_token()
+        remove_start_file(self.path)
 
     async def _remove_later(self, written: int) -> None:
         await trio.sleep(TOKEN_LIFE)

@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from toheal_p2p.web.pages import (
     asks,
+    attaching,
     beginning,
     boards,
     bundles,
@@ -25,8 +26,13 @@ from toheal_p2p.web.pages import (
     governing,
     help_now,
     joining,
+    keeping,
     meeting,
+    message,
     rules,
+    searching,
+    settings,
+    sharing,
     shell,
     spoken,
     talk,
@@ -57,6 +63,12 @@ PAGES: Final = (
     *bundles.PAGES,
     *asks.PAGES,
     *talk.PAGES,
+    *settings.PAGES,
+    *keeping.PAGES,
+    *message.PAGES,
+    *searching.PAGES,
+    *sharing.PAGES,
+    *attaching.PAGES,
 )
 """Method, path and endpoint of everything but the parts."""
 

@@ -25,6 +25,7 @@ from toheal_protocol.machines import (
     pairing_events,
     passing,
     reset,
+    restoring,
     routes,
     seats,
     sharing,
@@ -122,6 +123,8 @@ def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - on
             governing.leave(draft)
         case happened.ResetAsked(member):
             reset.ask_reset(draft, member)
+        case happened.Restored():
+            restoring.begin_again(draft)
         case happened.DirectChosen(member, is_allowed):
             consent.choose_direct(draft, member, is_allowed=is_allowed)
         case happened.RelayAdded(relay):

@@ -130,6 +130,11 @@ class ResetAsked:
 
 
 @frozen
+class Restored:
+    """The circle came out of a backup: another device may have said more than is here."""
+
+
+@frozen
 class DirectChosen:
     """The person said whether a direct connection with a member is all right."""
 
@@ -286,6 +291,7 @@ CircleEvent = (
     | Readmitted
     | Left
     | ResetAsked
+    | Restored
     | DirectChosen
     | RelayAdded
     | RelayDropped

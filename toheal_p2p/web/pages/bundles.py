@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 from toheal_p2p.app.interface import BundleView, ProgressView
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.web.finding import look_around
-from toheal_p2p.web.site import A_FILE, Endpoint, Form, Site
+from toheal_p2p.web.site import FILE_TYPE, Endpoint, Form, Site
 from toheal_p2p.web.trying import Trying
 
 LARGEST: Final = 256 * 1024 * 1024
@@ -61,7 +61,7 @@ async def file_form(site: Site, _request: Request, _form: Form) -> Response:
 async def take(site: Site, request: Request, _form: Form) -> Response:
     """Take a file that a member made for us."""
     taken = None
-    if request.headers.get("content-type") != A_FILE:
+    if request.headers.get("content-type") != FILE_TYPE:
         return await file_form(site, request, _form)
     with Trying(site) as tried, _folder(site.house.home) as folder:
         path = folder / "file"
