@@ -18,7 +18,7 @@ from toheal_p2p.app.vocabulary import CONTENT_NOTES
 from toheal_p2p.web.events import Doing
 from toheal_p2p.web.pages.message import message
 from toheal_p2p.web.pages.talk import chosen_notes, find_circle
-from toheal_p2p.web.site import MAX_FIELDS, MAX_FORM, Endpoint, Fields, Form, Site
+from toheal_p2p.web.site import FILE_TYPE, MAX_FIELDS, MAX_FORM, Endpoint, Fields, Form, Site
 from toheal_protocol.messages.file_chunks import MAX_FILE_SIZE
 
 TAKEN: Final = ("image/jpeg", "image/png", "image/webp", "image/gif", "audio/*")
@@ -84,6 +84,8 @@ async def _read_with_file(request: Request) -> tuple[Fields, bytes]:
     Raises:
         Refused: attachment_too_large; internal for what our page does not send.
     """
+    if request.headers.get("content-type") != FILE_TYPE:
+        raise Refused("internal")
     received = bytearray()
     async with aclosing(request.stream()) as pieces:
         async for piece in pieces:
