@@ -34,6 +34,8 @@ async def attach_form(site: Site, request: Request, _form: Form) -> Response:
 
 async def attach(site: Site, request: Request, _form: Form) -> Response:
     """Clean, seal and announce a file, and tell how it goes."""
+    if request.headers.get("content-type") != FILE_TYPE:
+        return await attach_form(site, request, _form)
     wanted = request.path_params["circle"]
     form, content = await _read_with_file(request)
 
