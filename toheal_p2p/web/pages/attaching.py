@@ -86,8 +86,6 @@ async def _read_with_file(request: Request) -> tuple[Fields, bytes]:
     Raises:
         Refused: attachment_too_large; internal for what our page does not send.
     """
-    if request.headers.get("content-type") != FILE_TYPE:
-        raise Refused("internal")
     received = bytearray()
     async with aclosing(request.stream()) as pieces:
         async for piece in pieces:
