@@ -340,6 +340,7 @@ class Courier:
         link_after: when the next attempt of ours may begin.
         link_failures: attempts in a row that failed.
         offer_after: when the next offer of theirs is prepared for.
+        expect_after: when sockets are opened again for an offer that is expected.
     """
 
     link: OpenLink | None = None
@@ -369,6 +370,7 @@ class Courier:
     link_after: Instant = Instant(0)
     link_failures: int = 0
     offer_after: Instant = Instant(0)
+    expect_after: Instant = Instant(0)
     lan: int = 0
 
     @property
