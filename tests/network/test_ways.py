@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
-from toheal_protocol.machines.courier import LINK_DOUBT
+from toheal_protocol.machines.doubts import LINK_DOUBT
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.linking import ATTEMPT_LIFE, PACE
 from toheal_protocol.machines.pair import pass_note

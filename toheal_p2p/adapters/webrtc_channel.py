@@ -14,18 +14,18 @@ from collections import deque
 from typing import Final
 
 import trio
-from aiortc import (
+from attrs import define, field
+from OpenSSL import SSL
+
+from toheal_p2p.adapters.bridge import aio
+from toheal_p2p.adapters.ice import GuardedIce
+from toheal_p2p.adapters.ortc import (
     RTCDataChannel,
     RTCDataChannelParameters,
     RTCDtlsTransport,
     RTCIceTransport,
     RTCSctpCapabilities,
 )
-from attrs import define, field
-from OpenSSL import SSL
-
-from toheal_p2p.adapters.bridge import aio
-from toheal_p2p.adapters.ice import GuardedIce
 from toheal_p2p.adapters.sctp import GuardedSctp
 from toheal_p2p.ports.channels import BUFFER_LOW, EXPORTER_SIZE, ChannelFailed
 from toheal_protocol.wire.link_record import MAX_RECORD_SIZE

@@ -105,6 +105,7 @@ class CircleService:
         async with trio.open_nursery() as nursery:
             self._nursery = self.links.nursery = nursery
             try:
+                nursery.start_soon(self._pace.run)
                 self.take(machine.Started())
                 task_status.started()
                 await self._ring()

@@ -148,6 +148,8 @@ class RelayConnection:
     _has_work: trio.Event = field(factory=trio.Event, init=False)
     _has_news: trio.Event = field(factory=trio.Event, init=False)
     _has_asked: trio.Event = field(factory=trio.Event, init=False)
+    _has_answered: trio.Event = field(factory=trio.Event, init=False)
+    """The relay owes us no word any more."""
     _all_told: trio.Event = field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -244,8 +246,7 @@ class RelayConnection:
             self._pausing.cancel()
             return
         conversation, heard = self._conversation, self._times_heard
-        self._wishes.hail()
-        self._has_work.set()
+        self.hail()
         await trio.sleep(self.line().suspicion)
         if self._conversation is conversation and self._times_heard == heard:
             conversation.cancel()
@@ -373,6 +374,8 @@ class RelayConnection:
                             self.liven()
                         self._note([event])
             self._has_work.set()
+            if not session.is_waiting:
+                self._has_answered.set()  # nobody need look, at a time of its own
             messages = await channel.receive()
 
     def _tell_turn(self, answer: TurnAnswered) -> None:
@@ -403,7 +406,9 @@ class RelayConnection:
                     self._is_silent = True
                     self._note([RelaySilent()])
                 next_at = lost_at if self._is_silent else min(doubted_at, lost_at)
-                await trio.sleep_until(min(next_at, trio.current_time() + LOOK))
+                self._has_answered = trio.Event()
+                with trio.move_on_at(min(next_at, trio.current_time() + LOOK)):
+                    await self._has_answered.wait()
 
     async def _until_owed(self, session: RelaySession) -> None:
         """Wait until the relay owes us a word; after a silence we ask for one."""

@@ -47,6 +47,7 @@ from toheal_protocol.machines.sync_events import SyncEffect, SyncEvent
 from toheal_protocol.machines.talk_events import DisappearChosen as DisappearChosen
 from toheal_protocol.machines.talk_events import Edited as Edited
 from toheal_protocol.machines.talk_events import HelpAsked as HelpAsked
+from toheal_protocol.machines.talk_events import HidingChosen as HidingChosen
 from toheal_protocol.machines.talk_events import Retracted as Retracted
 from toheal_protocol.machines.talk_events import ShareAnswered as ShareAnswered
 from toheal_protocol.machines.talk_events import ShareRequested as ShareRequested
@@ -130,11 +131,21 @@ class ResetAsked:
 
 
 @frozen
+class Restored:
+    """The circle came out of a backup: another device may have said more than is here."""
+
+
+@frozen
 class DirectChosen:
     """The person said whether a direct connection with a member is all right."""
 
     member: MemberId
     is_allowed: bool
+
+
+@frozen
+class Ending:
+    """The program is about to end: what waits for somebody's turn leaves within a second."""
 
 
 @frozen
@@ -281,11 +292,13 @@ CircleEvent = (
     | Readmitted
     | Left
     | ResetAsked
+    | Restored
     | DirectChosen
     | RelayAdded
     | RelayDropped
     | RelayAllowed
     | NetworkChanged
+    | Ending
     | MailArrived
     | FramesArrived
     | RelayUp
