@@ -245,8 +245,7 @@ class RelayConnection:
             self._pausing.cancel()
             return
         conversation, heard = self._conversation, self._times_heard
-        self._wishes.hail()
-        self._has_work.set()
+        self.hail()
         await trio.sleep(self.line().suspicion)
         if self._conversation is conversation and self._times_heard == heard:
             conversation.cancel()
