@@ -30,6 +30,7 @@ from toheal_protocol.machines.pair import (
     OpenedNote,
     OpenedPassed,
     ack_soon,
+    mark_left,
     owed_body,
     take_stored,
 )
@@ -114,6 +115,8 @@ def seal_bundle(draft: Draft, event: BundleSealed) -> None:
         pair.session, encode_head(head), _BUNDLE_AD, entropy=draft.entropy, now=draft.wall_now
     )
     draft.set_pair(member, changed(pair, session=session))
+    for owed in event.leaving:
+        mark_left(draft, member, owed)
     draft.ask(BundleReady(member, sealed))
 
 
