@@ -31,6 +31,7 @@ from toheal_protocol.machines.records import (
     DropHeld,
     DropOwed,
     GiveUpOwed,
+    KeptEntry,
     MarkAtRelay,
     MarkShown,
     PutAges,
@@ -38,6 +39,7 @@ from toheal_protocol.machines.records import (
     PutChunk,
     PutCircle,
     PutEntry,
+    PutForgotten,
     PutHeld,
     PutLog,
     PutOwed,
@@ -134,7 +136,9 @@ class Disk:
                 self.chunks.setdefault(file, {})[place] = LoadedChunk(place, proof, sealed)
             case DropAttachment(_, mid):
                 self._drop_attachment(mid, keeps_facts=write.keeps_facts)
-            case DropCircle() | PutSetting() | MarkShown() | PutAges():
+            case (
+                DropCircle() | PutSetting() | MarkShown() | PutAges() | KeptEntry() | PutForgotten()
+            ):
                 raise AssertionError("not written by a circle's machine")
 
     def _drop_attachment(self, mid: MessageId, *, keeps_facts: bool) -> None:
@@ -641,6 +645,8 @@ class World:
                 self._open_ways.pop((person.name, attempt), None)
                 if person.links.get(member) == attempt:
                     self.cut_link(person, member)
+            case m.HailRelay():
+                pass  # the relay of this world never falls silent by itself
             case m.ProbeLink(member, attempt):
                 if person.links.get(member) != attempt:
                     event = m.LinkClosed(member, attempt)

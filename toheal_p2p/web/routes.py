@@ -14,7 +14,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from toheal_p2p.web.pages import beginning, circles, doorstep, help_now, joining, shell, talk
+from toheal_p2p.web.pages import (
+    beginning,
+    circles,
+    doorstep,
+    help_now,
+    joining,
+    keeping,
+    settings,
+    shell,
+    talk,
+)
 from toheal_p2p.web.site import Endpoint, Site, answering
 
 PARTS: Final = "toheal_p2p.web"
@@ -27,6 +37,8 @@ PAGES: Final = (
     *joining.PAGES,
     *doorstep.PAGES,
     *talk.PAGES,
+    *settings.PAGES,
+    *keeping.PAGES,
 )
 """Method, path and endpoint of everything but the parts."""
 

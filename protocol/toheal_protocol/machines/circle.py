@@ -25,6 +25,7 @@ from toheal_protocol.machines import (
     pairing_events,
     passing,
     reset,
+    restoring,
     routes,
     seats,
     sharing,
@@ -96,6 +97,9 @@ def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - on
             talking.edit(draft, event)
         case happened.Retracted():
             talking.retract(draft, event)
+        case happened.HidingChosen(member, is_hidden):
+            hidden = draft.cold.hidden - {member}
+            draft.set_cold(hidden=hidden | {member} if is_hidden else hidden)
         case happened.DisappearChosen(ttl):
             draft.set_cold(disappear=ttl)
         case happened.ShareRequested():
@@ -120,6 +124,8 @@ def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - on
             governing.leave(draft)
         case happened.ResetAsked(member):
             reset.ask_reset(draft, member)
+        case happened.Restored():
+            restoring.begin_again(draft)
         case happened.DirectChosen(member, is_allowed):
             consent.choose_direct(draft, member, is_allowed=is_allowed)
         case happened.RelayAdded(relay):

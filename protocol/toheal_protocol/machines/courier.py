@@ -29,7 +29,13 @@ from toheal_protocol.machines.addressing import (
     grants_in_reach,
 )
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import LoadOwed, OwedFrame, ProbeLink, SendFrames
+from toheal_protocol.machines.events import (
+    HailRelay,
+    LoadOwed,
+    OwedFrame,
+    ProbeLink,
+    SendFrames,
+)
 from toheal_protocol.machines.placing import deposit_at, relay_in, relays_for, where_missing
 from toheal_protocol.machines.records import DropOwed, MarkAtRelay
 from toheal_protocol.machines.state import Courier, Ticket
@@ -44,6 +50,10 @@ DEPOSIT_WINDOW: Final = 64
 
 LOAD_LIMIT: Final = 64
 """Owed frames read from the vault at once."""
+
+LINK_DOUBT: Final = 1.0
+"""Seconds without an acknowledgement over a data channel until it is looked after: a round trip and a
+repeat of a bad line. Looking costs a ping and a hail; what is dead is known 2.5 seconds later."""
 
 LINK_RESEND: Final = 4.0
 """Seconds without an acknowledgement after which a link's frames go out again."""
@@ -222,7 +232,9 @@ def take_ack(
     if pair.acked_through < draft.courier(member).handed_through:
         see(draft, member)  # what left in this run arrived in this run
     courier = draft.courier(member)
-    draft.change_courier(member, cursor=max(courier.cursor, through))
+    courier = draft.change_courier(
+        member, cursor=max(courier.cursor, through), is_looked_after=False
+    )
     if through == pair.next_seq - 1:
         draft.change_courier(member, resend_wait=0.0, resend_at=None)
     elif through > pair.acked_through or courier.resend_at is None:
@@ -341,6 +353,11 @@ def resend_if_due(draft: Draft, member: MemberId) -> None:
     courier = draft.courier(member)
     if courier.resend_at is None or courier.resend_at > draft.now:
         return
+    if courier.link is not None and not courier.is_looked_after:
+        look_after(draft, member)
+        resend_at = Instant(draft.now + LINK_RESEND - LINK_DOUBT)
+        draft.change_courier(member, is_looked_after=True, resend_at=resend_at)
+        return
     if courier.resend_wait >= RESEND_LONGEST and not courier.has_link:
         draft.change_courier(
             member, is_here=False, resend_at=None, resend_wait=0.0, is_ignoring_marks=False
@@ -359,6 +376,15 @@ def resend_if_due(draft: Draft, member: MemberId) -> None:
         draft.change_courier(
             member, resend_wait=wait, resend_at=_resend_instant(draft, courier, wait)
         )
+
+
+def look_after(draft: Draft, member: MemberId) -> None:
+    """Find out whether the link is alive, if there is one, and whether the relays are that may carry it."""
+    link = draft.courier(member).link
+    if link is not None:
+        draft.ask(ProbeLink(member, link.attempt))
+        for relay in draft.live.boots:
+            draft.ask(HailRelay(relay))
 
 
 def is_acked(draft: Draft, member: MemberId, seq: int) -> bool:
@@ -423,7 +449,8 @@ def _move_cursor(draft: Draft, member: MemberId, seq: int) -> None:
 def _resend_instant(draft: Draft, courier: Courier, wait: float) -> Instant | None:
     if not (courier.has_link or courier.is_here):
         return None
-    return Instant(draft.now + (wait or _first_wait(courier)))
+    is_fresh = courier.is_linked and not courier.is_looked_after
+    return Instant(draft.now + (LINK_DOUBT if is_fresh else wait or _first_wait(courier)))
 
 
 def _first_wait(courier: Courier) -> float:

@@ -62,6 +62,7 @@ class Courier:
         deposits: deposits the relay has not answered yet.
         resend_at: when what is not acknowledged goes out again.
         resend_wait: seconds of the next such wait.
+        is_looked_after: the link was put in doubt since anything was acknowledged.
         retry_at: until when nothing is deposited: a relay asked for time, and there is no other.
         ack_at: when our acknowledgement is due.
         told_through, told_boot: up to which of their items an acknowledgement of ours lies at a relay,
@@ -97,6 +98,7 @@ class Courier:
     deposits: int = 0
     resend_at: Instant | None = None
     resend_wait: float = 0.0
+    is_looked_after: bool = False
     retry_at: Instant | None = None
     ack_at: Instant | None = None
     told_through: int = 0

@@ -34,6 +34,7 @@ from toheal_protocol.machines.route_effects import CloseLink as CloseLink
 from toheal_protocol.machines.route_effects import ConnectLink as ConnectLink
 from toheal_protocol.machines.route_effects import DeleteMail as DeleteMail
 from toheal_protocol.machines.route_effects import Deposit as Deposit
+from toheal_protocol.machines.route_effects import HailRelay as HailRelay
 from toheal_protocol.machines.route_effects import LinkWay as LinkWay
 from toheal_protocol.machines.route_effects import NameLan as NameLan
 from toheal_protocol.machines.route_effects import PrepareLink as PrepareLink
@@ -46,6 +47,7 @@ from toheal_protocol.machines.sync_events import SyncEffect, SyncEvent
 from toheal_protocol.machines.talk_events import DisappearChosen as DisappearChosen
 from toheal_protocol.machines.talk_events import Edited as Edited
 from toheal_protocol.machines.talk_events import HelpAsked as HelpAsked
+from toheal_protocol.machines.talk_events import HidingChosen as HidingChosen
 from toheal_protocol.machines.talk_events import Retracted as Retracted
 from toheal_protocol.machines.talk_events import ShareAnswered as ShareAnswered
 from toheal_protocol.machines.talk_events import ShareRequested as ShareRequested
@@ -125,6 +127,11 @@ class ResetAsked:
     """The session with a peer has to be begun anew: our vault is older than what we sent."""
 
     member: MemberId
+
+
+@frozen
+class Restored:
+    """The circle came out of a backup: another device may have said more than is here."""
 
 
 @frozen
@@ -273,6 +280,7 @@ CircleEvent = (
     | Readmitted
     | Left
     | ResetAsked
+    | Restored
     | DirectChosen
     | RelayAdded
     | RelayDropped
@@ -345,6 +353,7 @@ Effect = (
     | ConnectLink
     | CloseLink
     | ProbeLink
+    | HailRelay
     | CloseLan
     | NameLan
     | WakeAt

@@ -102,6 +102,7 @@ def take_here(draft: Draft, member: MemberId, note: Here) -> None:
         return
     if not note.is_reply:
         greeting.say_here(draft, member, is_reply=True)
+        courier.look_after(draft, member)  # their end of the link may be gone
     courier.hear(draft, member)
     courier.see(draft, member)
     match draft.peer(member).standing:
@@ -192,6 +193,7 @@ def take_opened(draft: Draft, member: MemberId, attempt_id: bytes) -> None:
         attempt=None,
         is_here=True,
         is_link_stale=False,
+        is_looked_after=False,
         link_failures=0,
     )
     ack_soon(draft, member, over_link=True)
@@ -418,6 +420,7 @@ def _unlink(draft: Draft, member: MemberId) -> None:
         member,
         link=None,
         is_link_stale=False,
+        is_looked_after=False,
         resend_wait=0.0,
         link_after=Instant(draft.now + RETRY_FIRST),
     )

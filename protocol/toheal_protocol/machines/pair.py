@@ -219,12 +219,6 @@ def unsealed_note(note: Lasting) -> bytes:
     return u32(0) + u32(0) + u8(_ITEM_NOTE) + encode_item(note)
 
 
-def mark_left(draft: Draft, member: MemberId, owed: OwedFrame) -> None:
-    """Note that something that was never sealed leaves in a bundle: it may be read by tomorrow."""
-    item = u32(0) + u32(1) + owed.item[_ITEM_HEAD:]
-    draft.write(PutOwed(draft.cold.id, member, owed.seq, owed.mid, item, Frame(owed.frame)))
-
-
 def owe_again(draft: Draft, member: MemberId, owed: OwedFrame) -> None:
     """Owe an item of an earlier session anew, with a number of this one."""
     body, common = owed.item[_ITEM_HEAD:], _common_of(owed)

@@ -206,6 +206,30 @@ class PutEntry:
 
 
 @frozen
+class KeptEntry:
+    """An entry as another vault had it, on its way into a new one.
+
+    Attributes:
+        came: the unseen count when it was accepted there.
+        shown: the seen count when it was shown first; None: it was not.
+        undelivered: of its recipients, who will never fetch it.
+    """
+
+    entry: PutEntry
+    came: int
+    shown: int | None
+    undelivered: tuple[MemberId, ...] = ()
+
+
+@frozen
+class PutForgotten:
+    """These messages were here and disappeared: a repeat brings nothing back."""
+
+    circle: CircleId
+    mids: tuple[MessageId, ...]
+
+
+@frozen
 class ConfirmEntries:
     """The author stood by this message, and so by every one before it in its stream.
 
@@ -345,6 +369,8 @@ Write = (
     | DropOwed
     | GiveUpOwed
     | PutEntry
+    | KeptEntry
+    | PutForgotten
     | ConfirmEntries
     | DropEntry
     | MarkShown

@@ -42,6 +42,7 @@ from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import DirectChoice
 from toheal_protocol.model import (
     Address,
+    Audience,
     CircleId,
     DepositToken,
     Instant,
@@ -225,7 +226,12 @@ class Cold:
         relays: where we read.
         allowed: where we deposit for others beside that.
         shares: what was asked to be shown outside, by us and of us.
+        unheard: who has not told us yet, since we came out of a backup, how far they have read us.
+        leaps: of each of our streams, up to which number the lost device may have used it.
+        met: who was a member when we came out of a backup: what they said is for us from its beginning.
         disappear: seconds for which what we say stays with its readers; 0: for ever.
+        mutes: when this device took each mute that stands and is not over.
+        hidden: whose words our person does not want to read. Nobody is told.
     """
 
     id: CircleId
@@ -251,6 +257,11 @@ class Cold:
     for_talk: bytes = b""
     porch_of: bytes = b""
     came_by: bytes = field(default=b"", repr=False)
+    mutes: Mapping[OperationId, WallTime] = field(factory=dict)
+    hidden: frozenset[MemberId] = frozenset()
+    unheard: tuple[MemberId, ...] = ()
+    met: tuple[MemberId, ...] = ()
+    leaps: Mapping[Audience, int] = field(factory=dict)
 
 
 @frozen(slots=False)
