@@ -245,7 +245,9 @@ class MemoryVault:
     async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:
         await self._look()
         stored = self._entries.get((circle, mid))
-        return None if stored is None or stored.row.kind == "forgotten" else stored
+        if stored is None or stored.row.kind == "forgotten":
+            return None
+        return evolve(stored, row=self._timed(circle, stored.row))
 
     async def rows(
         self, circle: CircleId, mids: Sequence[MessageId]
@@ -454,11 +456,16 @@ class MemoryVault:
 
     def _rows(self, circle: CircleId | None) -> list[EntryRow]:
         rows = [
-            stored.row
+            self._timed(of, stored.row)
             for (of, _mid), stored in self._entries.items()
             if circle in (None, of) and stored.row.kind != "forgotten"
         ]
         return sorted(rows, key=lambda row: row.position)
+
+    def _timed(self, circle: CircleId, row: EntryRow) -> EntryRow:
+        ttl, _came, shown = self._times[circle, row.mid]
+        left = None if shown is None or not ttl else max(0, shown + ttl - self._ages.seen)
+        return evolve(row, stays=ttl, left=left)
 
     def _delivery(self, circle: CircleId, mid: MessageId, member: MemberId) -> DeliveryRow:
         owed = [row for row in self._owed.get((circle, member), {}).values() if row.mid == mid]

@@ -103,13 +103,37 @@ class Files(Fetching):
         reply: str | None = None,
     ) -> str:
         """Clean a file, seal it and announce it."""
-        audience = Audience.FACILITATORS if to_facilitators else Audience.CIRCLE
+        audience = _audience(to_facilitators=to_facilitators)
+        _require_short(about)
+        require_audience(self._app._find(circle), audience)
+        content = await self._read(path)
+        return await self.attach_content(
+            circle,
+            content,
+            about=about,
+            notes=notes,
+            report=report,
+            to_facilitators=to_facilitators,
+            reply=reply,
+        )
+
+    async def attach_content(
+        self,
+        circle: str,
+        content: bytes,
+        *,
+        about: str,
+        notes: Sequence[str],
+        report: Report,
+        to_facilitators: bool = False,
+        reply: str | None = None,
+    ) -> str:
+        """The same for bytes that are here already."""
+        audience = _audience(to_facilitators=to_facilitators)
+        _require_short(about)
         cold = self._app._find(circle).service.circle.cold
         answered = await answered_in(self._app.vault, cold.id, reply, audience)
         running = require_audience(self._app._find(circle), audience)
-        if len(about.encode(errors="replace")) > MAX_ABOUT_SIZE:
-            raise Refused("text_too_long", limit=MAX_ABOUT_SIZE)
-        content = await self._read(path)
         await report(ProgressView("cleaning_file"))
         medium, cleaned = await self._cleaned(content)
         said = _Said(medium, about, notes, audience, answered)
@@ -158,6 +182,15 @@ class Files(Fetching):
             mine = [e.entry.mid for e in told if isinstance(e, machine.Show) and e.entry.is_mine]
             await self._keep([MarkAttachment(circle, mine[-1], True)])
         return mine[-1].hex()
+
+
+def _audience(*, to_facilitators: bool) -> Audience:
+    return Audience.FACILITATORS if to_facilitators else Audience.CIRCLE
+
+
+def _require_short(about: str) -> None:
+    if len(about.encode(errors="replace")) > MAX_ABOUT_SIZE:
+        raise Refused("text_too_long", limit=MAX_ABOUT_SIZE)
 
 
 def _puts(circle: CircleId, sealed: SealedFile, first: int) -> list[PutChunk]:

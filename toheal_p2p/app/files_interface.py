@@ -51,6 +51,12 @@ class FilesInterface(Protocol):
         """
         ...
 
+    async def attach_content(
+        self, circle: str, content: bytes, *, about: str, notes: Sequence[str], report: Report
+    ) -> str:
+        """Attach bytes that are here already, as `attach` does a file."""
+        ...
+
     async def fetch(self, circle: str, message: str, *, report: Report) -> AttachmentView:
         """Fetch a message's file; return once all of it is here and was looked through.
 

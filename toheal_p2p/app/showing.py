@@ -223,6 +223,9 @@ def entry_view(
         quote=_quote(cold, row, target, with_hidden=with_hidden) if has_words else None,
         edited=row.is_edited and kind == "text",
         act=act,
+        is_new=not row.is_shown,
+        stays=row.stays,
+        left=row.left,
     )
 
 
@@ -263,7 +266,7 @@ def _quote(
         return None
     first = " ".join(target.text.split())
     text = first if len(first) <= QUOTED else first[: QUOTED - 1] + "…"
-    return views.QuoteView(name_of(cold, target.author), text)
+    return views.QuoteView(name_of(cold, target.author), text, target.notes)
 
 
 def _shown_operation(cold: Cold, row: EntryRow) -> tuple[str, str, views.ActView | None]:

@@ -34,6 +34,9 @@ from toheal_protocol.model import MAX_TEXT_SIZE, Audience
 PAGE: Final = 200
 """Entries a follower reads at once."""
 
+NEW_PAGES: Final = 25
+"""So many pages are looked through for what is new: reading goes on from there."""
+
 NEWEST_DELIVERIES: Final = 100
 """Rows of `deliveries` when no message is named."""
 
@@ -129,17 +132,46 @@ class Talking:
         circle: str,
         *,
         after: int = 0,
+        before: int | None = None,
         limit: int,
         newest: bool = False,
         with_hidden: bool = False,
     ) -> Sequence[views.EntryView]:
-        """Return entries above `after`, oldest first; the first or the newest of them."""
+        """Return entries between two positions, oldest first; the first or the newest of them."""
         running = self._find(circle)
         cold = running.service.circle.cold
-        rows = await self.vault.entries(cold.id, after=after, limit=limit, newest=newest)
+        rows = await self.vault.entries(
+            cold.id, after=after, before=before, limit=limit, newest=newest
+        )
         shown = await self._entries(running, rows, with_hidden=with_hidden)
         self._mark_shown(running, rows, shown)
         return shown
+
+    async def entry(self, circle: str, message: str) -> views.EntryView:
+        """Return one entry."""
+        running = self._find(circle)
+        cold = running.service.circle.cold
+        mid = await find_message(self.vault, cold.id, message)
+        row = (await self.vault.rows(cold.id, [mid])).get(mid)
+        if row is None:
+            raise Refused("no_such_message", name=message)
+        shown = await self._entries(running, [row])
+        self._mark_shown(running, [row], shown)
+        return shown[0]
+
+    async def first_new(self, circle: str) -> int | None:
+        """Return where the entries begin that came after the last one that was shown."""
+        cold = self._find(circle).service.circle.cold
+        first: int | None = None
+        for _ in range(NEW_PAGES):
+            rows = await self.vault.entries(cold.id, before=first, limit=PAGE, newest=True)
+            for row in reversed(rows):
+                if row.is_shown:
+                    return first
+                first = row.position
+            if len(rows) < PAGE:
+                break
+        return first
 
     async def follow(
         self, circle: str, *, after: int, with_hidden: bool = False

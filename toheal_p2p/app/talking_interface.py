@@ -63,15 +63,24 @@ class TalkingInterface(Protocol):
         circle: str,
         *,
         after: int = 0,
+        before: int | None = None,
         limit: int,
         newest: bool = False,
         with_hidden: bool = False,
     ) -> Sequence[EntryView]:
-        """Return at most `limit` entries with a position above `after`, oldest first.
+        """Return at most `limit` entries with `after < position < before`, oldest first.
 
         Where there are more, `newest` decides which end is kept. `with_hidden`: also the words of
         those whom the person hides; otherwise their entries are `hidden` and have no words.
         """
+        ...
+
+    async def entry(self, circle: str, message: str) -> EntryView:
+        """Return one entry of what was said: no_such_message."""
+        ...
+
+    async def first_new(self, circle: str) -> int | None:
+        """Return the position of the first entry after the last one that somebody was shown here."""
         ...
 
     def follow(

@@ -77,6 +77,18 @@ ContentNote = Literal["loss", "self-harm", "suicide", "violence", "abuse", "eati
 AttachmentState = Literal["not_fetched", "partial", "here", "damaged"]
 """How much of an attached file is here. `damaged`: what came is not what its author announced."""
 
+FILE_ENDINGS: Final = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/webp": "webp",
+    "image/gif": "gif",
+    "audio/ogg": "ogg",
+    "audio/mpeg": "mp3",
+    "audio/mp4": "m4a",
+    "audio/wav": "wav",
+}
+"""How a written file's name ends. The name is ours: its author's was never sent."""
+
 SpokenState = Literal[
     "waiting", "found", "handed_over", "burned", "expired", "withdrawn", "no_seat"
 ]
@@ -157,7 +169,9 @@ ProgressCode = Literal[
 ]
 """What is being tried just now. Each has a sentence `progress.<code>`."""
 
-SettingName = Literal["proxy", "language", "digits", "colours", "neutral", "country", "auto-lock"]
+SettingName = Literal[
+    "proxy", "language", "digits", "colours", "neutral", "content-notes", "country", "auto-lock"
+]
 """What a person can set. Each has a sentence `setting.<name>`."""
 
 ATTACHMENT_STATES: Final[tuple[AttachmentState, ...]] = get_args(AttachmentState)

@@ -183,12 +183,16 @@ def open_again(home: str) -> PageAddress | None:
         connection.close()
 
 
-def open_in_browser(address: PageAddress) -> bool:
-    """Open the page; say whether a browser took it."""
-    has_screen = sys.platform in ("win32", "darwin") or any(
+def has_screen() -> bool:
+    """Say whether a window could be opened."""
+    return sys.platform in ("win32", "darwin") or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )
-    if not has_screen:  # a browser inside the terminal would take it away from us
+
+
+def open_in_browser(address: PageAddress) -> bool:
+    """Open the page; say whether a browser took it."""
+    if not has_screen():  # a browser inside the terminal would take it away from us
         return False
     import webbrowser
 

@@ -15,15 +15,30 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from toheal_p2p.web.pages import (
+    asks,
+    attaching,
     beginning,
+    boards,
+    bundles,
     circles,
+    doctor,
     doorstep,
+    governing,
     help_now,
     joining,
     keeping,
+    meeting,
+    message,
+    rules,
+    searching,
     settings,
+    sharing,
     shell,
+    spoken,
     talk,
+    talks,
+    voices,
+    ways,
 )
 from toheal_p2p.web.site import Endpoint, Site, answering
 
@@ -35,10 +50,25 @@ PAGES: Final = (
     *help_now.PAGES,
     *circles.PAGES,
     *joining.PAGES,
+    *governing.PAGES,
+    *rules.PAGES,
+    *voices.PAGES,
     *doorstep.PAGES,
+    *boards.PAGES,
+    *talks.PAGES,
+    *spoken.PAGES,
+    *meeting.PAGES,
+    *ways.PAGES,
+    *doctor.PAGES,
+    *bundles.PAGES,
+    *asks.PAGES,
     *talk.PAGES,
     *settings.PAGES,
     *keeping.PAGES,
+    *message.PAGES,
+    *searching.PAGES,
+    *sharing.PAGES,
+    *attaching.PAGES,
 )
 """Method, path and endpoint of everything but the parts."""
 

@@ -9,23 +9,12 @@ from typing import Final
 import click
 
 from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.vocabulary import FILE_ENDINGS
 from toheal_p2p.cli.files import write_new_file, write_private_file
 from toheal_p2p.cli.local_client import Item
 from toheal_p2p.cli.parsing import Command, UsageProblem, argument, json_option, note_option, word
 from toheal_p2p.cli.showing import attachment_line
 from toheal_p2p.cli.terminal import Terminal
-
-ENDINGS: Final = {
-    "image/jpeg": "jpg",
-    "image/png": "png",
-    "image/webp": "webp",
-    "image/gif": "gif",
-    "audio/ogg": "ogg",
-    "audio/mpeg": "mp3",
-    "audio/mp4": "m4a",
-    "audio/wav": "wav",
-}
-"""How a written file's name ends. The name is ours: its author's was never sent."""
 
 
 @click.command(cls=Command, help="help.attach")
@@ -97,7 +86,7 @@ def _write(terminal: Terminal, circle: str, message: str, fetched: Item, target:
     """Write the file where nothing is, or where the person says yes; return where."""
     path = os.path.abspath(target)
     if os.path.isdir(path):
-        path = os.path.join(path, f"{message[:12]}.{ENDINGS[fetched['media_type']]}")
+        path = os.path.join(path, f"{message[:12]}.{FILE_ENDINGS[fetched['media_type']]}")
     pieces = terminal.ask_app(
         "fetched_file", stage="progress.waiting", circle=circle, message=message
     )

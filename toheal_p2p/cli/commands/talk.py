@@ -33,6 +33,9 @@ ENTRY_FIELDS: Final = (
     "reply_to",
     "quote",
     "edited",
+    "is_new",
+    "stays",
+    "left",
     "position",
 )
 """What `--json` gives of an entry, in this order."""
