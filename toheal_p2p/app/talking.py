@@ -112,8 +112,8 @@ class Talking:
         """Take a message of ours back."""
         running = require_active(self._find(circle))
         row = await self._our_message(running, message)
+        await self._write(running, machine.Retracted(row.mid, row.audience, row.author_seq))
         sent = await self.vault.deliveries(running.service.circle.cold.id, row.mid, limit=1)
-        await self._write(running, machine.Retracted(row.mid, row.audience))
         delivered = sum(one.state == "delivered" for one in sent)
         under_way = sum(one.state in ("sealed", "at_relay") for one in sent)
         return views.RetractionView(row.mid.hex(), delivered, under_way)

@@ -306,7 +306,7 @@ def _fill_hole(
     if not is_own and names_another(gap, seq, mid):
         tell_differing(draft, stream.author)
         return False, False
-    return fill(draft, stream, gap, content, mid, is_own=is_own), True
+    return fill(draft, stream, gap, seq, content.prev_own, mid, is_own=is_own), True
 
 
 def _enter_late(

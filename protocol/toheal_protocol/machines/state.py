@@ -323,6 +323,7 @@ class Live:
         boots: the relays that answer, with the run each is in.
         silent: those of them that owe an answer for too long.
         up_at: when we started, or a relay began to answer: what lay in mailboxes comes just then.
+        unsaid: messages of ours that were taken back in this run, and what is owed in their place.
         is_ending: the program is about to end: nothing waits for long any more.
     """
 
@@ -336,6 +337,7 @@ class Live:
     repeat_at: Instant | None = None
     is_ending: bool = False
     up_at: Instant = Instant(0)
+    unsaid: Mapping[MessageId, bytes] = field(factory=dict, repr=False)
     sync: Sync = field(factory=Sync)
     asked: frozenset[tuple[MemberId, OperationId]] = frozenset()
     """Who was asked for which operations since the process began."""
