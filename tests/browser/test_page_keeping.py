@@ -67,7 +67,7 @@ def test_erasing_takes_less_than_a_second_and_leaves_no_file(tmp_path: Path) -> 
 
 def test_the_profile_locks_by_itself_and_the_page_shows_nothing_then(tmp_path: Path) -> None:
     with (
-        a_program(tmp_path / "ours", minutes_are=0.05) as program,
+        a_program(tmp_path / "ours", minutes_are=0.01) as program,
         a_browser(tmp_path / "b") as browser,
     ):
         page = Page(browser)
