@@ -60,6 +60,7 @@ from toheal_protocol.machines.records import (
     PutPair,
     PutSetting,
     Write,
+    marked,
 )
 from toheal_protocol.messages.asking import Range
 from toheal_protocol.messages.file_tree import FileId
@@ -242,7 +243,9 @@ class MemoryVault:
     async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:
         await self._look()
         stored = self._entries.get((circle, mid))
-        return None if stored is None or stored.row.kind == "forgotten" else stored
+        if stored is None or stored.row.kind == "forgotten":
+            return None
+        return evolve(stored, row=self._timed(circle, stored.row))
 
     async def rows(
         self, circle: CircleId, mids: Sequence[MessageId]
@@ -451,11 +454,16 @@ class MemoryVault:
 
     def _rows(self, circle: CircleId | None) -> list[EntryRow]:
         rows = [
-            stored.row
+            self._timed(of, stored.row)
             for (of, _mid), stored in self._entries.items()
             if circle in (None, of) and stored.row.kind != "forgotten"
         ]
         return sorted(rows, key=lambda row: row.position)
+
+    def _timed(self, circle: CircleId, row: EntryRow) -> EntryRow:
+        ttl, _came, shown = self._times[circle, row.mid]
+        left = None if shown is None or not ttl else max(0, shown + ttl - self._ages.seen)
+        return evolve(row, stays=ttl, left=left)
 
     def _delivery(self, circle: CircleId, mid: MessageId, member: MemberId) -> DeliveryRow:
         owed = [row for row in self._owed.get((circle, member), {}).values() if row.mid == mid]
@@ -522,7 +530,9 @@ class MemoryVault:
                 if mid is not None:
                     self._undelivered.discard((circle, member, mid))
             case MarkAtRelay(seqs=seqs, boot=boot):
-                rows.update({seq: evolve(rows[seq], boot=boot) for seq in seqs if seq in rows})
+                for seq in seqs:
+                    if seq in rows:
+                        rows[seq] = evolve(rows[seq], boot=marked(rows[seq].boot, boot))
             case DropOwed(through=through, beyond=beyond):
                 for seq in [seq for seq in rows if seq <= through or seq in beyond]:
                     del rows[seq]

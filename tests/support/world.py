@@ -46,6 +46,7 @@ from toheal_protocol.machines.records import (
     PutPair,
     PutSetting,
     Write,
+    marked,
 )
 from toheal_protocol.machines.state import Circle, Stage, Standing
 from toheal_protocol.machines.storing import (
@@ -104,7 +105,7 @@ class Disk:
                 rows = self.owed.get(member, {})
                 for seq in seqs:
                     if seq in rows:
-                        rows[seq] = evolve(rows[seq], boot=boot)
+                        rows[seq] = evolve(rows[seq], boot=marked(rows[seq].boot, boot))
             case DropOwed(_, member, through, beyond):
                 rows = self.owed.get(member, {})
                 for seq in [s for s in rows if s <= through or s in beyond]:
@@ -352,6 +353,8 @@ class World:
     _open_ways: dict[tuple[str, bytes], m.LinkWay] = field(factory=dict)
     frames: list[bytes] = field(factory=list)
     """Every frame that went over a link."""
+    departed: list[tuple[float, str, Address]] = field(factory=list)
+    """When each deposit left, whose it was, and into which mailbox."""
     apart: set[frozenset[str]] = field(factory=set)
     """Who does not reach whom, by link or by mail; what is sent lies where it is."""
     direct: dict[tuple[str, MemberId], bool] = field(factory=dict)
@@ -585,6 +588,7 @@ class World:
                 for address in addresses:
                     self.relay.watchers.pop(address, None)
             case m.Deposit():
+                self.departed.append((self.now, person.name, effect.address))
                 boot = self.relay.boot
                 if not self._is_lost():
                     self._later(self._latency(), lambda: self._deposit(person, run, effect, boot))
@@ -626,6 +630,8 @@ class World:
                 self._open_ways.pop((person.name, attempt), None)
                 if person.links.get(member) == attempt:
                     self.cut_link(person, member)
+            case m.HailRelay():
+                pass  # the relay of this world never falls silent by itself
             case m.ProbeLink(member, attempt):
                 if person.links.get(member) != attempt:
                     event = m.LinkClosed(member, attempt)

@@ -65,7 +65,7 @@ from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.addressing import MAX_RELAYS
 from toheal_protocol.machines.lifetime import DEFAULT_TTL
 from toheal_protocol.machines.records import PutCircle, Write
-from toheal_protocol.machines.state import Circle, Stage
+from toheal_protocol.machines.state import Circle, Cold, Stage
 from toheal_protocol.machines.storing import encode_cold
 from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import (
@@ -193,18 +193,22 @@ class Application(Paths, Sharing, Notices, KnownRelays):
             disappear=require_time(disappear),
         )
         await self._begin(circle)
-        return showing.circle_view(circle.cold)
+        return self._shown_circle(circle.cold)
 
     async def circle_list(self) -> Sequence[views.CircleView]:
         """Return every circle, oldest first."""
         await self._keep([])  # what is shown survives a crash right after
         circles = (one.service.circle.cold for one in self._running.values())
-        return [showing.circle_view(cold) for cold in circles if not cold.porch_of]
+        return [self._shown_circle(cold) for cold in circles if not cold.porch_of]
 
     async def circle_members(self, circle: str) -> Sequence[views.MemberView]:
         """Return the members, ourselves included."""
         running = self._find(circle)
-        return showing.member_views(running.service.circle.cold, forked=running.forked)
+        cold, wall_now = running.service.circle.cold, self.wall_clock()
+        return showing.member_views(cold, forked=running.forked, wall_now=wall_now)
+
+    def _shown_circle(self, cold: Cold) -> views.CircleView:
+        return showing.circle_view(cold, wall_now=self.wall_clock())
 
     async def circle_leave(self, circle: str) -> None:
         """Leave."""
@@ -261,7 +265,7 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         except RemoteError:
             raise Refused("invitation_malformed") from None
         await self._begin(circle)
-        return showing.circle_view(circle.cold)
+        return self._shown_circle(circle.cold)
 
     def _keep_from_room(self, link: InvitationLink, content: InvitationContent) -> None:
         self._from_room[str(link)] = content

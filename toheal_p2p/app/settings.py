@@ -48,6 +48,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("digits", "latin", ("latin", "arabic")),
     Setting("colours", "system", ("system", "light", "dark")),
     Setting("neutral", "off", ("off", "on")),
+    Setting("content-notes", "covered", ("covered", "shown", "hidden")),
     Setting("country", UNSET, comes_later=True),
     Setting("auto-lock", UNSET, ("5", "15", "60", "240", UNSET)),
 )

@@ -6,6 +6,7 @@ Spec: docs/command-line.md, section 3.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,7 @@ def run_until_stopped(
         on_progress: told the code and the facts of what is being tried.
     """
     from toheal_p2p.adapters import bridge
-    from toheal_p2p.app.start import run_app
+    from toheal_p2p.app.opening import run_app
     from toheal_p2p.cli.local_server import serve
 
     # Libraries log addresses of peers, and tracebacks; neither is for this terminal.
@@ -94,8 +95,24 @@ def wipe(home: str) -> None:
     wipe_home(Path(home))
 
 
-def demonstrate(words: Words, *, check: bool, tell: Callable[[str], None]) -> int:
-    """Run the demonstration; return its exit code."""
-    from toheal_p2p.cli.demo import run_demo
+def demonstrate(
+    words: Words,
+    *,
+    check: bool,
+    page: bool | None,
+    opens_browser: bool,
+    tell: Callable[[str], None],
+) -> int:
+    """Run the demonstration; return its exit code.
 
-    return run_demo(words=words, check=check, tell=tell)
+    Args:
+        page: leave it open with a page; None: where somebody sits in front of a screen.
+    """
+    from toheal_p2p.cli.demo import run_demo
+    from toheal_p2p.cli.page import has_screen
+
+    if page is None:
+        page = has_screen() and sys.stdout.isatty()
+        if not page:
+            tell(words.text("demo.page_how"))
+    return run_demo(words=words, check=check, tell=tell, page=page, opens_browser=opens_browser)

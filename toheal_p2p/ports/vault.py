@@ -126,6 +126,7 @@ class EntryRow:
     "retracted" and has none. What has disappeared is in no answer but `deliveries` while it is owed.
 
     `is_shown`: a person was shown it, or wrote it.
+    `stays`: for so many seconds after that; 0: for ever. `left`: what is left of them; None before.
     """
 
     position: int
@@ -143,6 +144,8 @@ class EntryRow:
     reply: MessageId | None
     is_edited: bool = False
     is_shown: bool = False
+    stays: int = 0
+    left: int | None = None
 
 
 @frozen

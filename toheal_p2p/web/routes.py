@@ -15,13 +15,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from toheal_p2p.web.pages import (
+    attaching,
     beginning,
     circles,
     doorstep,
     help_now,
     joining,
     keeping,
+    message,
+    searching,
     settings,
+    sharing,
     shell,
     talk,
 )
@@ -39,6 +43,10 @@ PAGES: Final = (
     *talk.PAGES,
     *settings.PAGES,
     *keeping.PAGES,
+    *message.PAGES,
+    *searching.PAGES,
+    *sharing.PAGES,
+    *attaching.PAGES,
 )
 """Method, path and endpoint of everything but the parts."""
 

@@ -21,6 +21,7 @@ from toheal_p2p.app.look import Look, read_look
 from toheal_p2p.app.refusals import Refused, refusal_in
 from toheal_p2p.locale import LANGUAGES, Language, Words, load_words
 from toheal_p2p.web.keys import Keys
+from toheal_p2p.web.on_page import OnPage
 from toheal_p2p.web.rendering import Renderer
 from toheal_protocol.model import MAX_TEXT_SIZE
 
@@ -28,6 +29,9 @@ MAX_FORM: Final = 256 * 1024
 """Bytes of a form: four times the longest text, as its letters take up to three bytes each in it."""
 
 MAX_FIELDS: Final = 40
+
+FILE_TYPE: Final = "application/octet-stream"
+"""What a request with a file says it is: its endpoint reads it, with a bound of its own."""
 
 SAY: Final = "/say"
 """How the address ends at which words are said."""
@@ -63,6 +67,7 @@ class Site:
         write_start: writes a new start file and returns its path.
         forget_start: takes it away, and what its token was good for.
         made: the backup that was just made.
+        on_page: what the open page of a circle shows. Only one page is open at a time.
     """
 
     house: House
@@ -77,6 +82,7 @@ class Site:
     look: Look = field(factory=Look, init=False)
     country: str = field(default="", init=False)
     renderer: Renderer = field(factory=Renderer, init=False)
+    on_page: OnPage = field(factory=OnPage, init=False)
 
     @property
     def words(self) -> Words:
@@ -167,7 +173,7 @@ async def read_form(request: Request) -> Fields:
         Refused: text_too_long.
     """
     received = bytearray()
-    if request.method == "POST":
+    if request.method == "POST" and request.headers.get("content-type") != FILE_TYPE:
         async with aclosing(request.stream()) as pieces:
             async for piece in pieces:
                 received += piece

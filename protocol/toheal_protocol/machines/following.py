@@ -24,6 +24,11 @@ MAX_PARENTS: Final = 32
 LAMPORT_STEP: Final = 1 << 16
 """How far one message may move our counter: nobody can carry it to its end."""
 
+_AS_NARROW: Final = {
+    audience: tuple(one for one in Audience if one >= audience) for audience in Audience
+}
+"""Each audience, and those that are no wider."""
+
 
 def misses_something(draft: Draft, author: MemberId, content: Content, *, is_own: bool) -> bool:
     """Say whether something the author knew is not here yet.
@@ -117,11 +122,15 @@ def move_heads(draft: Draft, author: MemberId, content: Content, mid: MessageId)
     left out and must not find it named in what the others write.
     """
     stream = Stream(author, content.audience)
-    ours = Parent(author[:MARK_SIZE], content.audience, content.author_seq, mid)
-    log, newest = draft.log, dict(draft.log.newest)
-    for audience in Audience:
-        if audience >= content.audience and content.type != ContentKind.REQUEST:
-            newest[audience] = _moved(log.newest_for(audience), content, ours)
+    read = Parent(author[:MARK_SIZE], content.audience, content.author_seq, mid)
+    log, newest = draft.log, draft.log.newest
+    if content.type != ContentKind.REQUEST:
+        behind = {content.prev_own, *[parent.mid for parent in content.parents]}
+        moved = {
+            audience: _moved(log.newest_for(audience), content.lamport, behind, read)
+            for audience in _AS_NARROW[content.audience]
+        }
+        newest = {**newest, **moved}
     draft.log = changed(
         log,
         heads={**log.heads, stream: Position(content.author_seq, mid)},
@@ -142,13 +151,12 @@ def _readers(draft: Draft, author: MemberId, content: Content) -> frozenset[Memb
     return frozenset({author, *leading})
 
 
-def _moved(newest: Newest, content: Content, read: Parent) -> Newest:
-    behind = {content.prev_own, *(parent.mid for parent in content.parents)}
-    of_stream = (read.author_mark, read.audience)
+def _moved(newest: Newest, lamport: int, behind: set[MessageId | None], read: Parent) -> Newest:
+    mark, audience = read.author_mark, read.audience
     kept = [
         one
         for one in newest.frontier
-        if one.mid not in behind and (one.author_mark, one.audience) != of_stream
+        if one.mid not in behind and (one.author_mark != mark or one.audience is not audience)
     ]
-    lamport = max(newest.lamport, min(content.lamport, newest.lamport + LAMPORT_STEP))
+    lamport = max(newest.lamport, min(lamport, newest.lamport + LAMPORT_STEP))
     return Newest((*kept[-MAX_PARENTS + 1 :], read), lamport)

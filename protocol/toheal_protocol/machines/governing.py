@@ -22,6 +22,7 @@ from toheal_protocol.messages.acts import (
     Act,
     Addition,
     Leaving,
+    Muting,
     Removal,
     RoleChange,
     Second,
@@ -103,7 +104,7 @@ def can_return(cold: Cold, member: MemberId) -> bool:
 def _informed(draft: Draft, wanted: Act) -> Act:
     """Fill in how far we have heard whom the act is about."""
     match wanted:
-        case Removal(target) | RoleChange(target):
+        case Removal(target) | RoleChange(target) | Muting(target):
             return evolve(wanted, heard=_heard(draft, target))
         case Second(subject):
             number = ledger_of(draft).numbers.get(subject)

@@ -93,8 +93,9 @@ def write_message(
     mid = message_id(common)
     recipients = tuple(one for one in members_for(draft, audience) if one != leave_out)
     enter(draft, our_id, content, Sealed(mid, key, common), recipients=recipients)
+    is_urgent = audience is Audience.FACILITATORS  # somebody asks for help
     for member in recipients:
-        owe_message(draft, member, mid=mid, key=key, common=common)
+        owe_message(draft, member, mid=mid, key=key, common=common, is_urgent=is_urgent)
     return mid
 
 
@@ -179,7 +180,11 @@ def release_held(draft: Draft) -> None:
     Who is not in yet waits for a welcome. Who is not in any more still takes what was meant for
     them: words of those who had not seen the removal, and the removal itself.
     """
-    while draft.cold.stage is not Stage.KNOCKING and (found := _releasable(draft)) is not None:
+    while (
+        draft.log.held
+        and draft.cold.stage is not Stage.KNOCKING
+        and (found := _releasable(draft)) is not None
+    ):
         mid, held = found
         _drop_held(draft, mid)
         if not _is_for_us(draft, content_of(held)):

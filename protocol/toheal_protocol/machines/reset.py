@@ -121,6 +121,7 @@ def take_reset_answer(draft: Draft, member: MemberId, flight: bytes) -> None:
     peer = draft.peer(member)
     current = tuple(box for box in peer.mailboxes if box.number > peer.quiet_through)
     draft.change_peer(member, mailboxes=current, resets_seen=())
+    courier.see(draft, member)
     _begin_counting(draft, member)
     owe_note(draft, member, Granted(calls.confirm_mailboxes(draft, member)))
     _tell(draft, member)

@@ -150,12 +150,21 @@ def _tell_page(terminal: Terminal, address: PageAddress, *, opens_browser: bool)
 
 @click.command(cls=Command, help="help.demo")
 @click.option("--check", is_flag=True, help="option.check")
+@click.option("--page", is_flag=True, help="option.demo_page")
 @no_browser_option
 @click.pass_context
-def demo(ctx: click.Context, check: bool, no_browser: bool) -> None:
-    """Run a relay, two people and one circle."""
+def demo(ctx: click.Context, check: bool, page: bool, no_browser: bool) -> None:
+    """Run a relay, three people and one circle; leave it open where somebody looks."""
     terminal: Terminal = ctx.obj
-    ctx.exit(starting.demonstrate(terminal.words, check=check, tell=terminal.show))
+    stays = True if page else False if check or no_browser else None
+    code = starting.demonstrate(
+        terminal.words,
+        check=check,
+        page=stays,
+        opens_browser=not no_browser,
+        tell=terminal.show,
+    )
+    ctx.exit(code)
 
 
 @click.command(cls=Command, help="help.doctor")

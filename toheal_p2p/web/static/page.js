@@ -23,7 +23,14 @@
     }
   });
   document.addEventListener("htmx:error", event => {
-    if (event.detail.error instanceof TypeError) close();
+    if (event.detail.error instanceof TypeError) {
+      const words = $("text")?.value; // the program has ended: what was not sent is not lost
+      close();
+      if (words) {
+        $("unsent").hidden = false;
+        $("unsent-text").value = words;
+      }
+    }
   });
   document.addEventListener("htmx:sse:error", event => {
     if (event.detail.status === 403) close();
@@ -74,8 +81,11 @@
       const heading = page.querySelector("h1");
       const wanted = page.querySelector("[autofocus]") || page.querySelector("#composer [data-focus]") || heading;
       if (wanted) wanted.focus({preventScroll: true});
-      scrollTo(0, $("entries") && !$("entries").matches(":empty") ? document.documentElement.scrollHeight : 0);
-    } else if (target && target.id === "entries") {
+      const place = $($("entries")?.dataset.place) || $("new");
+      if (place) place.scrollIntoView({block: "center"});
+      else scrollTo(0, $("entries") && !$("entries").matches(":empty") ? document.documentElement.scrollHeight : 0);
+      if (place && place.id !== "new") place.focus({preventScroll: true});
+    } else if (target && target.id === "entries" && !event.detail.ctx.swap.startsWith("after")) {
       if (wasNearEnd) scrollTo(0, document.documentElement.scrollHeight);
     } else if (target && target.id === "composer") {
       $("text").focus({preventScroll: true});
