@@ -39,8 +39,11 @@ def test_a_backup_is_made_everything_erased_and_brought_back(
         tour.press("page_circle.send")
         page.see("said before")
         tour.press("page.my_circles")
-        for _ in keep_and_lose(tour, tmp_path):
-            assert page.axe() == []
+        for name in keep_and_lose(tour, tmp_path):
+            assert page.axe() == [], name
+            page.size(320)
+            assert page.ask("document.documentElement.scrollWidth <= innerWidth"), name
+            page.size(360, 740)
         page.click(tour.names[0])
         page.see("said before")
 
