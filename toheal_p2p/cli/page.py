@@ -130,7 +130,7 @@ def _make_profile(home: Path, *, nickname: str, passphrase: str) -> None:
 
 def _wipe_profile(home: Path) -> None:
     """Erase a profile, open or not; called in a thread."""
-    from toheal_p2p.app.start import wipe_home
+    from toheal_p2p.app.erasing import wipe_home
 
     wipe_home(home)
 
