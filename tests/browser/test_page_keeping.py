@@ -40,7 +40,9 @@ def test_a_backup_is_made_everything_erased_and_brought_back(
         page.see("said before")
         tour.press("page.my_circles")
         for name in keep_and_lose(tour, tmp_path):
-            assert page.axe() == [], name
+            for dark in (False, True):
+                page.size(360, 740, dark=dark)
+                assert page.axe() == [], (name, dark)
             page.size(320)
             assert page.ask("document.documentElement.scrollWidth <= innerWidth"), name
             page.size(360, 740)
@@ -105,6 +107,15 @@ def test_a_neutral_look_says_nothing_while_it_is_locked(tmp_path: Path) -> None:
         page.click("Lock")
         page.see("Locked")
         page.wait("!document.querySelector('.foot')")
-        shown = " ".join((page.text(), str(page.ask("document.title")))).lower()
+        program.program.stop()
+        program.start()
+        program.come_in(page)
+        page.see("Locked")
+        process = Path(f"/proc/{program.program.pid}/comm").read_text(encoding="ascii").strip()
+        assert process == "th"
+        names = [path.name for path in program.folder.rglob("*") if path.name != "run.out"]
+        assert "keyring" in names
+        titles = [str(page.ask("document.title")), program.start_file.name]
+        shown = " ".join((page.text(), *titles, *names, process)).lower()
         for telling in ("circle", "help", "heal", "support", "calm", "crisis", "peer"):
             assert telling not in shown, telling

@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ from toheal_p2p.adapters import bridge
 from toheal_p2p.adapters.loading import load
 from toheal_p2p.app.house import House
 from toheal_p2p.app.interface import AppInterface, ProgressView, Serve
+from toheal_p2p.app.look import read_look
 from toheal_p2p.app.page_interface import PageAddress, ServePage, read_record
 from toheal_p2p.app.vocabulary import CheckCode
 from toheal_p2p.cli.local_path import has_profile
@@ -33,6 +35,9 @@ AGAIN_PATIENCE: Final = 3.0
 """Seconds a page that runs already has for an answer; it is on this machine."""
 
 MAX_ANSWER: Final = 4096
+
+NEUTRAL_NAME: Final = "th"
+"""What a neutral process is called, as its folder is."""
 
 
 @frozen
@@ -62,6 +67,8 @@ def run_with_page(
     """
     # Libraries log addresses of peers, and tracebacks; neither is for this terminal.
     logging.getLogger().addHandler(logging.NullHandler())
+    if read_look(home).neutral == "on":
+        _take_neutral_name()
 
     async def live() -> None:
         house = _house(home, allow_loopback=allow_loopback, listener=listener)
@@ -148,6 +155,12 @@ def _load_running() -> tuple[Callable[..., Awaitable[None]], Callable[..., Await
     from toheal_p2p.cli.local_server import serve
 
     return run_app, serve
+
+
+def _take_neutral_name() -> None:
+    """Have lists of processes show a name that says nothing, where the system lets us."""
+    with suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as file:
+        file.write(NEUTRAL_NAME)
 
 
 def _once(tell: Callable[[], None]) -> Callable[[], None]:
