@@ -57,6 +57,18 @@ async def test_what_nobody_opened_goes_at_the_hard_end(open_vault: OpenVault) ->
         assert not await is_there(vault)
 
 
+async def test_a_message_is_dated_by_the_time_that_has_passed_when_it_comes(
+    open_vault: OpenVault,
+) -> None:
+    async with open_vault() as vault:
+        mine = an_entry(1, text="passing words", ttl=WEEK, is_mine=True)
+        await vault.commit((an_entry(2, text="before"), at(WEEK)))
+        await vault.commit((mine, at(2 * WEEK - 1)))
+        assert await is_there(vault)
+        await vault.commit((at(2 * WEEK),))
+        assert not await vault.rows(C1, [MID])
+
+
 async def test_what_never_disappears_stays(open_vault: OpenVault) -> None:
     async with open_vault() as vault:
         kept = an_entry(1, text="passing words", ttl=0)
@@ -80,6 +92,8 @@ async def test_what_is_owed_is_delivered_and_shown_no_more(open_vault: OpenVault
         assert row.frame == owed.frame
         [delivery] = await vault.deliveries(C1, MID, limit=9)
         assert delivery.state == "sealed"
+        await vault.commit((mine,))
+        assert not await is_there(vault)
         await vault.commit((DropOwed(C1, M2, 1),))
         assert await vault.deliveries(C1, MID, limit=9) == ()
         await vault.commit((mine,))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.support.source import CLIENT, name_of, python_files, tree_of
 from toheal_p2p.app import vocabulary
 from toheal_p2p.app.refusals import CODES, FACTS, Fact, RefusalCode, Refused
+from toheal_p2p.app.settings import SETTINGS
 from toheal_p2p.care.helplines import all_helplines, countries
 from toheal_p2p.locale import LANGUAGES, Language, catalogue_path, choose_language, load_words
 from toheal_p2p.locale.catalogue import Entry, load_po, parse_po
@@ -28,6 +29,10 @@ from toheal_p2p.locale.shown import (
     plain_lines,
 )
 from toheal_protocol.messages.bodies import CONTENT_NOTES
+
+CHOICES = {one.name: one.choices for one in SETTINGS if one.choices} | {
+    "content-notes": ("covered", "shown", "hidden")
+}
 
 FAMILIES = {
     "refused": CODES,
@@ -53,6 +58,8 @@ FAMILIES = {
     "country": countries(),
     "emergency": ("all", *sorted({line.service for line in all_helplines() if line.service})),
     "weekday": ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
+    "page_settings": tuple(name + end for name in CHOICES for end in ("", "_hint")),
+    **{f"choice.{name}": choices for name, choices in CHOICES.items()},
 }
 """Keys that code puts together from a word of the application."""
 

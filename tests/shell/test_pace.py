@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 import trio
 import trio.testing
@@ -62,29 +65,94 @@ def test_those_let_through_together_still_fit_a_window() -> None:
     assert 2 * AHEAD_MOST <= LINK_WINDOW
 
 
+@asynccontextmanager
+async def running(pace: Pace) -> AsyncIterator[Pace]:
+    """Run a pace."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pace.run)
+        await trio.testing.wait_all_tasks_blocked()
+        yield pace
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.trio
 async def test_nobody_waits_for_who_keeps_up(autojump_clock: object) -> None:
     began = trio.current_time()
-    await a_pace().wait(a_circle((NEAR, AHEAD_MOST - 1), (FAR, 5000)))
+    async with running(a_pace()) as pace:
+        await pace.wait(a_circle((NEAR, AHEAD_MOST - 1), (FAR, 5000)))
     assert trio.current_time() == began
 
 
 @pytest.mark.trio
 async def test_who_is_waited_for_holds_nobody_up_for_long(autojump_clock: object) -> None:
     began = trio.current_time()
-    await a_pace().wait(a_circle((NEAR, AHEAD_MOST)))
-    assert trio.current_time() == pytest.approx(began + PACE_LONGEST)
+    async with running(a_pace()) as pace:
+        for number in range(3):
+            await pace.wait(a_circle((NEAR, AHEAD_MOST)))
+            assert trio.current_time() == pytest.approx(began + (number + 1) * PACE_LONGEST)
+            began += 7
+            await trio.sleep(7)
+
+
+@pytest.mark.trio
+async def test_each_waits_from_when_it_came(autojump_clock: object) -> None:
+    waited: list[float] = []
+
+    async def write(pace: Pace, after: float) -> None:
+        await trio.sleep(after)
+        began = trio.current_time()
+        await pace.wait(a_circle((NEAR, AHEAD_MOST)))
+        waited.append(trio.current_time() - began)
+
+    async with running(a_pace()) as pace, trio.open_nursery() as nursery:
+        for number in range(5):
+            nursery.start_soon(write, pace, number * PACE_LONGEST * 0.4)
+    assert waited == pytest.approx([PACE_LONGEST] * 5)
+
+
+@pytest.mark.trio
+async def test_who_gives_up_waiting_holds_nobody_up(autojump_clock: object) -> None:
+    passed: list[str] = []
+
+    async def write(pace: Pace, name: str) -> None:
+        await pace.wait(a_circle((NEAR, AHEAD_MOST)))
+        passed.append(name)
+
+    async with running(a_pace()) as pace, trio.open_nursery() as nursery:
+        with trio.move_on_after(PACE_LONGEST / 2):
+            nursery.start_soon(write, pace, "after")
+            await write(pace, "gave up")
+        pace.ease(a_circle((NEAR, AHEAD_MOST - 2)))
+    assert passed == ["after"]
+
+
+@pytest.mark.trio
+async def test_nobody_waits_where_nobody_looks_at_the_clock(autojump_clock: object) -> None:
+    pace = a_pace()
+    await pace.wait(a_circle((NEAR, AHEAD_MOST)))
+    passed: list[int] = []
+
+    async def write() -> None:
+        await pace.wait(a_circle((NEAR, AHEAD_MOST)))
+        passed.append(1)
+
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery, running(pace):
+            nursery.start_soon(write)
+            await trio.testing.wait_all_tasks_blocked()
+            assert passed == []
+    assert passed == [1]
 
 
 @pytest.mark.trio
 async def test_as_many_go_on_as_there_is_room_for_in_their_order(autojump_clock: object) -> None:
-    pace, passed = a_pace(), []
+    passed: list[int] = []
 
     async def write(number: int) -> None:
         await pace.wait(a_circle((NEAR, AHEAD_MOST)))
         passed.append(number)
 
-    async with trio.open_nursery() as nursery:
+    async with running(a_pace()) as pace, trio.open_nursery() as nursery:
         for number in range(10):
             nursery.start_soon(write, number)
             await trio.testing.wait_all_tasks_blocked()
@@ -101,13 +169,13 @@ async def test_as_many_go_on_as_there_is_room_for_in_their_order(autojump_clock:
 
 @pytest.mark.trio
 async def test_nobody_overtakes_those_who_wait(autojump_clock: object) -> None:
-    pace, passed = a_pace(), []
+    passed: list[int] = []
 
     async def write(number: int, behind: int) -> None:
         await pace.wait(a_circle((NEAR, behind)))
         passed.append(number)
 
-    async with trio.open_nursery() as nursery:
+    async with running(a_pace()) as pace, trio.open_nursery() as nursery:
         nursery.start_soon(write, 1, AHEAD_MOST)
         await trio.testing.wait_all_tasks_blocked()
         nursery.start_soon(write, 2, 0)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from toheal_p2p.locale import Words
 
@@ -38,7 +39,7 @@ def run_until_stopped(
         on_progress: told the code and the facts of what is being tried.
     """
     from toheal_p2p.adapters import bridge
-    from toheal_p2p.app.start import run_app
+    from toheal_p2p.app.opening import run_app
     from toheal_p2p.cli.local_server import serve
 
     # Libraries log addresses of peers, and tracebacks; neither is for this terminal.
@@ -54,9 +55,37 @@ def run_until_stopped(
             on_trouble=on_trouble,
             on_progress=lambda progress: on_progress(progress.code, progress.facts),
             allow_loopback=allow_loopback,
+            locks_when_idle=True,
         )
 
     bridge.run(live)
+
+
+WORD_COUNT: Final = 24
+"""Words that open a backup."""
+
+
+def count_words(typed: str) -> int:
+    """Return how many words somebody typed."""
+    from toheal_protocol.identity import count_recovery_words
+
+    return count_recovery_words(typed)
+
+
+def check_words(typed: str) -> None:
+    """Refuse recovery words that can be those of no backup. Raises `Refused`."""
+    from toheal_p2p.app.restoring import read_words
+
+    read_words(typed)
+
+
+def restore(
+    home: str, path: str, *, words: str, passphrase: str, told: Callable[[int, int], None]
+) -> None:
+    """Make the profile that a backup has. Raises `Refused`."""
+    from toheal_p2p.app.restoring import restore_profile
+
+    restore_profile(Path(home), path, words=words, passphrase=passphrase, told=told)
 
 
 def wipe(home: str) -> None:

@@ -58,6 +58,10 @@ class Mailboxes(Protocol):
         """Delete what was stored here."""
         ...
 
+    def hail(self) -> None:
+        """Ask the relay whether it is there."""
+        ...
+
 
 @define(eq=False)
 class CircleService:
@@ -101,6 +105,7 @@ class CircleService:
         async with trio.open_nursery() as nursery:
             self._nursery = self.links.nursery = nursery
             try:
+                nursery.start_soon(self._pace.run)
                 self.take(machine.Started())
                 task_status.started()
                 await self._ring()
@@ -202,6 +207,9 @@ class CircleService:
                 self.links.close(effect)
             case machine.ProbeLink():
                 self.links.probe(effect)
+            case machine.HailRelay(relay):
+                if relay in self.relays:
+                    self.relays[relay].hail()
             case machine.CloseLan(member, wire):
                 self.lan.close(member, wire)
             case sync_events.BundleReady():

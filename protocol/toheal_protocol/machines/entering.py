@@ -5,7 +5,9 @@ Spec: docs/protocol/circle.md, section 7.
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from typing import Final
+
+from attrs import frozen
 
 from toheal_protocol.envelope import Content, ContentKey
 from toheal_protocol.errors import MalformedFrame
@@ -20,6 +22,9 @@ from toheal_protocol.messages.announcement import decode_announcement
 from toheal_protocol.messages.attachment import medium_of
 from toheal_protocol.messages.bodies import ContentKind, decode_text
 from toheal_protocol.model import Audience, MemberId, MessageId, WallTime
+
+_UNKNOWN: Final = "unknown"
+"""The kind of what a later version of the program may understand."""
 
 
 @frozen
@@ -53,61 +58,66 @@ def enter(
     Raises:
         RemoteError: its body is not what its kind says.
     """
+    note_return(draft, author, content)
+    read = _read(draft, author, sealed.mid, content)
     entry = PutEntry(
         circle=draft.cold.id,
         mid=sealed.mid,
         author=author,
         audience=content.audience,
         author_seq=content.author_seq,
-        kind="unknown",
-        text="",
-        sent_at=draft.wall_now,
+        kind=read.kind,
+        text=read.text,
+        sent_at=draft.wall_now if read.sent_at is None else WallTime(read.sent_at),
         received_at=draft.wall_now,
         is_mine=author == draft.our_id,
-        notes=(),
+        notes=read.notes,
         key=sealed.key,
         common=sealed.common,
         recipients=recipients,
         passed_on_by=passed_on_by,
-        parents=tuple(parent.mid for parent in content.parents),
+        parents=tuple([parent.mid for parent in content.parents]),
         reply=content.reply,
         previous=content.prev_own,
         ttl=content.ttl,
     )
-    note_return(draft, author, content)
-    entry = _read_into(draft, entry, content)
     if not is_late:
         move_heads(draft, author, content, sealed.mid)
     draft.write(entry)
     draft.ask(Show(entry) if is_new else Tell("confirmed", author))
 
 
-def _read_into(draft: Draft, entry: PutEntry, content: Content) -> PutEntry:
-    """Fill in what a message's body says."""
+@frozen
+class _Read:
+    """What a message's body says; `sent_at` is None where it says nothing of time."""
+
+    kind: str
+    text: str = ""
+    sent_at: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _read(draft: Draft, author: MemberId, mid: MessageId, content: Content) -> _Read:
     match content.type:
         case ContentKind.TEXT:
             body = decode_text(content.body)
-            sent_at = WallTime(body.sent_at)
-            return evolve(entry, kind="text", text=body.text, notes=body.notes, sent_at=sent_at)
+            return _Read("text", body.text, body.sent_at, body.notes)
         case ContentKind.ATTACHMENT:
-            attached = take_announcement_of_file(draft, entry.mid, content.body)
-            kind = "attachment" if medium_of(attached) is not None else entry.kind
-            sent_at = WallTime(attached.sent_at)
-            return evolve(
-                entry, kind=kind, text=attached.about, notes=attached.notes, sent_at=sent_at
-            )
+            attached = take_announcement_of_file(draft, mid, content.body)
+            kind = "attachment" if medium_of(attached) is not None else _UNKNOWN
+            return _Read(kind, attached.about, attached.sent_at, attached.notes)
         case ContentKind.OPERATION:
             announcement = decode_announcement(content.body)
-            kind = take_announcement(draft, announcement, author=entry.author)
-            return evolve(entry, kind=kind, text=announcement.operation.id.hex())
+            kind = take_announcement(draft, announcement, author=author)
+            return _Read(kind, announcement.operation.id.hex())
         case ContentKind.REQUEST | ContentKind.EDIT | ContentKind.RETRACTION:
-            return _read_about(draft, entry, content)
+            return _read_about(draft, author, content)
         case _:
-            return entry
+            return _Read(_UNKNOWN)
 
 
-def _read_about(draft: Draft, entry: PutEntry, content: Content) -> PutEntry:
-    """Fill in what is said about another message.
+def _read_about(draft: Draft, author: MemberId, content: Content) -> _Read:
+    """Read what is said about another message.
 
     An edit that comes when its author's words do not count is never carried out. What one takes
     back is taken back in any case: it harms nobody.
@@ -115,16 +125,15 @@ def _read_about(draft: Draft, entry: PutEntry, content: Content) -> PutEntry:
     if content.reply is None:
         raise MalformedFrame("about no message")
     body = decode_text(content.body)
-    entry = evolve(entry, sent_at=WallTime(body.sent_at))
     match content.type:
         case ContentKind.REQUEST if content.audience is Audience.FACILITATORS:
-            return evolve(entry, kind="request", text=body.text)
+            return _Read("request", body.text, body.sent_at)
         case ContentKind.REQUEST:
             raise MalformedFrame("a request that everybody reads")
         case ContentKind.RETRACTION:
-            return evolve(entry, kind="retraction")
+            return _Read("retraction", sent_at=body.sent_at)
         case _:
-            peer = draft.cold.peers.get(entry.author)
+            peer = draft.cold.peers.get(author)
             if is_silenced(peer, content.audience, content.author_seq):
-                return evolve(entry, kind="crossed")
-            return evolve(entry, kind="edit", text=body.text, notes=body.notes)
+                return _Read("crossed", sent_at=body.sent_at)
+            return _Read("edit", body.text, body.sent_at, body.notes)

@@ -20,16 +20,33 @@ from toheal_protocol.model import MessageId
 ABOUT: Final = ("edit", "retraction")
 """Kinds of entries that change another one."""
 
+ERASED: Final = ("retracted", "forgotten")
+"""Kinds of entries that were taken back or are over: a repeat brings nothing again."""
+
+
+def is_forgotten(db: apsw.Connection, circle: int, mid: MessageId) -> bool:
+    """Say whether a message was here and has disappeared, row and all."""
+    row = db.execute("SELECT 1 FROM forgotten WHERE circle = ? AND mid = ?", (circle, mid))
+    return row.fetchone() is not None
+
 
 def is_erased(db: apsw.Connection, circle: int, mid: MessageId) -> bool:
     """Say whether a message was here and is gone: a repeat brings nothing again."""
     row = db.execute(
-        "SELECT 1 FROM entries WHERE circle = ?1 AND mid = ?2"
-        " AND kind IN ('retracted', 'forgotten')"
-        " UNION ALL SELECT 1 FROM forgotten WHERE circle = ?1 AND mid = ?2",
+        "SELECT 1 FROM entries WHERE circle = ? AND mid = ? AND kind IN ('retracted', 'forgotten')",
         (circle, mid),
     ).fetchone()
-    return row is not None
+    return row is not None or is_forgotten(db, circle, mid)
+
+
+def is_spoken_about(db: apsw.Connection, circle: int, mid: MessageId) -> bool:
+    """Say whether anybody's edit or retraction of a message is here: seldom, before the message is."""
+    row = db.execute(
+        "SELECT 1 FROM entries INDEXED BY entries_about"
+        " WHERE circle = ? AND reply = ? AND kind IN ('edit', 'retraction') LIMIT 1",
+        (circle, mid),
+    )
+    return row.fetchone() is not None
 
 
 def is_edited(db: apsw.Connection, position: int) -> bool:

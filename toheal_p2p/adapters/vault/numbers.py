@@ -1,4 +1,4 @@
-"""The small numbers that stand for circles and members inside the store."""
+"""What every write asks of the store, kept in memory: the numbers of circles and members, and more."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class Numbers:
     _db: apsw.Connection
     _circles: dict[CircleId, int] = field(factory=dict, init=False)
     _peers: dict[tuple[CircleId, MemberId], int] = field(factory=dict, init=False)
+    _ages: tuple[int, int] | None = field(default=None, init=False)
+    _has_undelivered: bool | None = field(default=None, init=False)
     envelopes: dict[tuple[CircleId, MessageId], tuple[int, bytes]] = field(
         factory=dict, init=False, repr=False
     )
@@ -43,6 +45,28 @@ class Numbers:
             )
             number = self._peers[circle, member] = self._db.last_insert_rowid()
         return number
+
+    def ages(self) -> tuple[int, int]:
+        """Return how much time has passed, `seen` and `unseen`: each message is dated by it."""
+        if self._ages is None:
+            row = self._db.execute("SELECT seen, unseen FROM profile").fetchone()
+            self._ages = cast("tuple[int, int]", row)
+        return self._ages
+
+    def forget_ages(self) -> None:
+        """Read them anew next time: they are about to change."""
+        self._ages = None
+
+    def has_undelivered(self) -> bool:
+        """Say whether anything was given up and is shown as undelivered: hardly ever."""
+        if self._has_undelivered is None:
+            row = self._db.execute("SELECT EXISTS (SELECT 1 FROM undelivered)").fetchone()
+            self._has_undelivered = bool(row[0]) if row else False
+        return self._has_undelivered
+
+    def forget_undelivered(self) -> None:
+        """Look anew next time: some are about to be noted."""
+        self._has_undelivered = None
 
     def find_circle(self, circle: CircleId) -> int | None:
         """Return the circle's number, or None if nothing was ever written of it."""
@@ -74,4 +98,6 @@ class Numbers:
         """Remember nothing any more."""
         self._circles.clear()
         self._peers.clear()
+        self._ages = None
+        self._has_undelivered = None
         self.envelopes.clear()

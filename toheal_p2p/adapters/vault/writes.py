@@ -9,16 +9,19 @@ import apsw
 
 from toheal_p2p.adapters.vault.amending import (
     ABOUT,
+    ERASED,
     erase_delivered,
     forget_words,
     index_words,
     is_edited,
-    is_erased,
+    is_forgotten,
+    is_spoken_about,
     settle,
 )
 from toheal_p2p.adapters.vault.database import transaction
 from toheal_p2p.adapters.vault.file_writes import FILE_WRITERS, FILES_OF_A_CIRCLE
 from toheal_p2p.adapters.vault.forgetting import forget_what_is_over
+from toheal_p2p.adapters.vault.kept import KEPT_WRITERS, put_times
 from toheal_p2p.adapters.vault.numbers import Numbers
 from toheal_p2p.adapters.vault.rows import join_ids, join_texts
 from toheal_protocol.machines.records import (
@@ -28,6 +31,7 @@ from toheal_protocol.machines.records import (
     DropHeld,
     DropOwed,
     GiveUpOwed,
+    KeptEntry,
     MarkAtRelay,
     MarkShown,
     PutAges,
@@ -39,6 +43,7 @@ from toheal_protocol.machines.records import (
     PutPair,
     PutSetting,
     Write,
+    marked,
 )
 from toheal_protocol.model import MessageId
 
@@ -78,7 +83,8 @@ def _put_owed(db: apsw.Connection, numbers: Numbers, write: PutOwed) -> None:
         " VALUES (?, ?, ?, x'', ?, ?, ?)",
         (peer, write.seq, write.mid, write.item, frame, envelope),
     )
-    if write.mid is not None:  # given up once, and owed again since the member came back
+    if write.mid is not None and numbers.has_undelivered():
+        # given up once, and owed again since the member came back
         db.execute("DELETE FROM undelivered WHERE mid = ? AND peer = ?", (write.mid, peer))
 
 
@@ -109,7 +115,10 @@ def _find_envelope(
 def _mark_at_relay(db: apsw.Connection, numbers: Numbers, write: MarkAtRelay) -> None:
     peer = numbers.find_peer(write.circle, write.member)
     for seq in write.seqs:
-        db.execute("UPDATE owed SET boot = ? WHERE peer = ? AND seq = ?", (write.boot, peer, seq))
+        row = db.execute("SELECT boot FROM owed WHERE peer = ? AND seq = ?", (peer, seq)).fetchone()
+        if row is not None:
+            boots = marked(cast(bytes, row[0]), write.boot)
+            db.execute("UPDATE owed SET boot = ? WHERE peer = ? AND seq = ?", (boots, peer, seq))
 
 
 def _drop_owed(db: apsw.Connection, numbers: Numbers, write: DropOwed) -> None:
@@ -122,6 +131,7 @@ def _drop_owed(db: apsw.Connection, numbers: Numbers, write: DropOwed) -> None:
 
 def _give_up_owed(db: apsw.Connection, numbers: Numbers, write: GiveUpOwed) -> None:
     peer = numbers.find_peer(write.circle, write.member)
+    numbers.forget_undelivered()
     db.execute(
         "INSERT OR IGNORE INTO undelivered (mid, peer)"
         " SELECT mid, peer FROM owed WHERE peer = ? AND mid IS NOT NULL",
@@ -133,24 +143,12 @@ def _give_up_owed(db: apsw.Connection, numbers: Numbers, write: GiveUpOwed) -> N
 
 def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
     circle = numbers.circle(write.circle)
-    if is_erased(db, circle, write.mid):
+    if is_forgotten(db, circle, write.mid):
         return
-    passed_on_by = write.passed_on_by
-    shown = (
-        numbers.peer(write.circle, write.author),
-        int(write.audience),
-        write.author_seq,
-        write.kind,
-        write.sent_at,
-        write.received_at,
-        int(write.is_mine),
-        None if passed_on_by is None else numbers.peer(write.circle, passed_on_by),
-        write.reply,
-        write.ttl,
-        join_texts(write.notes),
-        write.text,
-    )
-    position = _replace_entry(db, numbers, circle, write, shown)
+    position = _insert_entry(db, numbers, circle, write)
+    is_new = position is not None
+    if position is None and (position := _replace_entry(db, numbers, circle, write)) is None:
+        return
     numbers.envelopes[write.circle, write.mid] = (position, write.common)
     db.execute(
         "REPLACE INTO envelopes (position, key, recipients, parents, previous, common)"
@@ -164,45 +162,83 @@ def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
             write.common,
         ),
     )
-    if not is_edited(db, position):
+    if is_new or not is_edited(db, position):
         index_words(db, position, write.text if write.kind != "edit" else "")
-    settle(db, circle, write.mid if write.kind not in ABOUT else write.reply)
+    if write.kind in ABOUT:
+        settle(db, circle, write.reply)
+    elif is_spoken_about(db, circle, write.mid):
+        settle(db, circle, write.mid)
 
 
-def _replace_entry(
-    db: apsw.Connection,
-    numbers: Numbers,
-    circle: int,
-    write: PutEntry,
-    shown: tuple[apsw.SQLiteValue, ...],
-) -> int:
-    """Insert or update the row in `entries` and return its position; its words are not indexed."""
+def _put_kept_entry(db: apsw.Connection, numbers: Numbers, write: KeptEntry) -> None:
+    _put_entry(db, numbers, write.entry)
+    put_times(db, numbers, write)
+    numbers.envelopes.clear()  # a retraction may have emptied one that is owed only after it
+
+
+def _insert_entry(
+    db: apsw.Connection, numbers: Numbers, circle: int, write: PutEntry
+) -> int | None:
+    """Insert a row in `entries` and return its position; None where the message is here already."""
+    seen, unseen = numbers.ages()
     db.execute(
         "INSERT INTO entries (author, audience, author_seq, kind, sent_at, received_at, is_mine,"
         " passed_on_by, reply, ttl, notes, text, circle, mid, came, shown)"
-        " SELECT ?, ?, ?, ?, ?, ?, ?7, ?, ?, ?, ?, ?, ?, ?, unseen, iif(?7, seen, NULL)"
-        " FROM profile WHERE true ON CONFLICT (circle, mid) DO NOTHING",
-        (*shown, circle, write.mid),
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (circle, mid) DO NOTHING",
+        (
+            *_columns(numbers, write),
+            circle,
+            write.mid,
+            unseen,
+            seen if write.is_mine else None,
+        ),
     )
-    if db.changes():
-        return db.last_insert_rowid()
+    return db.last_insert_rowid() if db.changes() else None
+
+
+def _columns(numbers: Numbers, write: PutEntry) -> tuple[apsw.SQLiteValue, ...]:
+    passer = write.passed_on_by
+    return (
+        numbers.peer(write.circle, write.author),
+        int(write.audience),
+        write.author_seq,
+        write.kind,
+        write.sent_at,
+        write.received_at,
+        int(write.is_mine),
+        None if passer is None else numbers.peer(write.circle, passer),
+        write.reply,
+        write.ttl,
+        join_texts(write.notes),
+        write.text,
+    )
+
+
+def _replace_entry(
+    db: apsw.Connection, numbers: Numbers, circle: int, write: PutEntry
+) -> int | None:
+    """Update a row in `entries` and return its position; its words are not indexed.
+
+    None where it was taken back or has disappeared: a repeat brings nothing again.
+    """
     row = db.execute(
         "SELECT position, kind, text, edit FROM entries WHERE circle = ? AND mid = ?",
         (circle, write.mid),
     ).fetchone()
     position, old_kind, old_text, edit = cast("tuple[int, str, str, int]", row)
+    if old_kind in ERASED:
+        return None
     _give_back_common(db, position, write.mid)
+    columns = _columns(numbers, write)
     if edit:
-        passer = None
-        if write.passed_on_by is not None:
-            passer = numbers.peer(write.circle, write.passed_on_by)
-        db.execute("UPDATE entries SET passed_on_by = ? WHERE position = ?", (passer, position))
+        db.execute("UPDATE entries SET passed_on_by = ? WHERE position = ?", (columns[7], position))
         return position  # its words are those of an edit, which may have disappeared meanwhile
     forget_words(db, position, old_text if old_kind != "edit" else "")
     db.execute(
         "UPDATE entries SET author = ?, audience = ?, author_seq = ?, kind = ?, sent_at = ?,"
         " received_at = ?, is_mine = ?, passed_on_by = ?, reply = ?, ttl = ?, edit = 0, notes = ?, text = ? WHERE position = ?",
-        (*shown, position),
+        (*columns, position),
     )
     return position
 
@@ -249,17 +285,16 @@ def _give_back_common(db: apsw.Connection, position: int, mid: MessageId) -> Non
 
 
 def _mark_shown(db: apsw.Connection, numbers: Numbers, write: MarkShown) -> None:
-    circle = numbers.find_circle(write.circle)
-    for mid in write.mids:
-        db.execute(
-            "UPDATE entries SET shown = (SELECT seen FROM profile)"
-            " WHERE circle = ? AND mid = ? AND shown IS NULL",
-            (circle, mid),
-        )
+    circle, (seen, _) = numbers.find_circle(write.circle), numbers.ages()
+    db.executemany(
+        "UPDATE entries SET shown = ? WHERE circle = ? AND mid = ? AND shown IS NULL",
+        [(seen, circle, mid) for mid in write.mids],
+    )
 
 
-def _put_ages(db: apsw.Connection, _numbers: Numbers, write: PutAges) -> None:
+def _put_ages(db: apsw.Connection, numbers: Numbers, write: PutAges) -> None:
     ages = write.ages
+    numbers.forget_ages()
     db.execute(
         "UPDATE profile SET seen = ?, unseen = ?, aged_at = ?", (ages.seen, ages.unseen, ages.wall)
     )
@@ -324,6 +359,8 @@ WRITERS: Final[Mapping[type, Callable[[apsw.Connection, Numbers, Any], None]]] =
     DropOwed: _drop_owed,
     GiveUpOwed: _give_up_owed,
     PutEntry: _put_entry,
+    KeptEntry: _put_kept_entry,
+    **KEPT_WRITERS,
     ConfirmEntries: _confirm_entries,
     DropEntry: _drop_entry,
     MarkShown: _mark_shown,

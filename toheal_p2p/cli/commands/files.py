@@ -12,7 +12,7 @@ from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import FILE_ENDINGS
 from toheal_p2p.cli.files import write_new_file, write_private_file
 from toheal_p2p.cli.local_client import Item
-from toheal_p2p.cli.parsing import Command, UsageProblem, argument, json_option, note_option
+from toheal_p2p.cli.parsing import Command, UsageProblem, argument, json_option, note_option, word
 from toheal_p2p.cli.showing import attachment_line
 from toheal_p2p.cli.terminal import Terminal
 
@@ -22,8 +22,18 @@ from toheal_p2p.cli.terminal import Terminal
 @click.argument("file")
 @click.option("--describe", "about", metavar="TEXT", default="", help="option.describe")
 @note_option
+@click.option("--to-facilitators", is_flag=True, help="option.to_facilitators")
+@click.option("--reply", metavar="ID", type=word, help="option.reply")
 @click.pass_obj
-def attach(terminal: Terminal, circle: str, file: str, about: str, notes: tuple[str, ...]) -> None:
+def attach(
+    terminal: Terminal,
+    circle: str,
+    file: str,
+    about: str,
+    notes: tuple[str, ...],
+    to_facilitators: bool,
+    reply: str | None,
+) -> None:
     """Print the message's id."""
     if not about.strip():
         terminal.note(terminal.words.text("note.no_description"))
@@ -34,6 +44,8 @@ def attach(terminal: Terminal, circle: str, file: str, about: str, notes: tuple[
         path=os.path.abspath(file),
         about=about,
         notes=tuple(dict.fromkeys(notes)),
+        to_facilitators=to_facilitators,
+        reply=reply,
     )
     terminal.show(message["id"])
 

@@ -49,7 +49,7 @@ def init(terminal: Terminal, name: str, passphrase_file: str | None) -> None:
     """Make the profile."""
     if has_profile(terminal.home):
         raise Refused("profile_exists")
-    passphrase = _passphrase(terminal, passphrase_file, is_new=True)
+    passphrase = new_passphrase(terminal, passphrase_file)
     terminal.note(terminal.words.text("progress.preparing"))
     starting.make_profile(terminal.home, nickname=name, passphrase=passphrase)
     terminal.tell("done.profile", path=os.path.abspath(terminal.home))
@@ -218,6 +218,11 @@ def _wait_until_gone(home: str) -> None:
             return
         time.sleep(WIPE_PAUSE)
     raise Refused("storage_failed")
+
+
+def new_passphrase(terminal: Terminal, path: str | None) -> str:
+    """Return a passphrase for a new profile: out of a file, or typed twice."""
+    return _passphrase(terminal, path, is_new=True)
 
 
 def _passphrase(terminal: Terminal, path: str | None, *, is_new: bool) -> str:

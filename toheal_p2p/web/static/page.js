@@ -54,6 +54,23 @@
     if (event.target.closest("[data-exit]")) leave();
   });
 
+  // ---- somebody is here: typing is use, and must not end in a locked page
+  let told = 0;
+  const use = () => {
+    if (Date.now() - told < 20000 || !page.querySelector("[data-open]")) return;
+    told = Date.now();
+    fetch("/used", {method: "POST", headers: {"X-Page": secret}}).catch(() => {});
+  };
+  for (const kind of ["keydown", "pointerdown", "wheel"])
+    document.addEventListener(kind, use, {passive: true, capture: true});
+  // ... and a page that nobody uses must not go on showing what was locked meanwhile
+  setInterval(async () => {
+    if (!page.querySelector("[data-open]")) return;
+    const answer = await fetch("/state", {headers: {"X-Page": secret}}).catch(() => null);
+    if (answer && answer.status === 200 && await answer.text() !== "open" && page.querySelector("[data-open]"))
+      htmx.ajax("GET", "/now", {target: "#page", swap: "innerHTML"});
+  }, 5000);
+
   // ---- after something was put into the page
   const isNearEnd = () => innerHeight + scrollY > document.documentElement.scrollHeight - 240;
   let wasNearEnd = true;
