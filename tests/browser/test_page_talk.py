@@ -244,8 +244,9 @@ def test_a_long_past_is_read_without_losing_the_place(talk: Talk) -> None:
     talk.press("page_search.look")
     talk.press("page_search.place")
     page.wait("document.activeElement.innerText?.includes('سطر 007')")
-    assert page.ask(
-        "(r => r.top > 0 && r.bottom < innerHeight)(document.activeElement.getBoundingClientRect())"
+    page.wait(
+        "(r => r.top > 0 && r.bottom < innerHeight)(document.activeElement.getBoundingClientRect())",
+        5,
     )
     talk.press("page_talk.later")
     page.see("سطر 130")
