@@ -288,5 +288,8 @@ async def test_new_words_are_found_where_the_last_shown_ones_end(
         assert (await theirs.entry(circle, new.id[:12])).text == "words 4"
         await theirs.committer.flushed()
         assert await theirs.first_new(circle) == first + 1
+        await theirs.read(circle, limit=1, newest=True)
+        await theirs.committer.flushed()
+        assert await theirs.first_new(circle) is None, "whoever read the newest is not led back"
         with pytest.raises(Refused, match="no_such_message"):
             await theirs.entry(circle, "ab" * 32)

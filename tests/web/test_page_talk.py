@@ -299,7 +299,7 @@ async def test_a_file_is_told_of_while_it_is_cleaned_and_sealed_and_keeps_its_na
         b"\n",
         b"about=x\n",
         b"about=x",
-        b"\n" + b"x" * (MAX_FILE_SIZE + 1),
+        b"\n\x89PNG" + b"x" * MAX_FILE_SIZE,
         b"a&" * 99 + b"\n\x89PNG",
     ],
 )
