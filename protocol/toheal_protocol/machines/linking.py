@@ -208,6 +208,7 @@ def take_closed(draft: Draft, member: MemberId, attempt_id: bytes) -> None:
     present = draft.courier(member)
     if present.link is not None and present.link.attempt == attempt_id:
         _unlink(draft, member)
+        comparing.unsay(draft, member)
         draft.change_courier(
             member,
             is_here=False,
