@@ -204,5 +204,7 @@ async def test_forms_from_nowhere_make_no_fault(tmp_path: Path) -> None:
             address = re.sub(r"{circle}", here.removeprefix("/circle/"), path)
             address = re.sub(r"{\w+}", "zz", address)
             for form in (b"", b"\xff\xfe", b"a=1&" * 30, b"role=king&reason=%ff&change=x&lasts=9"):
-                assert (await web.ask("POST", address, form)).status in (200, 204, 400, 403), address
+                assert (await web.ask("POST", address, form)).status in (200, 204, 400, 403), (
+                    address
+                )
         assert web.faults == []
