@@ -10,11 +10,12 @@ from tests.network.test_removal import gather
 from tests.support.world import Person
 from toheal_protocol.changing import changed
 from toheal_protocol.errors import ForgedMessage
-from toheal_protocol.machines import courier, lan
+from toheal_protocol.machines import lan
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import CloseLan, OwedFrame
 from toheal_protocol.machines.log import take_message
 from toheal_protocol.machines.missing import _wishes, ask_if_due, forget_tried, take_answered
+from toheal_protocol.machines.placing import where_missing
 from toheal_protocol.machines.state import Position, Stage, Standing, Stream
 from toheal_protocol.machines.sync_parts import Wanted
 from toheal_protocol.messages.asking import Answered
@@ -81,7 +82,7 @@ def test_what_lies_at_a_relay_counts_as_deposited_only_while_its_reader_reads_th
     there = tuple(evolve(one, relay=other) for one in here)
     draft.change_peer(theirs.id, grants=(*here, *there) if reads_there else there)
     owed = OwedFrame(1, None, b"", b"frame", boot)
-    assert courier._lies_at_relay(draft, theirs.id, owed) is reads_there
+    assert bool(where_missing(draft, theirs.id, owed)) is not reads_there
 
 
 def test_a_member_who_had_nothing_more_is_not_asked_again_until_they_say_they_are_here() -> None:
