@@ -19,8 +19,10 @@ def forget_what_is_over(db: apsw.Connection, ages: Ages) -> None:
     A retraction stays until what it takes back has come: without it, that would be shown.
     """
     over = db.execute(
-        "SELECT circle, position, kind, text FROM entries WHERE ttl > 0 AND kind <> 'forgotten'"
-        " AND (shown <= ?1 - ttl OR came <= ?2)"
+        "SELECT circle, position, kind, text FROM entries WHERE position IN"
+        " (SELECT position FROM entries WHERE ttl > 0 AND shown IS NOT NULL AND shown + ttl <= ?1"
+        " UNION ALL SELECT position FROM entries WHERE ttl > 0 AND came <= ?2)"
+        " AND kind <> 'forgotten'"
         " AND (kind <> 'retraction' OR EXISTS (SELECT 1 FROM entries AS target"
         " WHERE target.circle = entries.circle AND target.mid = entries.reply)"
         " OR EXISTS (SELECT 1 FROM forgotten"
