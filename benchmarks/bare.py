@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import Final
 
 import aioice.ice
-from aiortc import RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtcdatachannel import RTCDataChannel
+from aiortc.rtcpeerconnection import RTCPeerConnection
+from aiortc.rtcsessiondescription import RTCSessionDescription
 
 LOW: Final = 64 * 1024
 """Bytes that may wait in the sender: more is filled up only below it."""

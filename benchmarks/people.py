@@ -335,7 +335,7 @@ async def serve(
 def main(home: str) -> None:
     """Be one person until standard input ends."""
     from toheal_p2p.adapters import bridge
-    from toheal_p2p.app.start import run_app
+    from toheal_p2p.app.opening import run_app
 
     bridge.run(
         partial(

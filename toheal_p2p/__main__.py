@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _load_page() -> ServePage:
-    """Load the page, which takes as long as a whole command: only `toheal run` needs it."""
+    """Load the door of the page: only `toheal run` needs it."""
     from toheal_p2p.web.door import serve_page
 
     return serve_page

@@ -65,6 +65,9 @@ ADDRESS_SIZE: Final = 16
 TOKEN_SIZE: Final = 16
 """Bytes of a deposit token."""
 
+DEFAULT_TERM: Final = 28 * 24 * 3600
+"""Seconds for which somebody facilitates unless the circle says otherwise."""
+
 MAX_MEMBERS: Final = 24
 """Members a circle can hold. Above that pairwise sealing costs more than a circle can use."""
 

@@ -11,12 +11,12 @@ import time
 import tracemalloc
 
 import pytest
-from aiortc import rtcsctptransport as stock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.sctp_wire import Pair, chunk, sign
 from toheal_p2p.adapters import sctp
+from toheal_p2p.adapters.ortc import stock
 from toheal_p2p.adapters.sctp import (
     FIRST_RTO,
     LONGEST_RTO,

@@ -9,14 +9,12 @@ from functools import partial
 
 import pytest
 from aioice import ice
-from aiortc import rtcsctptransport as stock
-from aiortc.rtcdtlstransport import RTCDtlsTransport
-from aiortc.rtcicetransport import RTCIceTransport
 from google_crc32c import value as crc32c
 
 from tests.support.sctp_wire import Pair
 from toheal_p2p.adapters import sctp_flow
 from toheal_p2p.adapters.dtls_flow import FlowDtls, _is_one_record
+from toheal_p2p.adapters.ortc import RTCDtlsTransport, RTCIceTransport, stock
 from toheal_p2p.adapters.sctp import GuardedSctp
 from toheal_p2p.adapters.sctp_flow import PACKET_MOST, SACK_DELAY, QuickSctp
 from toheal_protocol.errors import LocalError

@@ -15,8 +15,6 @@ from contextlib import asynccontextmanager
 import aioice.ice
 import pytest
 import trio
-from aiortc import RTCDtlsTransport, RTCSctpTransport
-from aiortc.rtcsctptransport import SCTP_RTO_MIN
 from attrs import evolve
 from trio.testing import MockClock
 
@@ -26,6 +24,7 @@ from tests.support.links import key_pair
 from toheal_p2p.adapters.bridge import aio, run
 from toheal_p2p.adapters.dtls import QuickDtls
 from toheal_p2p.adapters.ice import GATHER_LONGEST, MAX_REMOTE_ADDRESSES, GuardedIce
+from toheal_p2p.adapters.ortc import RTCDtlsTransport, RTCSctpTransport, stock
 from toheal_p2p.adapters.webrtc import OPENING_LONGEST, WebRtcChannels
 from toheal_p2p.ports.channels import ChannelFailed, RelayServer, ServerKind
 from toheal_p2p.services.link import Link
@@ -484,7 +483,7 @@ def test_what_we_lean_on_exists_in_the_pinned_aioice_and_aiortc():
             assert ours._dtls._rx_srtp is None
             assert ours._ice._connection._remote_candidates
             assert ours._dtls._role in ("server", "client")
-            assert ours._sctp._rto < SCTP_RTO_MIN
+            assert ours._sctp._rto < stock.SCTP_RTO_MIN
             return ours._dtls._ssl.get_protocol_version_name()
 
     assert run(main) in ("DTLSv1.2", "DTLSv1.3")

@@ -17,15 +17,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.ledgers import membership_of
+from toheal_protocol.machines.mutes import muted_until
 from toheal_protocol.machines.state import Circle, Stage
 from toheal_protocol.machines.voice import is_silenced
 from toheal_protocol.membership import Membership
 from toheal_protocol.messages.acts import (
     CharterChange,
+    Muting,
     Reason,
     Removal,
     RoleChange,
     Second,
+    Term,
+    Unmuting,
     charter_hash,
 )
 from toheal_protocol.model import Role
@@ -96,15 +100,42 @@ def take_back(by: Person, who: Person) -> None:
         by.feed(m.Readmitted(who.id))
 
 
+def mute(by: Person, who: Person, hours: int) -> None:
+    if is_in(by):
+        by.feed(m.Acted(Muting(who.id, by.wall + hours * 3600, 0, Reason())))
+
+
+def unmute(by: Person, who: Person) -> None:
+    """Whoever is muted ends it by speaking when it is over, and in no other way."""
+    if is_in(by) and by is not who:
+        by.feed(m.Acted(Unmuting(who.id)))
+
+
+def prolong(by: Person, who: Person, weeks: int) -> None:
+    if is_in(by):
+        by.feed(m.Acted(Term(who.id, by.wall + weeks * 7 * 24 * 3600)))
+
+
+def may_speak(person: Person) -> bool:
+    if not is_in(person) or state(person).cold.my_role is Role.LISTENER:
+        return False
+    until = muted_until(state(person).cold, person.id)
+    return until is None or until <= person.wall
+
+
 def speak(person: Person, text: str) -> None:
-    if is_in(person) and state(person).cold.my_role is not Role.LISTENER:
+    if may_speak(person):
         person.say(text)
 
 
-def govern(world: World, chance: random.Random, number: int) -> None:
-    """Let somebody do something to somebody."""
+def govern(world: World, chance: random.Random, number: int, *, acts: int = 12) -> None:
+    """Let somebody do something to somebody.
+
+    Args:
+        acts: 12, or 17 for mutes and terms as well; the seeds of old schedules know 12.
+    """
     by, who = chance.choice(world.people), chance.choice(world.people)
-    match chance.randrange(12):
+    match chance.randrange(acts):
         case 0 | 1:
             remove(by, who)
         case 2 | 3:
@@ -115,6 +146,12 @@ def govern(world: World, chance: random.Random, number: int) -> None:
             take_back(by, who)
         case 10:
             change_charter(by, f"charter {number}")
+        case 12 | 13 | 14:
+            mute(by, who, chance.choice([0, 1, 24]))
+        case 15:
+            unmute(by, who)
+        case 16:
+            prolong(by, who, chance.choice([1, 4]))
         case _ if is_in(by) and chance.random() < 0.15:
             by.feed(m.Left())
 
@@ -154,6 +191,8 @@ def assert_one_membership(world: World) -> None:
         assert theirs.accepted == ours.accepted
         assert theirs.heads == ours.heads
         assert theirs.outcomes == ours.outcomes
+        assert theirs.silences == ours.silences
+        assert theirs.terms == ours.terms
         assert not theirs.held
         assert state(person).cold.charter == state(there[0]).cold.charter
         assert charter_hash(state(person).cold.charter) == theirs.charter_hash
@@ -193,7 +232,7 @@ def assert_the_same_words(world: World) -> None:
         assert len({tuple(counting(reader, author)) for reader in readers}) <= 1
 
 
-def run_schedule(seed: int, *, length: int) -> World:
+def run_schedule(seed: int, *, length: int, acts: int = 12) -> World:
     """Do `length` random things, heal, and compare."""
     chance = random.Random(seed)
     world = gather(seed, chance.choice([3, 4, 5, 6, 8]), is_direct=chance.random() < 0.3)
@@ -205,7 +244,7 @@ def run_schedule(seed: int, *, length: int) -> World:
             case 3 | 4 | 5:
                 world.run_for(chance.choice([0.0, 0.3, 2.0, 20.0, 90.0]))
             case 6 | 7 | 8 | 9 | 10:
-                govern(world, chance, number)
+                govern(world, chance, number, acts=acts)
             case 11:
                 world.drop = chance.choice([0.0, 0.0, 0.3])
                 world.delay = (0.001, chance.choice([0.02, 2.0]))
@@ -230,6 +269,13 @@ def test_a_governed_schedule_ends_in_one_membership_and_the_same_words(seed: int
     run_schedule(seed, length=60)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_schedule_with_mutes_and_terms_ends_in_one_membership_and_the_same_words(
+    seed: int,
+) -> None:
+    run_schedule(seed, length=60, acts=17)
+
+
 @pytest.mark.parametrize("seed", [59, 93, 288, 478, 479, 512, 561, 707, 729])
 def test_schedules_that_once_ended_in_two_memberships_or_other_words(seed: int) -> None:
     run_schedule(2_000_000 + seed, length=200)
@@ -238,7 +284,7 @@ def test_schedules_that_once_ended_in_two_memberships_or_other_words(seed: int) 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(int(os.environ.get("TOHEAL_SOAK_SCHEDULES", "2000"))))
 def test_many_long_governed_schedules_end_in_one_membership(seed: int) -> None:
-    run_schedule(2_000_000 + seed, length=200)
+    run_schedule(2_000_000 + seed, length=200, acts=12 if seed % 2 else 17)
 
 
 class GovernedWorld(RuleBasedStateMachine):
@@ -265,6 +311,14 @@ class GovernedWorld(RuleBasedStateMachine):
     @rule(by=st.integers(0, 5), who=st.integers(0, 5), role=st.sampled_from(ROLES))
     def somebody_gives_a_role(self, by: int, who: int, role: Role) -> None:
         give_role(self._who(by), self._who(who), role)
+
+    @rule(by=st.integers(0, 5), who=st.integers(0, 5), hours=st.sampled_from([0, 1]))
+    def somebody_is_muted(self, by: int, who: int, hours: int) -> None:
+        mute(self._who(by), self._who(who), hours)
+
+    @rule(by=st.integers(0, 5), who=st.integers(0, 5))
+    def a_mute_is_ended(self, by: int, who: int) -> None:
+        unmute(self._who(by), self._who(who))
 
     @rule(by=st.integers(0, 5))
     def somebody_supports_what_waits(self, by: int) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
+from toheal_protocol.machines.courier import LINK_DOUBT
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.linking import ATTEMPT_LIFE, PACE
 from toheal_protocol.machines.pair import pass_note
@@ -26,6 +27,8 @@ class WatchedWorld(World):
 
     prepared: list[tuple[float, str, m.LinkWay]] = field(factory=list)
     closed: list[tuple[str, bool]] = field(factory=list)
+    hailed: list[float] = field(factory=list)
+    probed: list[float] = field(factory=list)
 
     def perform(self, person: Person, effect: m.Effect) -> None:
         if isinstance(effect, m.PrepareLink):
@@ -33,6 +36,10 @@ class WatchedWorld(World):
             self.prepared.append((self.now, person.name, effect.way))
         if isinstance(effect, m.CloseLink):
             self.closed.append((person.name, effect.drains))
+        if isinstance(effect, m.HailRelay):
+            self.hailed.append(self.now)
+        if isinstance(effect, m.ProbeLink):
+            self.probed.append(self.now)
         World.perform(self, person, effect)
 
     def check_consent(self, person: Person, effect: m.PrepareLink) -> None:
@@ -88,6 +95,46 @@ def all_said(world: World, *people: Person) -> None:
     for person in people:
         said = sorted(text for _, text in person.texts())
         assert said == sorted(text for one in people for _, text in one.said)
+
+
+# ---- a link that may be dead
+
+
+def test_words_that_are_not_acknowledged_have_link_and_relay_looked_after_once() -> None:
+    world, ours, theirs = two(720)
+    world.apart.add(frozenset((ours.name, theirs.name)))  # the link's end answers pings, no more
+    began, before = world.now, len(world.probed)
+    for number in range(10):
+        ours.say(f"word {number}")
+        world.run_for(0.3)
+    assert [round(at - began, 3) for at in world.hailed] == [LINK_DOUBT]
+    assert len(world.probed) == before + 1
+    world.apart.clear()
+    all_said(world, ours, theirs)
+    assert len(world.hailed) == 1
+
+
+def test_acknowledgements_that_come_in_time_put_nothing_in_doubt() -> None:
+    world, ours, theirs = two(721)
+    before = len(world.probed)
+    for number in range(200):
+        (ours, theirs)[number % 2].say(f"word {number}")
+        world.run_for(0.1)
+    world.run_for(30)
+    assert (world.hailed, len(world.probed)) == ([], before)
+    all_said(world, ours, theirs)
+
+
+def test_what_was_acknowledged_lets_the_next_silence_be_looked_into_again() -> None:
+    world, ours, theirs = two(722)
+    for _ in range(2):
+        world.apart.add(frozenset((ours.name, theirs.name)))
+        ours.say("word")
+        world.run_for(2)
+        world.apart.clear()
+        world.run_for(10)
+    assert len(world.hailed) == 2
+    all_said(world, ours, theirs)
 
 
 # ---- consent

@@ -326,6 +326,33 @@ def test_a_link_in_doubt_whose_ping_is_answered_lives_on():
     assert silent_after(state, from_instant=START) > START + PING_EVERY
 
 
+def test_a_link_in_doubt_waits_for_a_peer_that_goes_on_taking_what_was_sent_before():
+    state, peer = opened(), Peer()
+    state, _ = play(state, peer, Pong(state.pulse.number), now=START)
+    doubted_at, progress = Instant(START + 1), 7
+    state, _ = machine.step(state, Doubted(progress), now=doubted_at)
+    for _ in range(20):  # fifty seconds of a slow line
+        at = state.pulse.wake_at
+        progress += 1
+        state, _ = machine.step(state, Woke(progress), now=at)
+        assert isinstance(state, Open)
+    stands_still_from = at
+    while isinstance(state, Open):
+        at = state.pulse.wake_at
+        state, effects = machine.step(state, Woke(progress), now=at)
+    assert effects == (Close(Ending.SILENT),)
+    assert at == stands_still_from + DOUBT_LONGEST
+
+
+def test_what_a_peer_took_before_the_doubt_does_not_count():
+    state, peer = opened(), Peer()
+    state, _ = play(state, peer, Pong(state.pulse.number), now=START)
+    doubted_at = Instant(START + 1)
+    state, _ = machine.step(state, Doubted(7), now=doubted_at)
+    state, effects = machine.step(state, Woke(7), now=Instant(doubted_at + DOUBT_LONGEST))
+    assert effects == (Close(Ending.SILENT),)
+
+
 def test_any_record_is_a_sign_of_life():
     state, peer, now = opened(), Peer(), START
     for _ in range(20):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.governance import by_name, somebody
+from tests.support.governance import by_name, muted, somebody, terms
 from tests.support.membership_cases import (
     CASES,
     Case,
@@ -58,6 +58,8 @@ def test_a_case_of_the_table_comes_out_as_it_says_in_every_order_of_arrival(
     assert by_name(together) == dict(sorted(case.roles.items()))
     waiting = [one for one in together.outcomes if one.standing is Standing.WAITS]
     assert len(waiting) == case.waiting
+    assert muted(together) == case.muted
+    assert terms(together) == case.terms
     for order in orders(case.done):
         assert arrive_one_by_one(case, order) == together
 

@@ -17,7 +17,7 @@ from toheal_protocol.wire.stun import MAX_STUN_SIZE
 from toheal_relay.server import bursts
 from toheal_relay.server.bursts import DRAIN, DatagramSender, cuts_datagrams, read_bursts
 from toheal_relay.server.turn_stream import Dirty, TurnStream
-from toheal_relay.server.udp import serve_datagrams
+from toheal_relay.server.udp import SINGLES, serve_datagrams
 
 HOST = "127.0.0.1"
 TO = ("192.0.2.1", 9)
@@ -217,6 +217,43 @@ async def test_a_flooded_socket_does_not_keep_the_others_from_their_turn() -> No
     assert Counter(order) == {0: 1_000} | dict.fromkeys(range(1, 6), 1)
     last = max(order.index(number) for number in range(1, 6))
     assert order[:last].count(0) <= 2 * DRAIN
+
+
+class CountingSocket(socket.socket):
+    """A socket that counts how often it is read."""
+
+    reads = 0
+
+    def recvfrom(self, *args: Any) -> Any:
+        self.reads += 1
+        return super().recvfrom(*args)
+
+
+@pytest.mark.trio
+async def test_packets_that_come_alone_cost_a_read_each_and_those_behind_them_are_found() -> None:
+    taken: list[int] = []
+    with CountingSocket(socket.AF_INET, socket.SOCK_DGRAM) as ours, udp() as theirs:
+        ours.setblocking(False)
+        ours.bind(("127.0.0.1", 0))
+        to = ours.getsockname()
+
+        def take(_sender: object, packets: list[bytes], _now: Instant) -> None:
+            taken.append(len(packets))
+
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(serve_datagrams, ours, 0, take, Dirty(), _no_fault)
+                for number in range(64):
+                    theirs.sendto(b"alone", to)
+                    while len(taken) <= number:  # noqa: ASYNC110 - a socket tells no event
+                        await trio.sleep(0.001)
+                assert ours.reads <= 64 + 64 // (SINGLES + 1)
+                for _ in range(200):
+                    theirs.sendto(b"crowd", to)
+                while sum(taken) < 264:  # noqa: ASYNC110 - as above
+                    await trio.sleep(0.001)
+                nursery.cancel_scope.cancel()
+    assert len(taken) - 64 <= SINGLES + 200 // DRAIN + 1
 
 
 @pytest.mark.trio

@@ -45,6 +45,37 @@ def test_a_proposal_is_supported_by_the_start_of_its_id(toheal: Toheal) -> None:
     assert toheal("circle", "second", "evening", "ff").code == 1
 
 
+def test_a_facilitator_has_a_term(toheal: Toheal) -> None:
+    done = toheal("circle", "role", "evening", "Guest", "facilitator", "--weeks", "2")
+    assert done.code == 0 and "Until 2030" in done.out
+    done = toheal("circle", "term", "evening", "Guest", "--weeks", "2")
+    assert done.code == 0 and "for how long" in done.out and "Until 2030" in done.out
+    assert toheal("circle", "term", "evening", "Guest", "--weeks", "27").code == 1
+    assert toheal("circle", "term", "evening", "Guest", "--weeks", "many").code == 2
+
+
+def test_somebody_is_muted_and_heard_again(toheal: Toheal) -> None:
+    done = toheal("circle", "mute", "evening", "Guest", "--hours", "2", "--text", "a pause")
+    assert done.code == 0 and "mutes" in done.out and "a pause" in done.out
+    assert "ends the mute" in toheal("circle", "unmute", "evening", "Guest").out
+    assert toheal("circle", "unmute", "evening", "nobody").code == 1
+
+
+def test_members_are_shown_with_terms_and_mutes(toheal: Toheal) -> None:
+    shown = toheal("circle", "members", "evening").out
+    assert "the term was until" in shown
+    assert "muted until" in shown and "hidden by you" in shown
+    [_, sam] = toheal("circle", "members", "evening", "--json").values
+    assert sam["hidden"] and sam["muted_until"] and sam["term_until"] is None
+
+
+def test_somebody_is_hidden_and_shown(toheal: Toheal) -> None:
+    assert "Nobody is told" in toheal("hide", "evening", "Guest").out
+    assert "again" in toheal("show", "evening", "Guest").out
+    assert toheal("hide", "evening", "nobody").code == 1
+    assert toheal("read", "evening", "--hidden").code == 0
+
+
 def test_somebody_is_taken_back(toheal: Toheal) -> None:
     done = toheal("circle", "readmit", "evening", "Guest")
     assert done.code == 0 and "Guest" in done.out + done.err
@@ -56,7 +87,7 @@ def test_all_acts_are_listed_also_as_json(toheal: Toheal) -> None:
     assert listed.values[-1]["waiting_for"] == ["Guest"]
     plain = toheal("circle", "acts", "evening").out
     assert "\x1b" not in plain
-    assert plain.count("[abab") == 2
+    assert plain.count("[abab") == 3
 
 
 def test_acts_stand_in_the_log_with_who_and_why(toheal: Toheal) -> None:

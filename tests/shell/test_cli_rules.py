@@ -42,6 +42,7 @@ def test_a_yes_is_asked_for_and_no_other_answer_is_one(toheal: Toheal) -> None:
 
 def test_the_policy_is_shown_and_proposed(toheal: Toheal) -> None:
     assert "do not connect directly" in toheal("circle", "policy", "evening").out
+    assert "Could support it: \u2068Guest\u2069" in toheal("circle", "policy", "evening").out
     assert "waits" in toheal("circle", "policy", "evening", "direct").out
     assert toheal("circle", "policy", "evening", "loose").code == 2
 

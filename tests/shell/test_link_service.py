@@ -11,7 +11,7 @@ from toheal_p2p.ports.channels import BUFFER_LOW, ChannelFailed
 from toheal_p2p.services.link import BATCH_MOST, QUEUE_MOST, Link
 from toheal_protocol.errors import LocalError
 from toheal_protocol.machines.link import OPENING_LONGEST, Ending
-from toheal_protocol.machines.link_parts import PING_EVERY, SILENCE_LONGEST, WINDOW
+from toheal_protocol.machines.link_parts import DOUBT_LONGEST, PING_EVERY, SILENCE_LONGEST, WINDOW
 from toheal_protocol.model import MAX_FRAME_SIZE, Frame
 
 pytestmark = pytest.mark.trio
@@ -221,6 +221,21 @@ async def test_a_slow_line_full_of_frames_is_no_dead_peer(autojump_clock):
             nursery.start_soon(send_all, ours, frames)
             assert await take(theirs, len(frames)) == frames
         assert ours.is_open
+
+
+async def test_doubt_in_the_middle_of_a_long_frame_on_a_slow_line_ends_nothing(autojump_clock):
+    async with open_links(bytes_per_second=8_000, delay=0.3) as (ours, theirs):
+        frames = numbered(1, size=MAX_FRAME_SIZE - 2)
+        await send_all(ours, frames)
+        for _ in range(4):
+            await trio.sleep(1)
+            ours.probe()
+        assert await take(theirs, 1) == frames  # twelve seconds later
+        assert ours.is_open
+        ours.channel.freeze()
+        ours.probe()
+        with trio.fail_after(2 * DOUBT_LONGEST):
+            await ours.closed.wait()
 
 
 async def test_a_lost_channel_ends_the_link_after_what_had_arrived(autojump_clock):

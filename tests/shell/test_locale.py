@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.support.source import CLIENT, name_of, python_files, tree_of
 from toheal_p2p.app import vocabulary
 from toheal_p2p.app.refusals import CODES, FACTS, Fact, RefusalCode, Refused
+from toheal_p2p.app.settings import SETTINGS
 from toheal_p2p.care.helplines import all_helplines, countries
 from toheal_p2p.locale import LANGUAGES, Language, catalogue_path, choose_language, load_words
 from toheal_p2p.locale.catalogue import Entry, load_po, parse_po
@@ -28,6 +29,10 @@ from toheal_p2p.locale.shown import (
     plain_lines,
 )
 from toheal_protocol.messages.bodies import CONTENT_NOTES
+
+CHOICES = {one.name: one.choices for one in SETTINGS if one.choices} | {
+    "content-notes": ("covered", "shown", "hidden")
+}
 
 FAMILIES = {
     "refused": CODES,
@@ -53,6 +58,8 @@ FAMILIES = {
     "country": countries(),
     "emergency": ("all", *sorted({line.service for line in all_helplines() if line.service})),
     "weekday": ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
+    "page_settings": tuple(name + end for name in CHOICES for end in ("", "_hint")),
+    **{f"choice.{name}": choices for name, choices in CHOICES.items()},
 }
 """Keys that code puts together from a word of the application."""
 
@@ -224,12 +231,11 @@ def test_arabic_is_typed_as_arabic() -> None:
 
 
 NEVER_ON_THE_PAGE = re.compile(
-    "no_facilitator|reply_narrower|not_your_message|nothing_to_change|disappear_unfit|.*share.*|"
-    "spoken_.*|.*_file|.*setting.*|proxy_malformed|no_such_(message|relay|act|interface)|act_.*|role_.*"
+    "disappear_unfit|spoken_.*|.*_file|.*setting.*|proxy_malformed|no_such_(relay|act|interface)|act_.*|role_.*"
     "|not_(running|confirmed|supported_here)|passphrase_needed|connection_lost|other_version|lan_off"
     "|ambiguous_name|room_.*|last_relay|relay_not_allowed|port_in_use|clock_doubtful|locked"
     "|no_such_(talk|notice)|talk_(open|asked)_.*|notice_.*|door_said_.*|policy_already"
-    "|charter_(already|changed_again)|attachment.*|no_attachment"
+    "|charter_(already|changed_again)"
 )
 """Refusals of what only commands do; `locked` is the page that asks for the passphrase."""
 

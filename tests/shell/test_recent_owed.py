@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from toheal_p2p.services import recent_owed
 from toheal_p2p.services.recent_owed import RecentOwed
 from toheal_protocol.machines.events import LoadOwed, OwedFrame, OwedLoaded
-from toheal_protocol.machines.records import DropOwed, GiveUpOwed, MarkAtRelay, PutOwed, Write
+from toheal_protocol.machines.records import (
+    DropOwed,
+    GiveUpOwed,
+    MarkAtRelay,
+    PutOwed,
+    Write,
+    marked,
+)
 from toheal_protocol.model import CircleId, Frame, MemberId
 
 CIRCLE = CircleId(bytes(32))
@@ -52,7 +59,9 @@ class PlainVault:
                     del self.rows[m][seq]
             case MarkAtRelay(member=m):
                 for seq in set(write.seqs) & set(self.rows[m]):
-                    self.rows[m][seq] = evolve(self.rows[m][seq], boot=write.boot)
+                    self.rows[m][seq] = evolve(
+                        self.rows[m][seq], boot=marked(self.rows[m][seq].boot, write.boot)
+                    )
             case GiveUpOwed(member=m):
                 self.rows[m].clear()
 

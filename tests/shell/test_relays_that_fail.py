@@ -21,10 +21,10 @@ from tests.support.memory_relay import MemoryRelay
 from toheal_p2p.app.application import Application
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.relay_connection import HAIL_AFTER, HAIL_LIVELY
-from toheal_p2p.services.relay_line import PATIENCE
+from toheal_p2p.services.relay_line import DOUBT, PATIENCE
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.counting import MAX_BEYOND
-from toheal_protocol.machines.courier import RELAY_RESEND
+from toheal_protocol.machines.courier import LINK_DOUBT, RELAY_RESEND
 from toheal_protocol.messages.grants import SIGNAL
 from toheal_protocol.wire.mailbox import Deposit, decode_command
 from toheal_relay.limits import Limits
@@ -129,12 +129,34 @@ async def test_a_conversation_over_a_link_goes_on_when_the_relay_that_carries_it
         freeze_links(village)
         await say(ours, circle, "two")
         await say(theirs, circle, "three")
-        await eventually(has(ours, circle, "three"), within=2 * FAIL_OVER)
-        await eventually(has(theirs, circle, "two"), within=2 * FAIL_OVER)
+        await eventually(has(ours, circle, "three"), within=FAIL_OVER)
+        await eventually(has(theirs, circle, "two"), within=FAIL_OVER)
         await eventually(is_linked(ours, circle))  # told over the other relay
         await trio.sleep(60)
         for app in (ours, theirs):
             assert sorted(await texts(app, circle)) == ["one", "three", "two"]
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("speaks_first", [0, 1])
+async def test_a_frozen_relay_under_a_link_holds_neither_a_word_nor_its_answer_up_for_long(
+    autojump_clock: MockClock, speaks_first: int
+) -> None:
+    async with a_village(relays=2) as village:
+        *people, circle = await circle_of_two(village, direct=False)
+        await eventually(is_linked(people[0], circle))
+        await eventually(is_linked(people[1], circle))
+        await trio.sleep(90)  # nobody watches the line of the relay closely any more
+        speaker, reader = people[speaks_first], people[1 - speaks_first]
+        go_mute(village.relay)
+        freeze_links(village)
+        await say(speaker, circle, "are you there")
+        await eventually(has(reader, circle, "are you there"), within=LINK_DOUBT + DOUBT + 0.5)
+        await say(reader, circle, "yes")
+        await eventually(has(speaker, circle, "yes"), within=DOUBT + 0.5)
+        await trio.sleep(30)
+        for app in people:
+            assert sorted(await texts(app, circle)) == ["are you there", "yes"]
 
 
 @pytest.mark.trio

@@ -159,6 +159,10 @@ class FaultyChannel:
     def is_relayed(self) -> bool:
         return self.inner.is_relayed
 
+    @property
+    def progress(self) -> int:
+        return self.inner.progress
+
     def send_nowait(self, record: bytes) -> None:
         self.faulty.fail_in("send")
         self.inner.send_nowait(record)

@@ -55,6 +55,8 @@ class FakeChannel:
     _leaves_at: float = 0.0
     _leaving: deque[tuple[float, int]] = field(factory=deque)
     _arriving: deque[tuple[float, bytes]] = field(factory=deque)
+    _acknowledged: deque[float] = field(factory=deque)
+    _progress: int = 0
     _changed: trio.Event = field(factory=trio.Event)
 
     def join(self, peer: FakeChannel) -> None:
@@ -66,6 +68,14 @@ class FakeChannel:
         while self._leaving and self._leaving[0][0] <= trio.current_time():
             self._leaving.popleft()
         return sum(size for _, size in self._leaving)
+
+    @property
+    def progress(self) -> int:
+        """Records of which an acknowledgement would be back by now."""
+        while self._acknowledged and self._acknowledged[0] <= trio.current_time():
+            self._acknowledged.popleft()
+            self._progress += 1
+        return self._progress
 
     def send_nowait(self, record: bytes) -> None:
         assert 0 < len(record) <= 16 * 1024, "no message a channel carries"
@@ -79,6 +89,7 @@ class FakeChannel:
             self._leaving.append((self._leaves_at, len(record)))
         if self._peer is not None and not self.is_frozen:
             self._peer._arriving.append((self._leaves_at + self.delay, record))
+            self._acknowledged.append(self._leaves_at + 2 * self.delay)
             self._peer._notify()
 
     async def room(self) -> None:
@@ -285,10 +296,14 @@ async def check_channel_pair(left: Channel, right: Channel) -> None:
 
     records = [bytes([number]) * size for number, size in enumerate((1, 900, 16 * 1024, 7))] * 10
     for sender, receiver in ((left, right), (right, left)):
+        before = sender.progress
         for record in records:
             sender.send_nowait(record)
         assert await _receive_bytes(receiver, len(records)) == records
         await sender.room()
+        with trio.fail_after(5):
+            while sender.progress == before:  # noqa: ASYNC110 - what is waited for has no event
+                await trio.sleep(0.01)
 
     for record in records:
         left.send_nowait(record)

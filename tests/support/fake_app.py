@@ -18,10 +18,12 @@ from typing import Literal, cast
 import trio
 from attrs import define, evolve, field
 
+from tests.support.fake_backups import FakeBackups
 from tests.support.fake_bundles import FakeBundles
 from tests.support.fake_governance import WAITING, FakeGovernance
 from tests.support.fake_sharing import FakeSharing
 from toheal_p2p.app.circle_relays_interface import CircleRelayView
+from toheal_p2p.app.idleness import Idleness
 from toheal_p2p.app.interface import (
     ActView,
     AppInterface,
@@ -69,6 +71,7 @@ def refuse(code: RefusalCode) -> Refused:
         "path": "/tmp/x",
         "suggestion": "y",
         "tries": 2,
+        "hours": 3,
         "choices": "a, b",
     }
     return Refused(code, **{name: facts[name] for name in FACTS.get(code, ())})
@@ -119,13 +122,42 @@ class FakeFiles:
 
     find: Callable[[str], Awaitable[CircleView]]
     dropped: list[str] = field(factory=list)
+    attached: list[tuple[str, tuple[str, ...], bytes]] = field(factory=list)
 
     async def attach(
-        self, circle: str, path: str, *, about: str, notes: Sequence[str], report: Report
+        self,
+        circle: str,
+        path: str,
+        *,
+        about: str,
+        notes: Sequence[str],
+        report: Report,
+        to_facilitators: bool = False,
+        reply: str | None = None,
     ) -> str:
         await self.find(circle)
         await report(ProgressView("cleaning_file"))
-        return _id(f"file {path} {about} {','.join(notes)}")
+        to_whom = f" to facilitators on {reply}" if to_facilitators else ""
+        return _id(f"file {path} {about} {','.join(notes)}{to_whom}")
+
+    async def attach_content(
+        self,
+        circle: str,
+        content: bytes,
+        *,
+        about: str,
+        notes: Sequence[str],
+        report: Report,
+        to_facilitators: bool = False,
+        reply: str | None = None,
+    ) -> str:
+        await self.find(circle)
+        await report(ProgressView("cleaning_file"))
+        if not content.startswith(b"\x89PNG"):
+            raise Refused("attachment_unknown")
+        await report(ProgressView("sealing_file"))
+        self.attached.append((about, tuple(notes), content))
+        return _id(f"file {about}")
 
     async def fetch(self, circle: str, message: str, *, report: Report) -> AttachmentView:
         await self.find(circle)
@@ -183,9 +215,10 @@ class FakeMeetings:
 
 @define(eq=False)
 class FakeSettings:
-    """One setting that takes anything, and one that comes later."""
+    """One setting that takes anything, one with choices, and one that comes later."""
 
     proxy: str = "none"
+    content_notes: str = "covered"
 
     async def list(self) -> Sequence[SettingView]:
         return [await self.get("proxy"), await self.get("country")]
@@ -193,15 +226,24 @@ class FakeSettings:
     async def get(self, name: str) -> SettingView:
         if name == "country":
             return SettingView("country", "none", (), comes_later=True)
+        if name == "content-notes":
+            choices = ("covered", "shown", "hidden")
+            return SettingView("content-notes", self.content_notes, choices, comes_later=False)
         if name != "proxy":
             raise Refused("no_such_setting", name=name)
         return SettingView("proxy", self.proxy, (), comes_later=False)
+
+    async def offered_proxy(self) -> str | None:
+        return None
 
     async def set(self, name: str, value: str) -> SettingView:
         if name == "country":
             raise Refused("setting_later", name=name)
         if name == "language":
             return SettingView("language", value, ("ar", "en", "none"), comes_later=False)
+        if name == "content-notes":
+            self.content_notes = value
+            return await self.get(name)
         await self.get(name)
         self.proxy = value
         return await self.get(name)
@@ -223,10 +265,27 @@ class FakeApp(FakeGovernance, FakeSharing):
     settings: FakeSettings = field(factory=lambda: FakeSettings())
     meeting: FakeMeetings = field(init=False)
     files: FakeFiles = field(init=False)
+    passphrase: str = "open sesame and more"
+    minutes: int | None = None
+    _idleness: Idleness | None = None
 
     def __attrs_post_init__(self) -> None:
         self.meeting = FakeMeetings(self)
         self.files = FakeFiles(self._find)
+
+    @property
+    def idleness(self) -> Idleness:
+        self._idleness = self._idleness or Idleness(lambda: self.minutes)
+        return self._idleness
+
+    async def change_passphrase(self, old: str, new: str) -> None:
+        if old != self.passphrase:
+            raise Refused("wrong_passphrase")
+        self.passphrase = new
+
+    @property
+    def backups(self) -> FakeBackups:
+        return FakeBackups()
 
     @property
     def bundles(self) -> FakeBundles:
@@ -267,8 +326,24 @@ class FakeApp(FakeGovernance, FakeSharing):
     async def circle_members(self, circle: str) -> Sequence[MemberView]:
         await self._find(circle)
         return [
-            MemberView(_id("me"), "نورس", "facilitator", is_me=True, fork_seen=False),
-            MemberView(_id("Sam"), "Sam", "member", is_me=False, fork_seen=True),
+            MemberView(
+                _id("me"),
+                "نورس",
+                "facilitator",
+                is_me=True,
+                fork_seen=False,
+                term_until=NOW - 60,
+                term_over=True,
+            ),
+            MemberView(
+                _id("Sam"),
+                "Sam",
+                "member",
+                is_me=False,
+                fork_seen=True,
+                muted_until=NOW + 3600,
+                hidden=True,
+            ),
         ]
 
     async def circle_leave(self, circle: str) -> None:
@@ -411,13 +486,34 @@ class FakeApp(FakeGovernance, FakeSharing):
         return before
 
     async def read(
-        self, circle: str, *, after: int = 0, limit: int, newest: bool = False
+        self,
+        circle: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int,
+        newest: bool = False,
+        with_hidden: bool = False,
     ) -> Sequence[EntryView]:
         found = await self._find(circle)
-        here = [one for one in self.entries if one.circle == found.id and one.position > after]
+        most = sys.maxsize if before is None else before
+        here = [one for one in self.entries if one.circle == found.id]
+        here = [one for one in here if after < one.position < most]
+        here = [one for one in here if one.kind != "hidden" or not with_hidden]
         return here[-limit:] if newest else here[:limit]
 
-    async def follow(self, circle: str, *, after: int) -> AsyncGenerator[EntryView, None]:
+    async def entry(self, circle: str, message: str) -> EntryView:
+        await self._find(circle)
+        return self._said(message)
+
+    async def first_new(self, circle: str) -> int | None:
+        found = await self._find(circle)
+        new = [e.position for e in self.entries if e.circle == found.id and e.is_new]
+        return min(new, default=None)
+
+    async def follow(
+        self, circle: str, *, after: int, with_hidden: bool = False
+    ) -> AsyncGenerator[EntryView, None]:
         self.following += 1
         try:
             if circle == "endless":

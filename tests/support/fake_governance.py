@@ -61,6 +61,9 @@ EVERY_ACT: tuple[ActView, ...] = (
     evolve(DONE, kind="policy", direct=True, state="waits", members=4),
     evolve(DONE, kind="policy", state="moot"),
     evolve(WAITING, kind="role", role="listener", text=""),
+    evolve(DONE, kind="term", member="22" * 32, member_name="Guest", until=1_900_000_000),
+    evolve(WAITING, kind="mute", until=1_900_000_000),
+    evolve(DONE, kind="unmute", member="22" * 32, member_name="Guest"),
     WAITING,
 )
 
@@ -116,10 +119,36 @@ class FakeGovernance:
         return evolve(WAITING, member_name=who, reason=reason, text=text)
 
     async def circle_role(
-        self, circle: str, who: str, role: Role, *, reason: ActReason, text: str
+        self, circle: str, who: str, role: Role, *, reason: ActReason, text: str, weeks: int = 4
     ) -> ActView:
         await self._find(circle)
-        return evolve(DONE, kind="role", member_name=who, role=role, reason=reason, text=text)
+        until = 1_900_000_000 + weeks * 7 * 24 * 3600
+        done = evolve(DONE, kind="role", member_name=who, role=role, reason=reason, text=text)
+        return evolve(done, until=until) if role == "facilitator" else done
+
+    async def circle_term(self, circle: str, who: str, *, weeks: int) -> ActView:
+        await self._find(circle)
+        if weeks > 26:
+            raise Refused("term_unfit", limit=26)
+        return evolve(DONE, kind="term", member_name=who, until=1_900_000_000)
+
+    async def circle_mute(
+        self, circle: str, who: str, *, hours: int, reason: ActReason, text: str
+    ) -> ActView:
+        await self._find(circle)
+        until = 1_900_000_000 + hours * 3600
+        return evolve(DONE, kind="mute", member_name=who, until=until, reason=reason, text=text)
+
+    async def circle_unmute(self, circle: str, who: str) -> ActView:
+        await self._find(circle)
+        if who == "nobody":
+            raise Refused("not_muted")
+        return evolve(DONE, kind="unmute", member_name=who)
+
+    async def hide(self, circle: str, who: str, *, hidden: bool) -> None:
+        await self._find(circle)
+        if who == "nobody":
+            raise Refused("no_such_member", name=who)
 
     async def circle_second(self, circle: str, act: str) -> ActView:
         await self._find(circle)
@@ -143,7 +172,8 @@ class FakeGovernance:
 
     async def circle_policy(self, circle: str) -> PolicyView:
         await self._find(circle)
-        return PolicyView(direct=False)
+        proposed = evolve(DONE, kind="policy", direct=True, state="waits", members=4)
+        return PolicyView(False, (evolve(proposed, waiting_for=("Guest", "Ev\x1b]il")),))
 
     async def circle_policy_set(self, circle: str, *, direct: bool) -> ActView:
         await self._find(circle)

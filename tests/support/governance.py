@@ -16,11 +16,14 @@ from toheal_protocol.messages.acts import (
     CharterChange,
     Foundation,
     Leaving,
+    Muting,
     PolicyChange,
     Reason,
     Removal,
     RoleChange,
     Second,
+    Term,
+    Unmuting,
     encode_act,
     kind_of,
     sign_voucher,
@@ -114,6 +117,25 @@ class Story:
     ) -> Operation:
         return self.act(by, Second(OperationId(what.id)), known=known)
 
+    def mute(
+        self,
+        by: str,
+        who: str,
+        *,
+        known: Iterable[Operation] | None = None,
+        until: int = 0,
+        heard: int = 0,
+    ) -> Operation:
+        return self.act(by, Muting(somebody(who).member_id, until, heard, WHY), known=known)
+
+    def unmute(self, by: str, who: str, *, known: Iterable[Operation] | None = None) -> Operation:
+        return self.act(by, Unmuting(somebody(who).member_id), known=known)
+
+    def term(
+        self, by: str, who: str, until: int, *, known: Iterable[Operation] | None = None
+    ) -> Operation:
+        return self.act(by, Term(somebody(who).member_id, until), known=known)
+
     def leave(self, by: str, *, known: Iterable[Operation] | None = None) -> Operation:
         return self.act(by, Leaving(), known=known)
 
@@ -151,6 +173,25 @@ def by_name(membership: Membership) -> dict[str, str]:
     names: dict[MemberId, str] = {somebody(name).member_id: name for name in NAMES}
     shown = {names[member]: role.value for member, role in membership.members.items()}
     return dict(sorted(shown.items()))
+
+
+def muted(membership: Membership) -> str:
+    """Return the names of those against whom a mute stands that is not over."""
+    names = {somebody(name).member_id: name for name in NAMES}
+    silences = membership.silences.items()
+    return "".join(
+        sorted(
+            names[member]
+            for member, against in silences
+            if any(one.until is not None and not one.is_over for one in against)
+        )
+    )
+
+
+def terms(membership: Membership) -> dict[str, int]:
+    """Return name -> until when they facilitate, where that was said."""
+    names = {somebody(name).member_id: name for name in NAMES}
+    return {names[member]: until for member, until in membership.terms.items()}
 
 
 def circle_of(*members: str, facilitators: str = "F") -> Story:

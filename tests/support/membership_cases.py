@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import field, frozen
 
 from tests.support.governance import CHARTER, Story, circle_of
 from toheal_protocol.messages.operations import Operation
@@ -21,6 +21,8 @@ class Case:
     base: int
     roles: dict[str, str]
     waiting: int = 0
+    muted: str = ""
+    terms: dict[str, int] = field(factory=dict)
 
     @property
     def done(self) -> list[Operation]:
@@ -250,6 +252,127 @@ def whom_a_void_add_brought_in_adds_nobody() -> Case:
     return Case(story, base, roles("FHIK", "A"))
 
 
+def a_facilitator_mutes_a_member() -> Case:
+    story = circle_of(*"AB")
+    base = len(story.made)
+    story.mute("F", "A", until=5)
+    return Case(story, base, roles("F", "AB"), muted="A")
+
+
+def a_member_mutes_a_member() -> Case:
+    story = circle_of(*"ABC")
+    base = len(story.made)
+    story.mute("A", "B")
+    return Case(story, base, roles("F", "ABC"), waiting=1)
+
+
+def one_mutes_a_facilitator() -> Case:
+    story = circle_of(*"GHAB", facilitators="FGH")
+    base, before = len(story.made), story.so_far()
+    story.mute("F", "G", known=before)
+    heard = story.mute("F", "H", known=before)
+    story.second("G", heard, known=[*before, heard])
+    return Case(story, base, roles("FGH", "AB"), waiting=1, muted="H")
+
+
+def a_mute_that_another_facilitator_ends() -> Case:
+    story = circle_of(*"GAB", facilitators="FG")
+    base = len(story.made)
+    story.mute("F", "A")
+    story.unmute("G", "A")
+    return Case(story, base, roles("FG", "AB"))
+
+
+def a_mute_that_the_muted_ends() -> Case:
+    story = circle_of(*"AB")
+    base = len(story.made)
+    story.mute("F", "A")
+    story.unmute("A", "A")
+    story.mute("F", "B")
+    return Case(story, base, roles("F", "AB"), muted="B")
+
+
+def somebody_else_ends_no_mute() -> Case:
+    story = circle_of(*"AB")
+    base = len(story.made)
+    story.mute("F", "A")
+    story.unmute("B", "A")
+    return Case(story, base, roles("F", "AB"), muted="A")
+
+
+def a_mute_is_renewed_once() -> Case:
+    story = circle_of(*"GAB", facilitators="FG")
+    base = len(story.made)
+    story.mute("F", "A")
+    story.mute("G", "A")
+    refused = story.mute("F", "A")
+    story.made.remove(refused)
+    story.unmute("F", "A")
+    story.made.append(refused)
+    return Case(story, base, roles("FG", "AB"))
+
+
+def an_end_that_does_not_know_the_other_mute() -> Case:
+    story = circle_of(*"GAB", facilitators="FG")
+    base, before = len(story.made), story.so_far()
+    one = story.mute("F", "A", known=before)
+    story.unmute("F", "A", known=[*before, one])
+    story.mute("G", "A", known=before)
+    return Case(story, base, roles("FG", "AB"), muted="A")
+
+
+def a_removed_facilitator_ends_no_mute() -> Case:
+    story = circle_of(*"GHA", facilitators="FGH")
+    base = len(story.made)
+    story.mute("F", "A")
+    before = story.so_far()
+    story.second("H", story.remove("F", "G"))
+    story.unmute("G", "A", known=before)
+    return Case(story, base, roles("FH", "A"), muted="A")
+
+
+def a_removed_facilitator_mutes_nobody() -> Case:
+    story = circle_of(*"GHA", facilitators="FGH")
+    base, before = len(story.made), story.so_far()
+    story.second("H", story.remove("F", "G"))
+    story.mute("G", "A", known=before)
+    return Case(story, base, roles("FH", "A"))
+
+
+def a_mute_from_before_the_promotion() -> Case:
+    story = Story()
+    story.add("F", *"GAB")
+    early = story.so_far()
+    story.promote("F", "G")
+    base = len(story.made)
+    story.mute("F", "G", known=early)
+    return Case(story, base, roles("FG", "AB"), waiting=1)
+
+
+def a_term_prolonged_by_oneself() -> Case:
+    story = circle_of(*"GAB", facilitators="FG")
+    base = len(story.made)
+    story.term("F", "F", 7)
+    story.term("F", "G", 8)
+    return Case(story, base, roles("FG", "AB"), waiting=1, terms={"G": 8})
+
+
+def a_term_that_a_majority_prolongs() -> Case:
+    story = circle_of(*"AB")
+    base = len(story.made)
+    story.second("A", story.term("F", "F", 7))
+    return Case(story, base, roles("F", "AB"), terms={"F": 7})
+
+
+def of_two_terms_the_earlier_end_counts() -> Case:
+    story = circle_of(*"GHA", facilitators="FGH")
+    story.term("G", "F", 5)
+    base, before = len(story.made), story.so_far()
+    story.term("G", "F", 9, known=before)
+    story.term("H", "F", 8, known=before)
+    return Case(story, base, roles("FGH", "A"), terms={"F": 8})
+
+
 CASES: tuple[Callable[[], Case], ...] = (
     one_removes_a_member,
     a_member_removes_a_member,
@@ -275,5 +398,19 @@ CASES: tuple[Callable[[], Case], ...] = (
     an_accomplice_who_seconds_later_saves_nothing,
     half_is_no_majority,
     whom_a_void_add_brought_in_adds_nobody,
+    a_facilitator_mutes_a_member,
+    a_member_mutes_a_member,
+    one_mutes_a_facilitator,
+    a_mute_that_another_facilitator_ends,
+    a_mute_that_the_muted_ends,
+    somebody_else_ends_no_mute,
+    a_mute_is_renewed_once,
+    an_end_that_does_not_know_the_other_mute,
+    a_removed_facilitator_ends_no_mute,
+    a_removed_facilitator_mutes_nobody,
+    a_mute_from_before_the_promotion,
+    a_term_prolonged_by_oneself,
+    a_term_that_a_majority_prolongs,
+    of_two_terms_the_earlier_end_counts,
 )
 """In the order of the table."""

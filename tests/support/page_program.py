@@ -12,6 +12,16 @@ from attrs import define, field
 from tests.support.pages import Page
 from tests.support.processes import Program
 
+SHORT_MINUTES: Final = """
+import sys
+from toheal_p2p.app import idleness
+idleness.MINUTE = 60 * {}
+idleness.LOOK_EVERY = 0.2
+from toheal_p2p.__main__ import main
+sys.exit(main())
+"""
+"""A program like ours whose minutes until it locks are shorter."""
+
 PASSPHRASE: Final = "lamp seven river"
 
 
@@ -20,6 +30,8 @@ class PageProgram:
     """A running program. Its profile may not be made yet."""
 
     folder: Path
+    minutes_are: float = 1.0
+    """How long a minute of the auto-lock takes, of the ordinary one."""
     program: Program = field(init=False)
     url: str = ""
 
@@ -43,7 +55,10 @@ class PageProgram:
     def start(self) -> None:
         """Start it, and wait until the page can be opened."""
         no_language = {"TOHEAL_LANG": ""}
-        self.program = Program(self.arguments, self.folder / "run.out", no_language)
+        arguments = self.arguments
+        if self.minutes_are != 1:
+            arguments = ("-c", SHORT_MINUTES.format(self.minutes_are), *arguments[2:])
+        self.program = Program(arguments, self.folder / "run.out", no_language)
         self.url = self.program.start("ready ").split()[1]
 
     def again(self) -> None:
@@ -63,10 +78,10 @@ class PageProgram:
 
 
 @contextmanager
-def a_program(folder: Path) -> Iterator[PageProgram]:
+def a_program(folder: Path, *, minutes_are: float = 1.0) -> Iterator[PageProgram]:
     """Run it in a folder of its own; end it whatever happens, and tell of its faults."""
     folder.mkdir(mode=0o700, parents=True)
-    program = PageProgram(folder)
+    program = PageProgram(folder, minutes_are)
     try:
         program.start()
         yield program

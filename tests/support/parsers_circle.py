@@ -27,12 +27,15 @@ from toheal_protocol.messages.acts import (
     CharterChange,
     Foundation,
     Leaving,
+    Muting,
     PolicyChange,
     Reason,
     ReasonCategory,
     Removal,
     RoleChange,
     Second,
+    Term,
+    Unmuting,
     decode_act,
     encode_act,
     kind_of,
@@ -175,6 +178,10 @@ EVERY_OPERATION = (
     _signed(CharterChange(b"h" * 32)),
     _signed(Second(OperationId(b"o" * 32), 7)),
     _signed(Acceptance(b"h" * 32)),
+    _signed(RoleChange(_ID, Role.FACILITATOR, 7, _WHY, until=1_800_000_000)),
+    _signed(Term(_ID, 1_800_000_000)),
+    _signed(Muting(_ID, 1_800_000_000, 7, _WHY)),
+    _signed(Unmuting(_ID)),
 )
 
 EVERY_NOTE: tuple[AnyNote, ...] = (

@@ -72,9 +72,9 @@ class Program:
         self.launch()
         return self.await_line(ready)
 
-    def await_line(self, start: str) -> str:
+    def await_line(self, start: str, within: float = READY_WITHIN) -> str:
         """Return its first line that starts so, once it is there."""
-        return str(await_value(lambda: self._line(start)))
+        return str(await_value(lambda: self._line(start), within))
 
     def await_end(self, within: float = 15) -> int:
         """Return its exit code, once it ended by itself."""
@@ -100,6 +100,12 @@ class Program:
         assert self.process is not None
         self.process.terminate()
         return self.process.wait(15)
+
+    def interrupt(self) -> int:
+        """End it by Ctrl-C and return its exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
 
     def kill(self) -> None:
         """End it without a chance to do anything."""

@@ -7,10 +7,14 @@ import struct
 from collections import deque
 from typing import Any, cast
 
-from aiortc import RTCDataChannel, RTCDataChannelParameters, RTCSctpCapabilities
-from aiortc import rtcsctptransport as stock
 from google_crc32c import value as crc32c
 
+from toheal_p2p.adapters.ortc import (
+    RTCDataChannel,
+    RTCDataChannelParameters,
+    RTCSctpCapabilities,
+    stock,
+)
 from toheal_p2p.adapters.sctp import GuardedSctp
 
 

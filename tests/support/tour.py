@@ -17,6 +17,7 @@ from tests.support.browser import a_browser
 from tests.support.page_program import PASSPHRASE, PageProgram, a_program
 from tests.support.pages import Page
 from tests.support.processes import PersonProcess, Town, a_town, await_true
+from tests.support.tour_talk import talk_more
 from toheal_p2p.locale import LANGUAGES, Language, load_words
 from toheal_p2p.locale.charter import default_charter
 
@@ -67,6 +68,7 @@ class Tour:
         friend = self.make_friend()
         yield from self.let_in(friend)
         yield from self.talk(friend)
+        yield from talk_more(self, friend)
         yield from self.look_around()
         yield from self.join(friend)
         yield from self.be_calm()

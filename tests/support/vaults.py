@@ -8,7 +8,7 @@ virtual time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ from toheal_protocol.machines.records import (
     DropOwed,
     DropStrayChunks,
     GiveUpOwed,
+    KeptEntry,
     MarkAtRelay,
     MarkAttachment,
     MarkShown,
@@ -52,12 +53,14 @@ from toheal_protocol.machines.records import (
     PutChunk,
     PutCircle,
     PutEntry,
+    PutForgotten,
     PutHeld,
     PutLog,
     PutOwed,
     PutPair,
     PutSetting,
     Write,
+    marked,
 )
 from toheal_protocol.messages.asking import Range
 from toheal_protocol.messages.file_tree import FileId
@@ -131,6 +134,19 @@ async def real_vault(home: Path, *, seed: int = 1) -> AsyncIterator[SqliteVault]
         yield vault
     finally:
         await vault.aclose()
+
+
+@define
+class MemorySnapshot:
+    """One moment of a `MemoryVault`."""
+
+    _records: tuple[Write, ...]
+
+    async def count(self) -> int:
+        return sum(isinstance(one, KeptEntry) for one in self._records)
+
+    async def records(self) -> AsyncIterator[Sequence[Write]]:
+        yield self._records
 
 
 @define(eq=False)
@@ -227,7 +243,9 @@ class MemoryVault:
     async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:
         await self._look()
         stored = self._entries.get((circle, mid))
-        return None if stored is None or stored.row.kind == "forgotten" else stored
+        if stored is None or stored.row.kind == "forgotten":
+            return None
+        return evolve(stored, row=self._timed(circle, stored.row))
 
     async def rows(
         self, circle: CircleId, mids: Sequence[MessageId]
@@ -355,6 +373,74 @@ class MemoryVault:
         await self._look()
         return sum(len(kept) for (of, _), kept in self._chunks.items() if circle in (None, of))
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[MemorySnapshot]:
+        self._require_open()
+        yield MemorySnapshot(tuple(self._everything()))
+
+    def _everything(self) -> Iterator[Write]:
+        yield from (PutSetting(name, value) for name, value in self._settings.items())
+        for circle, blob in self._circles.items():
+            yield PutCircle(circle, blob)
+            if circle in self._logs:
+                yield PutLog(circle, self._logs[circle])
+            yield from (PutPair(c, m, one) for (c, m), one in self._pairs.items() if c == circle)
+            yield from (PutHeld(circle, m, one) for m, one in self._held.get(circle, {}).items())
+            gone = {mid for of, mid in self._forgotten if of == circle}
+            gone |= {
+                mid
+                for (of, mid), one in self._entries.items()
+                if of == circle and one.row.kind == "forgotten"
+            }
+            if gone:
+                yield PutForgotten(circle, tuple(sorted(gone)))
+        yield PutAges(self._ages)
+        for (circle, mid), stored in sorted(
+            self._entries.items(), key=lambda one: one[1].row.position
+        ):
+            if stored.row.kind != "forgotten":
+                yield self._kept(circle, mid, stored)
+        yield from self._files.values()
+        for (circle, member), rows in self._owed.items():
+            for row in rows.values():
+                yield PutOwed(circle, member, row.seq, row.mid, row.item, row.frame)
+
+    def _kept(self, circle: CircleId, mid: MessageId, stored: StoredEntry) -> KeptEntry:
+        row, (ttl, came, shown) = stored.row, self._times[circle, mid]
+        entry = PutEntry(
+            circle=circle,
+            mid=mid,
+            author=row.author,
+            audience=row.audience,
+            author_seq=row.author_seq,
+            kind=row.kind,
+            text=row.text,
+            sent_at=row.sent_at,
+            received_at=row.received_at,
+            is_mine=row.is_mine,
+            notes=row.notes,
+            key=stored.key,
+            common=stored.common,
+            recipients=stored.recipients,
+            passed_on_by=row.passed_on_by,
+            parents=stored.parents,
+            reply=row.reply,
+            ttl=ttl,
+            previous=self._previous.get((circle, mid)),
+        )
+        given_up = (m for c, m, one in self._undelivered if (c, one) == (circle, mid))
+        return KeptEntry(entry, came, shown, tuple(sorted(given_up)))
+
+    def _put_kept_entry(self, write: KeptEntry) -> None:
+        entry = write.entry
+        self._put_entry(entry)
+        key = (entry.circle, entry.mid)
+        if key in self._entries:
+            self._times[key] = (entry.ttl, write.came, write.shown)
+            row = evolve(self._entries[key].row, is_shown=write.shown is not None)
+            self._entries[key] = evolve(self._entries[key], row=row)
+        self._undelivered |= {(entry.circle, member, entry.mid) for member in write.undelivered}
+
     async def aclose(self) -> None:
         self._is_closed = True
 
@@ -368,11 +454,16 @@ class MemoryVault:
 
     def _rows(self, circle: CircleId | None) -> list[EntryRow]:
         rows = [
-            stored.row
+            self._timed(of, stored.row)
             for (of, _mid), stored in self._entries.items()
             if circle in (None, of) and stored.row.kind != "forgotten"
         ]
         return sorted(rows, key=lambda row: row.position)
+
+    def _timed(self, circle: CircleId, row: EntryRow) -> EntryRow:
+        ttl, _came, shown = self._times[circle, row.mid]
+        left = None if shown is None or not ttl else max(0, shown + ttl - self._ages.seen)
+        return evolve(row, stays=ttl, left=left)
 
     def _delivery(self, circle: CircleId, mid: MessageId, member: MemberId) -> DeliveryRow:
         owed = [row for row in self._owed.get((circle, member), {}).values() if row.mid == mid]
@@ -397,6 +488,10 @@ class MemoryVault:
                 self._settings[name] = value
             case PutEntry():
                 self._put_entry(write)
+            case KeptEntry():
+                self._put_kept_entry(write)
+            case PutForgotten(circle, mids):
+                self._forgotten |= {(circle, mid) for mid in mids}
             case ConfirmEntries(circle, mid):
                 self._confirm(circle, mid)
             case DropEntry(circle, mid):
@@ -435,7 +530,9 @@ class MemoryVault:
                 if mid is not None:
                     self._undelivered.discard((circle, member, mid))
             case MarkAtRelay(seqs=seqs, boot=boot):
-                rows.update({seq: evolve(rows[seq], boot=boot) for seq in seqs if seq in rows})
+                for seq in seqs:
+                    if seq in rows:
+                        rows[seq] = evolve(rows[seq], boot=marked(rows[seq].boot, boot))
             case DropOwed(through=through, beyond=beyond):
                 for seq in [seq for seq in rows if seq <= through or seq in beyond]:
                     del rows[seq]

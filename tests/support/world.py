@@ -31,6 +31,7 @@ from toheal_protocol.machines.records import (
     DropHeld,
     DropOwed,
     GiveUpOwed,
+    KeptEntry,
     MarkAtRelay,
     MarkShown,
     PutAges,
@@ -38,12 +39,14 @@ from toheal_protocol.machines.records import (
     PutChunk,
     PutCircle,
     PutEntry,
+    PutForgotten,
     PutHeld,
     PutLog,
     PutOwed,
     PutPair,
     PutSetting,
     Write,
+    marked,
 )
 from toheal_protocol.machines.state import Circle, Stage, Standing
 from toheal_protocol.machines.storing import (
@@ -102,7 +105,7 @@ class Disk:
                 rows = self.owed.get(member, {})
                 for seq in seqs:
                     if seq in rows:
-                        rows[seq] = evolve(rows[seq], boot=boot)
+                        rows[seq] = evolve(rows[seq], boot=marked(rows[seq].boot, boot))
             case DropOwed(_, member, through, beyond):
                 rows = self.owed.get(member, {})
                 for seq in [s for s in rows if s <= through or s in beyond]:
@@ -125,7 +128,9 @@ class Disk:
                 self.chunks.setdefault(file, {})[place] = LoadedChunk(place, proof, sealed)
             case DropAttachment(_, mid):
                 self._drop_attachment(mid, keeps_facts=write.keeps_facts)
-            case DropCircle() | PutSetting() | MarkShown() | PutAges():
+            case (
+                DropCircle() | PutSetting() | MarkShown() | PutAges() | KeptEntry() | PutForgotten()
+            ):
                 raise AssertionError("not written by a circle's machine")
 
     def _drop_attachment(self, mid: MessageId, *, keeps_facts: bool) -> None:
@@ -348,6 +353,8 @@ class World:
     _open_ways: dict[tuple[str, bytes], m.LinkWay] = field(factory=dict)
     frames: list[bytes] = field(factory=list)
     """Every frame that went over a link."""
+    departed: list[tuple[float, str, Address]] = field(factory=list)
+    """When each deposit left, whose it was, and into which mailbox."""
     apart: set[frozenset[str]] = field(factory=set)
     """Who does not reach whom, by link or by mail; what is sent lies where it is."""
     direct: dict[tuple[str, MemberId], bool] = field(factory=dict)
@@ -581,6 +588,7 @@ class World:
                 for address in addresses:
                     self.relay.watchers.pop(address, None)
             case m.Deposit():
+                self.departed.append((self.now, person.name, effect.address))
                 boot = self.relay.boot
                 if not self._is_lost():
                     self._later(self._latency(), lambda: self._deposit(person, run, effect, boot))
@@ -622,6 +630,8 @@ class World:
                 self._open_ways.pop((person.name, attempt), None)
                 if person.links.get(member) == attempt:
                     self.cut_link(person, member)
+            case m.HailRelay():
+                pass  # the relay of this world never falls silent by itself
             case m.ProbeLink(member, attempt):
                 if person.links.get(member) != attempt:
                     event = m.LinkClosed(member, attempt)

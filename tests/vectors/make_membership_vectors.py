@@ -15,10 +15,13 @@ from typing import Any
 from tests.support.membership_cases import (
     Case,
     a_circle_without_facilitators,
+    a_facilitator_mutes_a_member,
     a_facilitator_who_removes_those_who_vote,
+    a_mute_that_another_facilitator_ends,
     a_removal_out_of_a_small_circle_long_ago,
     an_appeal_that_was_heard,
     leaving_is_for_good,
+    of_two_terms_the_earlier_end_counts,
     two_charters_at_once,
     two_full_removals_of_each_other,
     what_the_removed_did_beside_it_is_void,
@@ -37,6 +40,9 @@ CHOSEN = (
     a_circle_without_facilitators,
     leaving_is_for_good,
     two_charters_at_once,
+    a_facilitator_mutes_a_member,
+    a_mute_that_another_facilitator_ends,
+    of_two_terms_the_earlier_end_counts,
 )
 
 
@@ -64,6 +70,12 @@ def _case(case: Case) -> dict[str, Any]:
         "is_direct": membership.is_direct,
         "charter_hash": membership.charter_hash.hex(),
         "accepted": sorted(member.hex() for member in membership.accepted),
+        "muted": {
+            member.hex(): [one.until for one in against if not one.is_over]
+            for member, against in membership.silences.items()
+            if any(one.until is not None for one in against)
+        },
+        "terms": {member.hex(): until for member, until in membership.terms.items()},
         "heads": [head.hex() for head in membership.heads],
         "outcomes": {one.id.hex(): _outcome(one) for one in membership.outcomes},
     }

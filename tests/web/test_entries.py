@@ -25,11 +25,28 @@ SAID = EntryView(
     passed_on_by=None,
 )
 OTHER = "12" * 32
+RENDERER = Renderer()
+WORDS = {language: load_words(language) for language in LANGUAGES}
 
 
-def page(entry: EntryView, *, is_live: bool = False, language: Language = "en") -> str:
-    facts = {"entry": entry, "what": "", "is_live": is_live}
-    return Renderer().fill("entry.html", load_words(language), facts)
+def page(
+    entry: EntryView,
+    *,
+    is_again: bool = False,
+    language: Language = "en",
+    choice: str = "covered",
+    can_answer: bool = False,
+    is_first_new: bool = False,
+) -> str:
+    facts = {
+        "entry": entry,
+        "what": "",
+        "choice": choice,
+        "can_answer": can_answer,
+        "is_again": is_again,
+        "is_first_new": is_first_new,
+    }
+    return RENDERER.fill("entry.html", WORDS[language], facts)
 
 
 def test_a_plain_text_is_shown_with_nothing_beside_it() -> None:
@@ -58,16 +75,11 @@ def test_what_was_taken_back_shows_no_word() -> None:
     assert "Taken back by its author" in page(evolve(SAID, kind="retracted", text=""))
 
 
-def test_an_edit_and_a_retraction_change_what_an_open_page_shows() -> None:
-    edit = evolve(SAID, kind="edit", text="other words", reply_to=OTHER)
-    live = page(edit, is_live=True)
-    assert 'id="t-121212121212" hx-swap-oob="true"' in live
-    assert "other words" in live and "Edited" in live
-    assert "other words" not in page(edit), "on a fresh page the message itself says it"
-    back = page(evolve(SAID, kind="retraction", text="", reply_to=OTHER), is_live=True)
-    assert 'id="t-121212121212" hx-swap-oob="true"' in back and "Taken back" in back
-    unseen = page(evolve(edit, text=""), is_live=True)
-    assert "hx-swap-oob" not in unseen, "of a message that is not here"
+def test_an_edit_says_that_something_changed_and_the_message_itself_what() -> None:
+    assert "other words" not in page(evolve(SAID, kind="edit", text="other words"))
+    changed = page(evolve(SAID, text="other words", edited=True), is_again=True)
+    assert 'id="m-abababababab" hx-swap-oob="true"' in changed
+    assert "other words" in changed and "Edited" in changed
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -192,7 +192,9 @@ def test_no_request_without_keys_reaches_content(
 
 def test_the_policy_lets_nothing_in_from_elsewhere() -> None:
     sources = {word for part in POLICY.split("; ") for word in part.split()[1:]}
-    assert sources == {"'none'", "'self'", "data:"}
+    assert sources == {"'none'", "'self'", "data:", "blob:"}
+    named = {part.split()[0] for part in POLICY.split("; ") if "blob:" in part}
+    assert named == {"img-src", "media-src"}, "what is made in the page is shown, and never run"
     assert "data:" in POLICY.split("img-src")[1].split(";")[0]
     assert POLICY.count("data:") == 1
     assert dict(HEADERS)["cache-control"] == "no-store"

@@ -12,6 +12,7 @@ from tests.support.source import CLIENT, DOCS, ROOT
 
 STATIC = CLIENT / "web" / "static"
 CSS = (STATIC / "look.css").read_text(encoding="utf-8")
+DARK = (STATIC / "dark.css").read_text(encoding="utf-8")
 TEMPLATES = sorted((CLIENT / "web" / "templates").glob("*.html"))
 DECISION = (DOCS / "decisions" / "0100-the-page.md").read_text(encoding="utf-8")
 
@@ -21,9 +22,8 @@ UI_MOST = 150 * 1024
 
 def colours(dark: bool) -> dict[str, str]:
     """Return the custom properties that are colours, in one scheme."""
-    light, _, rest = CSS.partition("@media (prefers-color-scheme: dark)")
-    found = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light))
-    return found | dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", rest)) if dark else found
+    found = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", CSS))
+    return found | dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", DARK)) if dark else found
 
 
 def contrast(one: str, other: str) -> float:

@@ -14,8 +14,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from aiortc import RTCDtlsTransport
 from OpenSSL import SSL
+
+from toheal_p2p.adapters.ortc import RTCDtlsTransport
 
 FIRST_REPEAT: Final = 0.25
 """Seconds without an answer until a flight goes out again; doubles each time. Longer than most round

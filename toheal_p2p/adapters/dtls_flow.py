@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from aiortc.rtcdtlstransport import State
 from OpenSSL import SSL
 
 from toheal_p2p.adapters.dtls import QuickDtls
+from toheal_p2p.adapters.ortc import State
 from toheal_p2p.adapters.sctp import GuardedSctp
 
 MOST_AT_ONCE: Final = 64

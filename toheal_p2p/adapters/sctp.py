@@ -17,11 +17,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from aiortc import rtcsctptransport as stock
-from aiortc.rtcdtlstransport import RTCDtlsTransport
-from aiortc.rtcsctptransport import RTCSctpTransport
 from OpenSSL import SSL
 
+from toheal_p2p.adapters.ortc import RTCDtlsTransport, RTCSctpTransport, stock
 from toheal_p2p.adapters.sctp_flow import QuickSctp
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.wire.link_record import MAX_RECORD_SIZE

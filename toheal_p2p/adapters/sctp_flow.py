@@ -22,12 +22,9 @@ from collections.abc import Coroutine, Sequence
 from struct import Struct, pack, unpack_from
 from typing import Any, Final
 
-from aiortc import rtcsctptransport as stock
-from aiortc.rtcdatachannel import RTCDataChannel
-from aiortc.rtcdtlstransport import RTCDtlsTransport
-from aiortc.rtcsctptransport import RTCSctpTransport
 from google_crc32c import value as crc32c
 
+from toheal_p2p.adapters.ortc import RTCDataChannel, RTCDtlsTransport, RTCSctpTransport, stock
 from toheal_protocol.errors import LocalError
 
 SACK_DELAY: Final = 0.02

@@ -20,7 +20,13 @@ from typing import Final
 
 import trio
 from aioice.candidate import candidate_priority
-from aiortc import (
+from attrs import define
+from OpenSSL import SSL
+
+from toheal_p2p.adapters.bridge import aio
+from toheal_p2p.adapters.dtls_flow import FlowDtls
+from toheal_p2p.adapters.ice import GuardedIce
+from toheal_p2p.adapters.ortc import (
     RTCCertificate,
     RTCDtlsFingerprint,
     RTCDtlsParameters,
@@ -28,14 +34,8 @@ from aiortc import (
     RTCIceGatherer,
     RTCIceParameters,
     RTCIceTransport,
+    SRTPProtectionProfile,
 )
-from aiortc.rtcdtlstransport import SRTPProtectionProfile
-from attrs import define
-from OpenSSL import SSL
-
-from toheal_p2p.adapters.bridge import aio
-from toheal_p2p.adapters.dtls_flow import FlowDtls
-from toheal_p2p.adapters.ice import GuardedIce
 from toheal_p2p.adapters.turn_race import Numeric
 from toheal_p2p.adapters.webrtc_channel import WebRtcChannel, stop_transports
 from toheal_p2p.ports.channels import ChannelFailed, RelayServer

@@ -14,18 +14,18 @@ from collections import deque
 from typing import Final
 
 import trio
-from aiortc import (
+from attrs import define, field
+from OpenSSL import SSL
+
+from toheal_p2p.adapters.bridge import aio
+from toheal_p2p.adapters.ice import GuardedIce
+from toheal_p2p.adapters.ortc import (
     RTCDataChannel,
     RTCDataChannelParameters,
     RTCDtlsTransport,
     RTCIceTransport,
     RTCSctpCapabilities,
 )
-from attrs import define, field
-from OpenSSL import SSL
-
-from toheal_p2p.adapters.bridge import aio
-from toheal_p2p.adapters.ice import GuardedIce
 from toheal_p2p.adapters.sctp import GuardedSctp
 from toheal_p2p.ports.channels import BUFFER_LOW, EXPORTER_SIZE, ChannelFailed
 from toheal_protocol.wire.link_record import MAX_RECORD_SIZE
@@ -82,6 +82,11 @@ class WebRtcChannel:
         """Whether what is sent passes a relay just now; see `ports.channels.Channel`."""
         ice = self._ice._connection
         return isinstance(ice, GuardedIce) and ice.is_relayed
+
+    @property
+    def progress(self) -> int:
+        """The last part that the peer acknowledged; see `ports.channels.Channel`."""
+        return self._sctp._last_sacked_tsn
 
     async def open(self) -> None:
         """Start SCTP over connected DTLS and wait until the data channel is open. Runs in asyncio.

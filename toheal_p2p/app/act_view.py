@@ -15,7 +15,8 @@ class ActView:
         member, member_name: whom it is about; None where it is about nobody.
         role: the role somebody is to have.
         direct: for a policy, whether members are to connect directly.
-        reason: why, for a removal and a role.
+        reason: why, for a removal, a role and a mute.
+        until: when a term or a mute should end.
         text: the words to it, or the charter it is about.
         supporters: the names of who is for it, its author first.
         waiting_for: the names of who could support it, while it waits.
@@ -38,3 +39,4 @@ class ActView:
     waiting_for: tuple[str, ...] = field(repr=False)
     facilitators: int
     members: int
+    until: int | None = None

@@ -6,7 +6,7 @@ durable, and refuses with a code that the doors put into words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -20,7 +20,9 @@ from toheal_p2p.app import showing
 from toheal_p2p.app.bundles import Bundles
 from toheal_p2p.app.doctor import Patient, examine
 from toheal_p2p.app.files import Files
+from toheal_p2p.app.idleness import Idleness
 from toheal_p2p.app.invitations import fetch_content, read_link
+from toheal_p2p.app.keeping import Backups
 from toheal_p2p.app.known_relays import KnownRelays
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.names import find
@@ -34,6 +36,7 @@ from toheal_p2p.app.profile import (
 )
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.relays import CircleConnections, RelayPair
+from toheal_p2p.app.restoring import begin_restored
 from toheal_p2p.app.running import (
     RunningCircle,
     begin_anew,
@@ -49,7 +52,7 @@ from toheal_p2p.app.talking import require_time
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.probes import Interfaces, Probe
-from toheal_p2p.ports.vault import Vault
+from toheal_p2p.ports.vault import Vault, VaultError
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_p2p.services.forgetting import Forgetting
@@ -62,7 +65,7 @@ from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.addressing import MAX_RELAYS
 from toheal_protocol.machines.lifetime import DEFAULT_TTL
 from toheal_protocol.machines.records import PutCircle, Write
-from toheal_protocol.machines.state import Circle, Stage
+from toheal_protocol.machines.state import Circle, Cold, Stage
 from toheal_protocol.machines.storing import encode_cold
 from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import (
@@ -88,6 +91,8 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         connect: makes a connection to a relay (not running yet).
         end: ends the process's work; called by `lock` and `wipe`.
         destroy: erases the profile's keys and folder at once, while it is still open.
+        rekey: moves everything under a new passphrase.
+        locks_when_idle: lock by itself; where there is a page, the house does it.
     """
 
     home: Path
@@ -104,6 +109,8 @@ class Application(Paths, Sharing, Notices, KnownRelays):
     meeting: Meetings
     on_relay: Callable[[RelayPair], None] = lambda _pair: None
     interfaces: Interfaces = interface_kinds
+    rekey: Callable[[str, str], Awaitable[None]] | None = None
+    locks_when_idle: bool = False
     was_put_back: bool = field(default=False, init=False)
     """Whether this run began with an older copy of the vault: the person is told while it lasts."""
     _nickname: str = field(default="", init=False, repr=False)
@@ -113,6 +120,8 @@ class Application(Paths, Sharing, Notices, KnownRelays):
     spoken: SpokenCodes = field(init=False, repr=False)
     files: Files = field(init=False, repr=False)
     bundles: Bundles = field(init=False, repr=False)
+    backups: Backups = field(init=False, repr=False)
+    idleness: Idleness = field(init=False, repr=False)
     _beginning: trio.Lock = field(factory=trio.Lock, init=False)
     talk_news: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _from_room: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
@@ -125,8 +134,10 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         circles, self._nickname, self._relays = restore(stored)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            self.idleness = Idleness(lambda: self.settings.minutes_until_locked)
             self.files = Files(self)
             self.bundles = Bundles(self.vault, self.committer, self._running)
+            self.backups = Backups(self.vault, self.committer, self.entropy, self.wall_clock)
             self.spoken = SpokenCodes(
                 nursery,
                 self.entropy,
@@ -145,9 +156,12 @@ class Application(Paths, Sharing, Notices, KnownRelays):
             self.was_put_back = self.vault.was_put_back
             if self.was_put_back:
                 await begin_anew(self._running.values(), self.committer, self.vault)
+            await begin_restored(stored.settings, self._running.values(), self.committer)
             await self.files.begin()
             nursery.start_soon(self.meeting.run, self._running)
             nursery.start_soon(self.keep_talks)
+            if self.locks_when_idle:
+                nursery.start_soon(self._lock_when_idle)
             await nursery.start(Forgetting(self.committer, self.wall_clock).run, stored.ages)
             task_status.started()
 
@@ -179,18 +193,22 @@ class Application(Paths, Sharing, Notices, KnownRelays):
             disappear=require_time(disappear),
         )
         await self._begin(circle)
-        return showing.circle_view(circle.cold)
+        return self._shown_circle(circle.cold)
 
     async def circle_list(self) -> Sequence[views.CircleView]:
         """Return every circle, oldest first."""
         await self._keep([])  # what is shown survives a crash right after
         circles = (one.service.circle.cold for one in self._running.values())
-        return [showing.circle_view(cold) for cold in circles if not cold.porch_of]
+        return [self._shown_circle(cold) for cold in circles if not cold.porch_of]
 
     async def circle_members(self, circle: str) -> Sequence[views.MemberView]:
         """Return the members, ourselves included."""
         running = self._find(circle)
-        return showing.member_views(running.service.circle.cold, forked=running.forked)
+        cold, wall_now = running.service.circle.cold, self.wall_clock()
+        return showing.member_views(cold, forked=running.forked, wall_now=wall_now)
+
+    def _shown_circle(self, cold: Cold) -> views.CircleView:
+        return showing.circle_view(cold, wall_now=self.wall_clock())
 
     async def circle_leave(self, circle: str) -> None:
         """Leave."""
@@ -247,7 +265,7 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         except RemoteError:
             raise Refused("invitation_malformed") from None
         await self._begin(circle)
-        return showing.circle_view(circle.cold)
+        return self._shown_circle(circle.cold)
 
     def _keep_from_room(self, link: InvitationLink, content: InvitationContent) -> None:
         self._from_room[str(link)] = content
@@ -293,6 +311,22 @@ class Application(Paths, Sharing, Notices, KnownRelays):
                     nursery.start_soon(running.service.drain_links)
         await self.committer.flushed()  # what was acknowledged while the links drained
         self.end()
+
+    async def change_passphrase(self, old: str, new: str) -> None:
+        """Move everything under another passphrase; the old keyring opens nothing from then on."""
+        if not new:
+            raise Refused("passphrase_empty")
+        if self.rekey is None:
+            raise RuntimeError("a profile without a passphrase")
+        await self.committer.flushed()
+        try:
+            await self.rekey(old, new)
+        except VaultError as reason:
+            raise refusal(reason) from None
+
+    async def _lock_when_idle(self) -> None:
+        await self.idleness.over()
+        await self.lock()
 
     async def wipe(self) -> None:
         """Destroy this profile on this device, and end the process."""

@@ -11,10 +11,11 @@ from toheal_p2p.app.vocabulary import Audience, DeliveryState
 
 @frozen
 class QuoteView:
-    """The beginning of a message that an entry is about; one line."""
+    """The beginning of a message that an entry is about, in one line, and its content notes."""
 
     author_name: str = field(repr=False)
     text: str = field(repr=False)
+    notes: tuple[str, ...] = field(default=(), repr=False)
 
 
 @frozen
@@ -33,6 +34,9 @@ class EntryView:
         edited: what is shown is not what was said first.
         act: for `act` and `second`, what was done or is supported.
         attachment: for `attachment`, what the file is and how much of it is here.
+        is_new: nobody was shown it on this device before.
+        stays: for how many seconds it stays once it was shown; 0: for ever.
+        left: how many of them are left on this device; None: they do not run.
     """
 
     position: int
@@ -53,6 +57,9 @@ class EntryView:
     edited: bool = False
     act: ActView | None = field(default=None, repr=False)
     attachment: AttachmentView | None = None
+    is_new: bool = False
+    stays: int = 0
+    left: int | None = None
 
 
 @frozen

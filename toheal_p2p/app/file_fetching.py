@@ -124,7 +124,10 @@ class Fetching:
         if entry is None:
             raise Refused("no_attachment")
         have = sum(1 << place for place in places)
-        running.service.take(files.FetchAsked(row.mid, row.file, row.size, entry.row.author, have))
+        said = entry.row
+        running.service.take(
+            files.FetchAsked(row.mid, row.file, row.size, said.author, have, said.audience)
+        )
 
     async def _wait(self, running: RunningCircle, row: AttachmentRow, report: Report) -> None:
         """Wait until all is here, and say how it goes."""

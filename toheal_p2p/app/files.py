@@ -9,17 +9,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import trio
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from toheal_p2p.adapters.media import clean_file
 from toheal_p2p.adapters.media.refusing import Uncleanable
+from toheal_p2p.app.answers import answered_in
 from toheal_p2p.app.file_fetching import Fetching
 from toheal_p2p.app.file_progress import attachment_view
 from toheal_p2p.app.file_reading import read_file
 from toheal_p2p.app.interface import EntryView
 from toheal_p2p.app.progress_view import ProgressView, Report
 from toheal_p2p.app.refusals import FACTS, Refused
-from toheal_p2p.app.running import RunningCircle, decide, require_voice
+from toheal_p2p.app.running import RunningCircle, decide, require_audience
 from toheal_p2p.ports.vault import AttachmentRow
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines import file_effects as files
@@ -34,7 +35,7 @@ from toheal_protocol.messages.file_chunks import (
     chunk_count,
     seal_file,
 )
-from toheal_protocol.model import CircleId, MessageId
+from toheal_protocol.model import Audience, CircleId, MessageId
 
 WRITTEN_AT_ONCE: Final = 32
 """Chunks in one decision: words wait for half a megabyte at most."""
@@ -43,6 +44,17 @@ _LIMITS: Final = {
     "attachment_too_large": MAX_FILE_SIZE // (1024 * 1024),
     "attachment_too_many_pixels": 50,
 }
+
+
+@frozen
+class _Said:
+    """What is said of a file, and to whom."""
+
+    medium: Medium
+    about: str
+    notes: Sequence[str]
+    audience: Audience
+    reply: MessageId | None
 
 
 @define(eq=False)
@@ -80,20 +92,56 @@ class Files(Fetching):
     # ---- attaching
 
     async def attach(
-        self, circle: str, path: str, *, about: str, notes: Sequence[str], report: Report
+        self,
+        circle: str,
+        path: str,
+        *,
+        about: str,
+        notes: Sequence[str],
+        report: Report,
+        to_facilitators: bool = False,
+        reply: str | None = None,
     ) -> str:
         """Clean a file, seal it and announce it."""
-        running = require_voice(self._app._find(circle))
-        if len(about.encode(errors="replace")) > MAX_ABOUT_SIZE:
-            raise Refused("text_too_long", limit=MAX_ABOUT_SIZE)
+        audience = _audience(to_facilitators=to_facilitators)
+        _require_short(about)
+        require_audience(self._app._find(circle), audience)
         content = await self._read(path)
+        return await self.attach_content(
+            circle,
+            content,
+            about=about,
+            notes=notes,
+            report=report,
+            to_facilitators=to_facilitators,
+            reply=reply,
+        )
+
+    async def attach_content(
+        self,
+        circle: str,
+        content: bytes,
+        *,
+        about: str,
+        notes: Sequence[str],
+        report: Report,
+        to_facilitators: bool = False,
+        reply: str | None = None,
+    ) -> str:
+        """The same for bytes that are here already."""
+        audience = _audience(to_facilitators=to_facilitators)
+        _require_short(about)
+        cold = self._app._find(circle).service.circle.cold
+        answered = await answered_in(self._app.vault, cold.id, reply, audience)
+        running = require_audience(self._app._find(circle), audience)
         await report(ProgressView("cleaning_file"))
         medium, cleaned = await self._cleaned(content)
+        said = _Said(medium, about, notes, audience, answered)
         async with self._attaching:
             await self._require_room(running, chunk_count(len(cleaned)))
             await report(ProgressView("sealing_file"))
             try:
-                return await self._announce(running, cleaned, medium, about=about, notes=notes)
+                return await self._announce(running, cleaned, said)
             except Refused:
                 await self._keep([DropStrayChunks()])
                 raise
@@ -110,36 +158,39 @@ class Files(Fetching):
             facts = {"limit": _LIMITS[error.reason]} if error.reason in FACTS else {}
             raise Refused(error.reason, **facts) from None
 
-    async def _announce(
-        self,
-        running: RunningCircle,
-        content: bytes,
-        medium: Medium,
-        *,
-        about: str,
-        notes: Sequence[str],
-    ) -> str:
+    async def _announce(self, running: RunningCircle, content: bytes, said: _Said) -> str:
         app, circle = self._app, running.service.circle.cold.id
         key = FileKey(app.entropy.draw(FILE_KEY_SIZE))
         sealed = await self.work(seal_file, content, key)
         assert isinstance(sealed, SealedFile)
         for first in range(0, len(sealed.chunks), WRITTEN_AT_ONCE):
             await self._keep(_puts(circle, sealed, first))
-        require_voice(running)  # the circle went on meanwhile
+        require_audience(running, said.audience)  # the circle went on meanwhile
         body = AttachmentBody(
             file=sealed.id,
             key=key,
             size=len(content),
-            media=int(medium),
-            about=about.encode(errors="replace").decode(),
+            media=int(said.medium),
+            about=said.about.encode(errors="replace").decode(),
             sent_at=app.wall_clock(),
-            notes=tuple(dict.fromkeys(note for note in notes if note in CONTENT_NOTES)),
+            notes=tuple(dict.fromkeys(note for note in said.notes if note in CONTENT_NOTES)),
         )
         with trio.CancelScope(shield=True):  # once it is announced, the person hears of it
-            told = await decide(running, files.Attached(body), app.committer)
+            told = await decide(
+                running, files.Attached(body, said.audience, said.reply), app.committer
+            )
             mine = [e.entry.mid for e in told if isinstance(e, machine.Show) and e.entry.is_mine]
             await self._keep([MarkAttachment(circle, mine[-1], True)])
         return mine[-1].hex()
+
+
+def _audience(*, to_facilitators: bool) -> Audience:
+    return Audience.FACILITATORS if to_facilitators else Audience.CIRCLE
+
+
+def _require_short(about: str) -> None:
+    if len(about.encode(errors="replace")) > MAX_ABOUT_SIZE:
+        raise Refused("text_too_long", limit=MAX_ABOUT_SIZE)
 
 
 def _puts(circle: CircleId, sealed: SealedFile, first: int) -> list[PutChunk]:

@@ -30,7 +30,15 @@ class FilesInterface(Protocol):
     """Pictures and voice notes."""
 
     async def attach(
-        self, circle: str, path: str, *, about: str, notes: Sequence[str], report: Report
+        self,
+        circle: str,
+        path: str,
+        *,
+        about: str,
+        notes: Sequence[str],
+        report: Report,
+        to_facilitators: bool = False,
+        reply: str | None = None,
     ) -> str:
         """Clean a file, seal it and announce it; return the message's id once it is durable.
 
@@ -38,8 +46,15 @@ class FilesInterface(Protocol):
 
         Raises:
             Refused: cannot_read_file, attachment_*, attachments_full, disk_full, text_too_long,
-                listens_only and how else we stand to the circle.
+                no_such_message, reply_narrower, no_facilitator, listens_only and how else we
+                stand to the circle.
         """
+        ...
+
+    async def attach_content(
+        self, circle: str, content: bytes, *, about: str, notes: Sequence[str], report: Report
+    ) -> str:
+        """Attach bytes that are here already, as `attach` does a file."""
         ...
 
     async def fetch(self, circle: str, message: str, *, report: Report) -> AttachmentView:

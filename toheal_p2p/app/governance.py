@@ -5,7 +5,7 @@ Docs: docs/command-line.md, section 3; docs/protocol/membership.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from toheal_p2p.app import interface as views
@@ -31,12 +31,19 @@ from toheal_protocol.messages.acts import (
     text_hash,
 )
 from toheal_protocol.messages.announcement import MAX_REASON_SIZE
-from toheal_protocol.model import MAX_MEMBERS, MemberId, OperationId
+from toheal_protocol.model import MAX_MEMBERS, MemberId, OperationId, WallTime
 from toheal_protocol.model import Role as MemberRole
+
+WEEK: Final = 7 * 24 * 3600
+
+WEEKS_MOST: Final = 26
+"""The longest term: half a year, so that who looks after a circle is chosen anew."""
 
 
 class Governance:
     """What an application offers of this. It is part of `Application`, which has the circles."""
+
+    wall_clock: Callable[[], WallTime]
 
     def _find(self, circle: str) -> RunningCircle:
         raise NotImplementedError
@@ -57,19 +64,20 @@ class Governance:
         """Sign that somebody is to be out."""
         running = require_active(self._find(circle))
         member = member_called(running.service.circle.cold, who)
-        if member == _our_id(running):
+        if member == our_id(running):
             raise Refused("act_on_oneself")
-        return await self._sign(running, Removal(member, 0, _why(reason, text)), text)
+        return await self._sign(running, Removal(member, 0, why(reason, text)), text)
 
     async def circle_role(
-        self, circle: str, who: str, role: Role, *, reason: ActReason, text: str
+        self, circle: str, who: str, role: Role, *, reason: ActReason, text: str, weeks: int = 4
     ) -> views.ActView:
-        """Sign that somebody is to have a role."""
+        """Sign that somebody is to have a role, and for how long if it is to facilitate."""
         running = require_active(self._find(circle))
         member = member_called(running.service.circle.cold, who)
         if now_in(running).members.get(member) == role:
             raise Refused("role_already")
-        change = RoleChange(member, MemberRole(role), 0, _why(reason, text))
+        until = term_from(self.wall_clock(), weeks) if role == "facilitator" else 0
+        change = RoleChange(member, MemberRole(role), 0, why(reason, text), until)
         return await self._sign(running, change, text)
 
     async def circle_second(self, circle: str, act: str) -> views.ActView:
@@ -78,7 +86,7 @@ class Governance:
         acts = _of_members(running.service.circle.cold)
         known = [(one.id, one.id.hex(), one) for one in acts]
         found = find(act[:64], known, missing="no_such_act")
-        if _our_id(running) not in found.may_support:
+        if our_id(running) not in found.may_support:
             raise Refused("act_not_ours")
         await self._sign(running, Second(OperationId(found.id)), "")
         return self._shown(running, OperationId(found.id))
@@ -104,7 +112,7 @@ class Governance:
         before = {one.id for one in now_in(running).outcomes}
         await self._decide(running, machine.Acted(act, text))
         made = [one for one in now_in(running).outcomes if one.id not in before]
-        ours = [one for one in made if one.author == _our_id(running)]
+        ours = [one for one in made if one.author == our_id(running)]
         if not ours:
             raise Refused("act_not_ours")
         return self._shown(running, ours[-1].id)
@@ -127,10 +135,18 @@ _CATEGORIES: Final[dict[ActReason, ReasonCategory]] = {
 }
 
 
-def _why(reason: ActReason, text: str) -> Reason:
+def why(reason: ActReason, text: str) -> Reason:
+    """Return a reason. Raises `Refused`: text_too_long."""
     if len(text.encode(errors="replace")) > MAX_REASON_SIZE:
         raise Refused("text_too_long", limit=MAX_REASON_SIZE)
     return Reason(_CATEGORIES[reason], text_hash(text))
+
+
+def term_from(now: WallTime, weeks: int) -> int:
+    """Return when a term of so many weeks ends. Raises `Refused`: term_unfit."""
+    if not 1 <= weeks <= WEEKS_MOST:
+        raise Refused("term_unfit", limit=WEEKS_MOST)
+    return now + weeks * WEEK
 
 
 def now_in(running: RunningCircle) -> Membership:
@@ -139,7 +155,8 @@ def now_in(running: RunningCircle) -> Membership:
     return membership_of(cold.id, cold.operations)
 
 
-def _our_id(running: RunningCircle) -> MemberId:
+def our_id(running: RunningCircle) -> MemberId:
+    """Return who we are in a circle."""
     return running.service.circle.cold.persona.keys.member_id
 
 

@@ -48,6 +48,18 @@ class MakeProfile(Protocol):
         ...
 
 
+class RestoreProfile(Protocol):
+    """Makes a profile out of a backup; called in a thread."""
+
+    def __call__(self, home: Path, path: str, *, words: str, passphrase: str) -> None:
+        """Make it. Raises `Refused`."""
+        ...
+
+
+def _cannot_wipe(_home: Path) -> None:
+    raise Refused("internal")
+
+
 @define(eq=False)
 class _Wish:
     """Somebody waits for the profile to open."""
@@ -67,6 +79,8 @@ class House:
     """See the module. `run` lives as long as the program.
 
     Attributes:
+        wipe_profile: erases the profile at once, open or not.
+        restore_profile: makes the profile out of a backup.
         serve: the door for commands, which stands open only while the profile is.
         trouble: why the profile closed by itself, until it is opened again.
         was_put_back: an older copy of the vault lies there; the person is told.
@@ -77,6 +91,8 @@ class House:
     make_profile: MakeProfile
     has_profile: Callable[[], bool]
     serve: Serve
+    wipe_profile: Callable[[Path], None] = field(default=_cannot_wipe)
+    restore_profile: RestoreProfile | None = None
     trouble: Refused | None = field(default=None, init=False)
     was_put_back: bool = field(default=False, init=False)
     _app: AppInterface | None = field(default=None, init=False)
@@ -137,6 +153,34 @@ class House:
             await trio.to_thread.run_sync(self._make, nickname, passphrase)
         await self.open(passphrase)
 
+    async def restore(self, path: str, *, words: str, passphrase: str) -> None:
+        """Make the profile that a backup has, and open it.
+
+        Raises:
+            Refused: as `restoring.restore_profile` and `open`.
+        """
+        if self.restore_profile is None:
+            raise Refused("internal")
+        make = partial(self.restore_profile, self.home, path, words=words, passphrase=passphrase)
+        async with self._making:
+            await trio.to_thread.run_sync(make)
+        await self.open(passphrase)
+
+    async def wipe(self) -> None:
+        """Erase the profile from this device; the program goes on, without one.
+
+        Raises:
+            Refused: the folder cannot be erased.
+        """
+        self._stays = True
+        self._dismiss()
+        await trio.to_thread.run_sync(self.wipe_profile, self.home)
+        self.trouble = None
+        if self._scope is not None:
+            ended = self._ended
+            self._scope.cancel()
+            await ended.wait()
+
     async def open(self, passphrase: str) -> None:
         """Open the profile; nothing is done where it is open.
 
@@ -186,6 +230,7 @@ class House:
         """
         if self._app is None:
             raise Refused("locked")
+        self._app.idleness.end()
         scope = trio.CancelScope()
         self._guests.add(scope)
         try:
@@ -239,6 +284,7 @@ class House:
                 self._wish.answer(None)
                 self._wish = None
             around.start_soon(self._lock_when_asked, app)
+            around.start_soon(self._lock_when_idle, app)
             task_status.started()
             try:
                 await trio.sleep_forever()
@@ -248,6 +294,10 @@ class House:
     async def _lock_when_asked(self, app: AppInterface) -> None:
         await self._lock_asked.wait()
         await app.lock()
+
+    async def _lock_when_idle(self, app: AppInterface) -> None:
+        await app.idleness.over()
+        await self.lock()
 
     def _dismiss(self) -> None:
         """Take the application back from everybody."""

@@ -30,6 +30,9 @@ from toheal_p2p.app.entry_view import QuoteView as QuoteView
 from toheal_p2p.app.entry_view import RetractionView as RetractionView
 from toheal_p2p.app.files_interface import AttachmentView as AttachmentView
 from toheal_p2p.app.files_interface import FilesInterface as FilesInterface
+from toheal_p2p.app.idleness import Idleness
+from toheal_p2p.app.keeping_interface import BackupView as BackupView
+from toheal_p2p.app.keeping_interface import KeepingInterface as KeepingInterface
 from toheal_p2p.app.meeting_interface import MeetingInterface as MeetingInterface
 from toheal_p2p.app.meeting_interface import MeetingView as MeetingView
 from toheal_p2p.app.notices_interface import DoorLineView as DoorLineView
@@ -59,6 +62,7 @@ from toheal_p2p.app.vocabulary import (
     RelayState,
     Role,
 )
+from toheal_p2p.app.voices_interface import VoicesInterface
 
 
 @frozen
@@ -80,6 +84,8 @@ class CircleView:
     """Whether we have said yes to the charter in force; until then we read and do not write."""
     is_talk: bool = False
     """Whether it is a conversation of two."""
+    muted_until: int | None = None
+    """Until when we may not write to the circle; None: we may."""
 
 
 @frozen
@@ -88,6 +94,11 @@ class MemberView:
 
     `fork_seen`: two copies of this member were at work, and nobody has confirmed to have seen it.
     `charter_accepted`: has said yes to the charter in force.
+    `term_until`: when their term as a facilitator ends; None where that was not said.
+    `term_over`: it should have ended by this device's clock. The role stays until it is laid down.
+    `muted_until`: their words to the circle are not shown; None: they are. It may be past already:
+    it is over with the first words they write then.
+    `hidden`: we do not want to read what they say to the circle. Nobody else knows.
     """
 
     id: str
@@ -96,6 +107,10 @@ class MemberView:
     is_me: bool
     fork_seen: bool
     charter_accepted: bool = True
+    term_until: int | None = None
+    term_over: bool = False
+    muted_until: int | None = None
+    hidden: bool = False
 
 
 @frozen
@@ -185,6 +200,7 @@ class AppInterface(
     RulesInterface,
     TalksInterface,
     NoticesInterface,
+    VoicesInterface,
     Protocol,
 ):
     """One opened profile."""
@@ -202,6 +218,16 @@ class AppInterface(
     @property
     def spoken(self) -> SpokenInterface:
         """Codes that are said aloud instead of links."""
+        ...
+
+    @property
+    def idleness(self) -> Idleness:
+        """For how long nobody has used the profile."""
+        ...
+
+    @property
+    def backups(self) -> KeepingInterface:
+        """Everything in one file."""
         ...
 
     @property
@@ -265,12 +291,12 @@ class AppInterface(
         ...
 
     async def circle_role(
-        self, circle: str, who: str, role: Role, *, reason: ActReason, text: str
+        self, circle: str, who: str, role: Role, *, reason: ActReason, text: str, weeks: int = 4
     ) -> ActView:
-        """Sign that somebody is to have a role.
+        """Sign that somebody is to have a role; a facilitator for so many weeks.
 
         Raises:
-            Refused: no_such_member, role_already, act_not_ours, text_too_long.
+            Refused: no_such_member, role_already, act_not_ours, text_too_long, term_unfit.
         """
         ...
 
@@ -367,6 +393,14 @@ class AppInterface(
 
         As with `wipe`, the end begins (by cancelling) as the last step, without a checkpoint
         after it: the door still has an answer to give.
+        """
+        ...
+
+    async def change_passphrase(self, old: str, new: str) -> None:
+        """Move everything under another passphrase.
+
+        Raises:
+            Refused: wrong_passphrase, passphrase_empty, disk_full, storage_failed.
         """
         ...
 

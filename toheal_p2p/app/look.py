@@ -1,7 +1,7 @@
-"""How sentences look: language and digits, which commands must know before any vault opens.
+"""How things look: language, digits, colours; what must be known before any vault opens.
 
 So they lie in a small file of the profile's folder, in the clear: they say which language its
-owner reads, and nothing else. The running process writes it, commands read it; a file that is not
+owner reads and which colours, and nothing else. The running process writes it, commands read it; a file that is not
 there, or makes no sense, means that nothing was chosen. Nothing heavy is imported here.
 
 Docs: docs/command-line.md, section 8.
@@ -18,10 +18,12 @@ LOOK: Final = "look"
 """The file's name."""
 
 MAX_SIZE: Final = 256
-"""Bytes of it that are read: two short words."""
+"""Bytes of it that are read: a few short words."""
 
 _LANGUAGES: Final = ("ar", "en")
 _DIGITS: Final = ("latin", "arabic")
+_COLOURS: Final = ("system", "light", "dark")
+_NEUTRAL: Final = ("on", "off")
 
 
 class Look(NamedTuple):
@@ -29,6 +31,9 @@ class Look(NamedTuple):
 
     language: str | None = None
     digits: str | None = None
+    colours: str | None = None
+    neutral: str | None = None
+    """Whether a locked page says nothing of what the program is for."""
 
 
 def read_look(home: str) -> Look:
@@ -48,8 +53,16 @@ def decode_look(content: bytes) -> Look:
         return Look()
     if not isinstance(chosen, dict):
         return Look()
-    language, digits = chosen.get("language"), chosen.get("digits")
-    return Look(language if language in _LANGUAGES else None, digits if digits in _DIGITS else None)
+    return Look(
+        _one_of(_LANGUAGES, chosen.get("language")),
+        _one_of(_DIGITS, chosen.get("digits")),
+        _one_of(_COLOURS, chosen.get("colours")),
+        _one_of(_NEUTRAL, chosen.get("neutral")),
+    )
+
+
+def _one_of(words: tuple[str, ...], value: object) -> str | None:
+    return value if isinstance(value, str) and value in words else None
 
 
 def write_look(home: str, look: Look) -> None:

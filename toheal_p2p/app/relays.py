@@ -99,6 +99,10 @@ class RelayPair:
         """Delete what is stored here by now."""
         self.reader.delete(delete.read_seed, [ItemId(item) for item in delete.items])
 
+    def hail(self) -> None:
+        """Ask for a sign of life of the relay; its silence comes as an event."""
+        self.depositor.hail()
+
     async def run(self, service: CircleService) -> None:
         """Keep both connections up and feed the circle until cancelled."""
         async with trio.open_nursery() as nursery:

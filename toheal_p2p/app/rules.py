@@ -6,16 +6,18 @@ Docs: docs/command-line.md, section 4; docs/protocol/circle.md, section 6.4.
 from __future__ import annotations
 
 from toheal_p2p.app.act_view import ActView
-from toheal_p2p.app.governance import Governance, now_in
+from toheal_p2p.app.governance import now_in
 from toheal_p2p.app.profile import require_charter
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.rules_interface import CharterView, PolicyView
 from toheal_p2p.app.running import RunningCircle, require_active
-from toheal_p2p.app.showing import name_of
+from toheal_p2p.app.showing import act_view, name_of
+from toheal_p2p.app.voices import Voices
+from toheal_protocol.membership import Standing
 from toheal_protocol.messages.acts import Acceptance, CharterChange, PolicyChange, charter_hash
 
 
-class Rules(Governance):
+class Rules(Voices):
     """What an application offers of this. It is part of `Application`, which has the circles."""
 
     async def circle_charter(self, circle: str) -> CharterView:
@@ -43,8 +45,15 @@ class Rules(Governance):
         return _charter_view(running)
 
     async def circle_policy(self, circle: str) -> PolicyView:
-        """Return how members connect."""
-        return PolicyView(now_in(require_active(self._find(circle))).is_direct)
+        """Return how members connect, and what is proposed."""
+        running = require_active(self._find(circle))
+        cold, now = running.service.circle.cold, now_in(running)
+        waiting = [
+            act_view(cold, one)
+            for one in now.outcomes
+            if isinstance(one.act, PolicyChange) and one.standing is Standing.WAITS
+        ]
+        return PolicyView(now.is_direct, tuple(waiting))
 
     async def circle_policy_set(self, circle: str, *, direct: bool) -> ActView:
         """Sign that members are to connect otherwise."""

@@ -29,9 +29,15 @@ class CharterView:
 
 @frozen
 class PolicyView:
-    """How the circle's members connect. `direct`: they see each other's network address."""
+    """How the circle's members connect.
+
+    Attributes:
+        direct: they see each other's network address.
+        waiting: what is proposed and waits; whose yes is missing is in `waiting_for`.
+    """
 
     direct: bool
+    waiting: tuple[ActView, ...] = ()
 
 
 class RulesInterface(Protocol):
@@ -58,7 +64,7 @@ class RulesInterface(Protocol):
         ...
 
     async def circle_policy(self, circle: str) -> PolicyView:
-        """Return how members connect."""
+        """Return how members connect, and what is proposed."""
         ...
 
     async def circle_policy_set(self, circle: str, *, direct: bool) -> ActView:

@@ -20,9 +20,19 @@ from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.charters import is_asked
+from toheal_protocol.machines.mutes import muted_until
 from toheal_protocol.machines.records import PutSetting
+from toheal_protocol.machines.restoring import has_heard_nobody
 from toheal_protocol.machines.state import Cold, Invitation, Peer, Seat, Stage, Standing
-from toheal_protocol.model import ID_SIZE, MAX_MEMBERS, CircleId, MemberId, Role, WallTime
+from toheal_protocol.model import (
+    ID_SIZE,
+    MAX_MEMBERS,
+    Audience,
+    CircleId,
+    MemberId,
+    Role,
+    WallTime,
+)
 from toheal_protocol.wire.relay_address import RelayAddress
 
 _STAGE_REFUSALS: Final[dict[Stage, RefusalCode]] = {
@@ -143,12 +153,22 @@ def require_active(running: RunningCircle) -> RunningCircle:
 
 
 def require_voice(running: RunningCircle) -> RunningCircle:
-    """Return a circle we are in, may write to, and whose charter we said yes to."""
-    if require_active(running).service.circle.cold.my_role is Role.LISTENER:
+    """Return a circle we are in, may write to just now, and whose charter we said yes to."""
+    cold = require_active(running).service.circle.cold
+    if cold.my_role is Role.LISTENER:
         raise Refused("listens_only")
-    if is_asked(running.service.circle.cold):
+    until = muted_until(cold, cold.persona.keys.member_id)
+    if until is not None and until > running.service.wall_clock():
+        raise Refused("muted", hours=-(-(until - running.service.wall_clock()) // 3600))
+    if is_asked(cold):
         raise Refused("charter_to_accept")
     return running
+
+
+def require_audience(running: RunningCircle, audience: Audience) -> RunningCircle:
+    """Return a circle in which we may write to this audience."""
+    is_note = audience is Audience.FACILITATORS
+    return require_facilitators(running) if is_note else require_voice(running)
 
 
 def require_facilitators(
@@ -180,6 +200,9 @@ async def decide(
     Raises:
         Refused: the vault failed.
     """
+    is_act = isinstance(event, machine.Acted | machine.Admitted | machine.Readmitted)
+    if is_act and has_heard_nobody(running.service.circle.cold):
+        raise Refused("restored_heard_nobody")
     try:
         decision = running.service.take(event)
         await committer.flushed()

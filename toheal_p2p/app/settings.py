@@ -1,7 +1,7 @@
 """What a person can set: read, checked, kept in the vault, and put into effect at once.
 
-The vault has the truth. Language and digits are copied into a small file beside it, because
-commands speak before any vault opens (`app.look`).
+The vault has the truth. What sentences and pages look like is copied into a small file beside it, because
+both are there before any vault opens (`app.look`).
 
 Docs: docs/command-line.md, section 8.
 """
@@ -16,6 +16,7 @@ from typing import Final
 from attrs import define, field, frozen
 
 from toheal_p2p.adapters.socks import ProxyAddress, parse_proxy
+from toheal_p2p.adapters.tor import find_tor
 from toheal_p2p.app.look import Look, write_look
 from toheal_p2p.app.network_policy import NetworkPolicy
 from toheal_p2p.app.refusals import Refused
@@ -45,8 +46,11 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("proxy", UNSET),
     Setting("language", UNSET, ("ar", "en", UNSET)),
     Setting("digits", "latin", ("latin", "arabic")),
+    Setting("colours", "system", ("system", "light", "dark")),
+    Setting("neutral", "off", ("off", "on")),
+    Setting("content-notes", "covered", ("covered", "shown", "hidden")),
     Setting("country", UNSET, comes_later=True),
-    Setting("auto-lock", UNSET, comes_later=True),
+    Setting("auto-lock", UNSET, ("5", "15", "60", "240", UNSET)),
 )
 
 _KNOWN: Final[Mapping[str, Setting]] = {one.name: one for one in SETTINGS}
@@ -89,6 +93,16 @@ class Settings:
         except RemoteError:
             raise Refused("vault_damaged") from None
 
+    @property
+    def minutes_until_locked(self) -> int | None:
+        """After how many minutes without use the profile locks; None: never."""
+        value = self._values.get("auto-lock", UNSET)
+        return int(value) if value.isdecimal() else None
+
+    async def offered_proxy(self) -> str | None:
+        """Return a proxy of Tor on this machine that is not in use, if one answers."""
+        return await find_tor() if self.network.proxy is None else None
+
     async def list(self) -> Sequence[SettingView]:
         """Return every setting."""
         return [self._view(setting) for setting in SETTINGS]
@@ -112,7 +126,7 @@ class Settings:
         await self._keep([PutSetting(_key(setting.name), value.encode())])
         self._values[setting.name] = value
         self.network.use_proxy(proxy)
-        if setting.name in ("language", "digits"):
+        if setting.name in ("language", "digits", "colours", "neutral"):
             self._write_look()
         return self._view(setting)
 
@@ -124,7 +138,12 @@ class Settings:
 
     def _write_look(self) -> None:
         language = self._values["language"]
-        look = Look(None if language == UNSET else language, self._values["digits"])
+        look = Look(
+            None if language == UNSET else language,
+            self._values["digits"],
+            self._values["colours"],
+            self._values["neutral"],
+        )
         try:
             write_look(str(self.home), look)
         except OSError:

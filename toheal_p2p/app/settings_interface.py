@@ -36,6 +36,10 @@ class SettingsInterface(Protocol):
         """Return one setting: no_such_setting."""
         ...
 
+    async def offered_proxy(self) -> str | None:
+        """Return a proxy of Tor that runs on this machine and is not in use; None: there is none."""
+        ...
+
     async def set(self, name: str, value: str) -> SettingView:
         """Keep a value; it is in effect on return.
 

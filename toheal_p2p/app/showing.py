@@ -19,26 +19,31 @@ from toheal_p2p.ports.vault import DeliveryRow, EntryRow
 from toheal_protocol.machines.charters import is_asked
 from toheal_protocol.machines.door import is_direct
 from toheal_protocol.machines.ledgers import membership_of
+from toheal_protocol.machines.mutes import muted_until
 from toheal_protocol.machines.state import Cold, Invitation, Stage, Standing
 from toheal_protocol.machines.voice import is_silenced
 from toheal_protocol.membership import Outcome
 from toheal_protocol.membership import Standing as Outcomes
 from toheal_protocol.messages.acts import (
+    Acceptance,
     Addition,
     CharterChange,
     Foundation,
     Leaving,
+    Muting,
     PolicyChange,
     Reason,
     ReasonCategory,
     Removal,
     RoleChange,
     Second,
+    Term,
+    Unmuting,
 )
 from toheal_protocol.messages.announcement import named_text
 from toheal_protocol.messages.invitation import InvitationContent
 from toheal_protocol.model import Audience as ForWhom
-from toheal_protocol.model import MemberId, MessageId, OperationId
+from toheal_protocol.model import MemberId, MessageId, OperationId, WallTime
 from toheal_protocol.model import Role as MemberRole
 from toheal_protocol.wire.invitation_link import InvitationLink
 
@@ -82,12 +87,15 @@ _ACT_STATES: dict[Outcomes, ActState] = {
 QUOTED = 80
 """Characters of a message that are shown beside an answer to it."""
 
-OPERATION_KINDS = frozenset({"joined", "left", "remove", "role", "policy", "charter", "second"})
+OPERATION_KINDS = frozenset(
+    {"joined", "left", "remove", "role", "policy", "charter", "second", "term", "mute", "unmute"}
+)
 """Kinds of entries whose text is the id of an operation."""
 
 
-def circle_view(cold: Cold) -> views.CircleView:
+def circle_view(cold: Cold, *, wall_now: WallTime) -> views.CircleView:
     """Show one circle."""
+    muted = muted_until(cold, cold.persona.keys.member_id)
     return views.CircleView(
         id=cold.id.hex(),
         name=cold.name,
@@ -99,6 +107,7 @@ def circle_view(cold: Cold) -> views.CircleView:
         charter_accepted=not is_asked(cold),
         is_talk=bool(cold.for_talk),
         disappear=cold.disappear,
+        muted_until=muted if muted is not None and muted > wall_now else None,
     )
 
 
@@ -108,14 +117,16 @@ def others(cold: Cold) -> tuple[MemberId, ...]:
     return tuple(member for member, peer in cold.peers.items() if peer.standing in shown)
 
 
-def member_views(cold: Cold, *, forked: Set[MemberId]) -> tuple[views.MemberView, ...]:
+def member_views(
+    cold: Cold, *, forked: Set[MemberId], wall_now: WallTime
+) -> tuple[views.MemberView, ...]:
     """Show the members, ourselves first.
 
     Args:
         forked: of whom two copies were seen, ourselves perhaps among them.
     """
     our_id = cold.persona.keys.member_id
-    accepted = membership_of(cold.id, cold.operations).accepted
+    now = membership_of(cold.id, cold.operations)
     roles = {our_id: cold.my_role, **{member: cold.peers[member].role for member in others(cold)}}
     return tuple(
         views.MemberView(
@@ -124,7 +135,11 @@ def member_views(cold: Cold, *, forked: Set[MemberId]) -> tuple[views.MemberView
             role="member" if cold.for_talk else _ROLES[role],
             is_me=member == our_id,
             fork_seen=member in forked,
-            charter_accepted=member in accepted or cold.stage is Stage.KNOCKING,
+            charter_accepted=member in now.accepted or cold.stage is Stage.KNOCKING,
+            term_until=now.terms.get(member),
+            term_over=0 < now.terms.get(member, 0) <= wall_now,
+            muted_until=muted_until(cold, member),
+            hidden=member in cold.hidden,
         )
         for member, role in roles.items()
     )
@@ -166,12 +181,17 @@ def invitation_view(invitation: Invitation) -> views.InvitationView:
 
 
 def entry_view(
-    cold: Cold, row: EntryRow, about: Mapping[MessageId, EntryRow] = MappingProxyType({})
+    cold: Cold,
+    row: EntryRow,
+    about: Mapping[MessageId, EntryRow] = MappingProxyType({}),
+    *,
+    with_hidden: bool = False,
 ) -> views.EntryView:
     """Show one entry of the log.
 
     Args:
         about: messages that entries answer or change, as far as they are here.
+        with_hidden: also the words of whom our person hides.
     """
     kind, text, act = row.kind, row.text, None
     target = None if row.reply is None else about.get(row.reply)
@@ -179,8 +199,11 @@ def entry_view(
         kind, text, act = _shown_operation(cold, row)
     elif not row.is_mine and is_crossed(cold, row):
         kind, text = "crossed", ""
+    elif is_hidden(cold, row) and not with_hidden:
+        kind, text = "hidden", ""
     elif kind in ("edit", "retraction"):
         kind, text = _shown_change(row, target)
+    has_words = kind not in ("crossed", "hidden")
     passed_on_by = None if row.passed_on_by is None else name_of(cold, row.passed_on_by)
     return views.EntryView(
         position=row.position,
@@ -193,13 +216,16 @@ def entry_view(
         text=text,
         sent_at=row.sent_at,
         received_at=row.received_at,
-        notes=() if kind == "crossed" else row.notes,
+        notes=row.notes if has_words else (),
         passed_on_by=passed_on_by,
         audience=_AUDIENCES[row.audience],
-        reply_to=None if row.reply is None or kind == "crossed" else row.reply.hex(),
-        quote=None if kind == "crossed" else _quote(cold, row, target),
+        reply_to=row.reply.hex() if row.reply is not None and has_words else None,
+        quote=_quote(cold, row, target, with_hidden=with_hidden) if has_words else None,
         edited=row.is_edited and kind == "text",
         act=act,
+        is_new=not row.is_shown,
+        stays=row.stays,
+        left=row.left,
     )
 
 
@@ -208,6 +234,12 @@ def is_crossed(cold: Cold, row: EntryRow) -> bool:
     peer = cold.peers.get(row.author)
     is_word = row.kind not in ("retraction", "retracted", "gap")
     return is_word and is_silenced(peer, row.audience, row.author_seq)
+
+
+def is_hidden(cold: Cold, row: EntryRow) -> bool:
+    """Say whether our person does not want to read this. Who asks the facilitators is always heard."""
+    is_word = row.kind in ("text", "attachment", "edit", "not_theirs")
+    return is_word and row.author in cold.hidden and row.audience is ForWhom.CIRCLE
 
 
 def _shown_change(row: EntryRow, target: EntryRow | None) -> tuple[str, str]:
@@ -222,15 +254,19 @@ def _shown_change(row: EntryRow, target: EntryRow | None) -> tuple[str, str]:
     return row.kind, row.text
 
 
-def _quote(cold: Cold, row: EntryRow, target: EntryRow | None) -> views.QuoteView | None:
+def _quote(
+    cold: Cold, row: EntryRow, target: EntryRow | None, *, with_hidden: bool
+) -> views.QuoteView | None:
     """Return how the message begins that an entry is about, unless it is for fewer people."""
     if target is None or target.audience > row.audience or row.kind not in ("text", "request"):
         return None
     if target.kind != "text" or (not target.is_mine and is_crossed(cold, target)):
         return None
+    if is_hidden(cold, target) and not with_hidden:
+        return None
     first = " ".join(target.text.split())
     text = first if len(first) <= QUOTED else first[: QUOTED - 1] + "…"
-    return views.QuoteView(name_of(cold, target.author), text)
+    return views.QuoteView(name_of(cold, target.author), text, target.notes)
 
 
 def _shown_operation(cold: Cold, row: EntryRow) -> tuple[str, str, views.ActView | None]:
@@ -246,7 +282,9 @@ def _shown_operation(cold: Cold, row: EntryRow) -> tuple[str, str, views.ActView
             supported = now.outcome(subject)
             shown = None if supported is None else act_view(cold, supported)
             return "second", "", shown
-        case Removal() | RoleChange() | PolicyChange() | CharterChange() if outcome is not None:
+        case None | Foundation() | Acceptance():
+            return "unknown", "", None
+        case _ if outcome is not None:
             return "act", "", act_view(cold, outcome)
         case _:
             return "unknown", "", None
@@ -255,6 +293,7 @@ def _shown_operation(cold: Cold, row: EntryRow) -> tuple[str, str, views.ActView
 def act_view(cold: Cold, outcome: Outcome) -> views.ActView:
     """Show one act."""
     kind, member, role, direct, reason = _said(outcome)
+    until = outcome.act.until if isinstance(outcome.act, RoleChange | Term | Muting) else 0
     supporters = (outcome.author, *(m for m in outcome.supporters if m != outcome.author))
     waits = outcome.standing is Outcomes.WAITS
     return views.ActView(
@@ -273,6 +312,7 @@ def act_view(cold: Cold, outcome: Outcome) -> views.ActView:
         waiting_for=tuple(name_of(cold, m) for m in outcome.may_support) if waits else (),
         facilitators=outcome.facilitators,
         members=outcome.members,
+        until=until or None,
     )
 
 
@@ -294,6 +334,12 @@ def _said(outcome: Outcome) -> _Said:
             return "add", keys.member_id, None, None, None
         case PolicyChange(is_direct):
             return "policy", None, None, is_direct, None
+        case Term(target):
+            return "term", target, None, None, None
+        case Muting(target, _, _, reason):
+            return "mute", target, None, None, reason
+        case Unmuting(target):
+            return "unmute", target, None, None, None
         case CharterChange():
             return "charter", None, None, None, None
         case Foundation(_, _, is_direct):

@@ -1,9 +1,10 @@
-"""Start and end: making a profile, running it, and erasing it."""
+"""Start and end: making a profile, running what was opened, and erasing it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import trio
 
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.lan_sockets import SocketLan
-from toheal_p2p.adapters.network import look_at_network
-from toheal_p2p.adapters.vault import create_vault, open_vault, wipe_vault
-from toheal_p2p.adapters.webrtc import WebRtcChannels
+from toheal_p2p.adapters.network import NetworkLook
+from toheal_p2p.adapters.vault import SqliteVault, create_vault, open_vault, wipe_vault
+from toheal_p2p.adapters.webrtc_later import WebRtcLater
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.connecting import Connector
 from toheal_p2p.app.interface import ProgressView, Serve
@@ -49,17 +50,18 @@ def create_profile(home: Path, *, nickname: str, passphrase: str) -> None:
         raise refusal(reason) from None
 
 
-async def run_app(
+async def run_opened(
+    vault: SqliteVault,
     home: Path,
-    passphrase: str,
     *,
     serve: Serve,
     on_ready: Callable[[], None],
     on_trouble: Callable[[CheckCode], None] | None = None,
     on_progress: Callable[[ProgressView], None] = lambda _progress: None,
     allow_loopback: bool = False,
+    locks_when_idle: bool = False,
 ) -> None:
-    """Open the profile and run it until `lock`, `wipe` or a signal.
+    """Run a profile until `lock`, `wipe` or a signal, and close its vault.
 
     Args:
         serve: the door that people come in by.
@@ -67,14 +69,11 @@ async def run_app(
         on_trouble: told before that what the person has to know at once.
         on_progress: told what is being tried with each relay, and what came of it.
         allow_loopback: offer 127.0.0.1 to peers, for trying things out on one machine.
+        locks_when_idle: end when nobody has used it for as long as was chosen.
 
     Raises:
-        Refused: the vault does not open, or fails later.
+        Refused: the vault failed.
     """
-    try:
-        vault = await open_vault(home, passphrase, entropy=SystemEntropy())
-    except ports.VaultError as reason:
-        raise refusal(reason) from None
     try:
         async with trio.open_nursery() as nursery:
             committer, policy = Committer(vault), NetworkPolicy()
@@ -85,7 +84,7 @@ async def run_app(
                 committer=committer,
                 entropy=SystemEntropy(),
                 wall_clock=_wall_clock,
-                channels=PolicedChannels(WebRtcChannels(include_loopback=allow_loopback), policy),
+                channels=PolicedChannels(WebRtcLater(include_loopback=allow_loopback), policy),
                 connect=connector.connect,
                 probe=connector.probe,
                 settings=Settings(home, policy),
@@ -93,11 +92,12 @@ async def run_app(
                 destroy=partial(wipe_home, home),
                 meeting=Meetings(policy, SocketLan(include_loopback=allow_loopback)),
                 on_relay=news.tell,
+                rekey=vault.change_passphrase,
+                locks_when_idle=locks_when_idle,
             )
             await nursery.start(committer.run)
             await nursery.start(app.run)
-            watch = NetworkWatch(look_at_network, _wall_clock, app.network_changed)
-            nursery.start_soon(watch.run)
+            nursery.start_soon(_watch_network, app)
             news.begin(await app.relay_list())
             await nursery.start(serve, app, home)
             if app.was_put_back and on_trouble is not None:
@@ -120,6 +120,11 @@ def wipe_home(home: Path) -> None:
         wipe_vault(home)
     except ports.VaultError as reason:
         raise refusal(reason) from None
+
+
+async def _watch_network(app: Application) -> None:
+    with closing(NetworkLook()) as look:
+        await NetworkWatch(look, _wall_clock, app.network_changed).run()
 
 
 async def _keep_nickname(home: Path, passphrase: str, name: str) -> None:

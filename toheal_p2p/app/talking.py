@@ -11,6 +11,7 @@ from typing import Final
 
 from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
+from toheal_p2p.app.answers import answered_in, said_in
 from toheal_p2p.app.files import Files
 from toheal_p2p.app.names import find_message
 from toheal_p2p.app.profile import require_text
@@ -18,6 +19,7 @@ from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.running import (
     RunningCircle,
     require_active,
+    require_audience,
     require_facilitators,
     require_voice,
 )
@@ -31,6 +33,9 @@ from toheal_protocol.model import MAX_TEXT_SIZE, Audience
 
 PAGE: Final = 200
 """Entries a follower reads at once."""
+
+NEW_PAGES: Final = 25
+"""So many pages are looked through for what is new: reading goes on from there."""
 
 NEWEST_DELIVERIES: Final = 100
 """Rows of `deliveries` when no message is named."""
@@ -78,16 +83,14 @@ class Talking:
     ) -> str:
         """Say something; returns the message's id once it is durable."""
         await self._find(circle).service.pace()
-        answered = None if reply is None else await self._message(self._find(circle), reply)
-        found = self._find(circle)  # only now: from here on nothing waits until it is decided
-        running = require_facilitators(found) if to_facilitators else require_voice(found)
-        require_text(text)
         audience = Audience.FACILITATORS if to_facilitators else Audience.CIRCLE
-        if answered is not None and answered.audience > audience:
-            raise Refused("reply_narrower")
+        cold = self._find(circle).service.circle.cold
+        answered = await answered_in(self.vault, cold.id, reply, audience)
+        # only now: from here on nothing waits until it is decided
+        running = require_audience(self._find(circle), audience)
+        require_text(text)
         known = tuple(dict.fromkeys(note for note in notes if note in CONTENT_NOTES))
-        mid = None if answered is None else answered.mid
-        return await self._write(running, machine.Submitted(text, known, audience, mid))
+        return await self._write(running, machine.Submitted(text, known, audience, answered))
 
     async def request(self, circle: str, message: str, *, text: str) -> str:
         """Ask the facilitators to look at a message."""
@@ -125,30 +128,67 @@ class Talking:
     # ---- reading
 
     async def read(
-        self, circle: str, *, after: int = 0, limit: int, newest: bool = False
+        self,
+        circle: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int,
+        newest: bool = False,
+        with_hidden: bool = False,
     ) -> Sequence[views.EntryView]:
-        """Return entries above `after`, oldest first; the first or the newest of them."""
+        """Return entries between two positions, oldest first; the first or the newest of them."""
         running = self._find(circle)
         cold = running.service.circle.cold
-        rows = await self.vault.entries(cold.id, after=after, limit=limit, newest=newest)
-        shown = await self._entries(running, rows)
-        self._mark_shown(running, rows)
+        rows = await self.vault.entries(
+            cold.id, after=after, before=before, limit=limit, newest=newest
+        )
+        shown = await self._entries(running, rows, with_hidden=with_hidden)
+        self._mark_shown(running, rows, shown)
         return shown
 
-    async def follow(self, circle: str, *, after: int) -> AsyncGenerator[views.EntryView, None]:
+    async def entry(self, circle: str, message: str) -> views.EntryView:
+        """Return one entry."""
+        running = self._find(circle)
+        cold = running.service.circle.cold
+        mid = await find_message(self.vault, cold.id, message)
+        row = (await self.vault.rows(cold.id, [mid])).get(mid)
+        if row is None:
+            raise Refused("no_such_message", name=message)
+        shown = await self._entries(running, [row])
+        self._mark_shown(running, [row], shown)
+        return shown[0]
+
+    async def first_new(self, circle: str) -> int | None:
+        """Return where the entries begin that came after the last one that was shown."""
+        cold = self._find(circle).service.circle.cold
+        first: int | None = None
+        for _ in range(NEW_PAGES):
+            rows = await self.vault.entries(cold.id, before=first, limit=PAGE, newest=True)
+            for row in reversed(rows):
+                if row.is_shown:
+                    return first
+                first = row.position
+            if len(rows) < PAGE:
+                break
+        return first
+
+    async def follow(
+        self, circle: str, *, after: int, with_hidden: bool = False
+    ) -> AsyncGenerator[views.EntryView, None]:
         """Give every entry above `after`, and then each new one."""
         running = self._find(circle)
         while True:
             changed = running.changed
             rows = await self.vault.entries(running.service.circle.cold.id, after=after, limit=PAGE)
-            shown = await self._entries(running, rows)
+            shown = await self._entries(running, rows, with_hidden=with_hidden)
             given = 0
             try:
                 for view in shown:
                     after, given = view.position, given + 1
                     yield view
             finally:
-                self._mark_shown(running, rows[:given], may_wait=True)
+                self._mark_shown(running, rows[:given], shown[:given], may_wait=True)
             if not rows:
                 await changed.wait()
 
@@ -165,8 +205,8 @@ class Talking:
         running = self._find(circle)
         rows = await self.vault.search(running.service.circle.cold.id, query, limit=SEARCH_MOST)
         shown = await self._entries(running, rows)
-        self._mark_shown(running, rows)
-        return shown
+        self._mark_shown(running, rows, shown)
+        return [view for view in shown if view.kind != "hidden"]
 
     # ---- inside
 
@@ -177,14 +217,7 @@ class Talking:
 
     async def _message(self, running: RunningCircle, message: str) -> EntryRow:
         """Return something that was said and is not taken back."""
-        circle = running.service.circle.cold.id
-        mid = await find_message(self.vault, circle, message)
-        row = (await self.vault.rows(circle, [mid])).get(mid)
-        if row is None or row.kind not in ("text", "attachment", "retracted"):
-            raise Refused("no_such_message", name=message)
-        if row.kind == "retracted":
-            raise Refused("nothing_to_change")
-        return row
+        return await said_in(self.vault, running.service.circle.cold.id, message)
 
     async def _our_message(self, running: RunningCircle, message: str) -> EntryRow:
         row = await self._message(running, message)
@@ -193,20 +226,30 @@ class Talking:
         return row
 
     def _mark_shown(
-        self, running: RunningCircle, rows: Sequence[EntryRow], *, may_wait: bool = False
+        self,
+        running: RunningCircle,
+        rows: Sequence[EntryRow],
+        shown: Sequence[views.EntryView],
+        *,
+        may_wait: bool = False,
     ) -> None:
-        """Let the time run after which these disappear. After a crash they are shown anew."""
-        mids = tuple(row.mid for row in rows if not row.is_shown)
+        """Let the time run after which these disappear. After a crash they are shown anew.
+
+        What is hidden was not read: its time begins when it is.
+        """
+        read = zip(rows, shown, strict=True)
+        mids = tuple(row.mid for row, view in read if not row.is_shown and view.kind != "hidden")
         if mids:
             # a disk that takes nothing more keeps nobody from reading
             with suppress(VaultFailed):
-                shown = MarkShown(running.service.circle.cold.id, mids)
-                self.committer.submit([shown], may_wait=may_wait)
+                write = MarkShown(running.service.circle.cold.id, mids)
+                self.committer.submit([write], may_wait=may_wait)
 
     async def _entries(
-        self, running: RunningCircle, rows: Sequence[EntryRow]
+        self, running: RunningCircle, rows: Sequence[EntryRow], *, with_hidden: bool = False
     ) -> list[views.EntryView]:
         cold = running.service.circle.cold
         wanted = [row.reply for row in rows if row.reply is not None]
         about = await self.vault.rows(cold.id, wanted) if wanted else {}
-        return await self.files.shown([showing.entry_view(cold, row, about) for row in rows])
+        shown = [showing.entry_view(cold, row, about, with_hidden=with_hidden) for row in rows]
+        return await self.files.shown(shown)

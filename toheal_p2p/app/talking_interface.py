@@ -23,7 +23,7 @@ class TalkingInterface(Protocol):
         """Say something; returns the message's id once it would survive a crash.
 
         Raises:
-            Refused: text_empty, text_too_long, listens_only; no_facilitator where nobody else
+            Refused: text_empty, text_too_long, listens_only, muted, words_enough; no_facilitator where nobody else
                 facilitates; no_such_message, reply_narrower.
         """
         ...
@@ -59,15 +59,33 @@ class TalkingInterface(Protocol):
         ...
 
     async def read(
-        self, circle: str, *, after: int = 0, limit: int, newest: bool = False
+        self,
+        circle: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int,
+        newest: bool = False,
+        with_hidden: bool = False,
     ) -> Sequence[EntryView]:
-        """Return at most `limit` entries with a position above `after`, oldest first.
+        """Return at most `limit` entries with `after < position < before`, oldest first.
 
-        Where there are more, `newest` decides which end is kept.
+        Where there are more, `newest` decides which end is kept. `with_hidden`: also the words of
+        those whom the person hides; otherwise their entries are `hidden` and have no words.
         """
         ...
 
-    def follow(self, circle: str, *, after: int) -> AsyncGenerator[EntryView, None]:
+    async def entry(self, circle: str, message: str) -> EntryView:
+        """Return one entry of what was said: no_such_message."""
+        ...
+
+    async def first_new(self, circle: str) -> int | None:
+        """Return the position of the first entry after the last one that somebody was shown here."""
+        ...
+
+    def follow(
+        self, circle: str, *, after: int, with_hidden: bool = False
+    ) -> AsyncGenerator[EntryView, None]:
         """Give every entry above `after`, and then each new one as it is accepted.
 
         The reader may be slow: nothing may pile up for it beyond a bound. It may stop at any time.

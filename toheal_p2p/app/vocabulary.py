@@ -16,7 +16,9 @@ Role = Literal["facilitator", "member", "listener"]
 Audience = Literal["circle", "facilitators"]
 """Whom a message is for."""
 
-ActKind = Literal["create", "add", "leave", "remove", "role", "policy", "charter"]
+ActKind = Literal[
+    "create", "add", "leave", "remove", "role", "policy", "charter", "term", "mute", "unmute"
+]
 """What was done in a circle."""
 
 ActState = Literal["stands", "waits", "void", "moot"]
@@ -58,13 +60,15 @@ EntryKind = Literal[
     "act",
     "second",
     "crossed",
+    "hidden",
     "gap",
     "unknown",
 ]
 """What an entry is. `request`: the facilitators are asked to look at a message; `edit`, `retraction`:
 an author changed a message, or took it back, which is then `retracted`; `not_theirs`: somebody tried
 that with what is not theirs, and nothing changed; `act`: something done in the circle; `second`:
-support for it; `crossed`: words that do not count, written beside their author's removal; `unknown`:
+support for it; `crossed`: words that do not count, written beside their author's removal, or while
+they were muted; `hidden`: words of somebody whom the person does not want to read; `unknown`:
 made by a later version."""
 
 ContentNote = Literal["loss", "self-harm", "suicide", "violence", "abuse", "eating", "other"]
@@ -72,6 +76,18 @@ ContentNote = Literal["loss", "self-harm", "suicide", "violence", "abuse", "eati
 
 AttachmentState = Literal["not_fetched", "partial", "here", "damaged"]
 """How much of an attached file is here. `damaged`: what came is not what its author announced."""
+
+FILE_ENDINGS: Final = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/webp": "webp",
+    "image/gif": "gif",
+    "audio/ogg": "ogg",
+    "audio/mpeg": "mp3",
+    "audio/mp4": "m4a",
+    "audio/wav": "wav",
+}
+"""How a written file's name ends. The name is ours: its author's was never sent."""
 
 SpokenState = Literal[
     "waiting", "found", "handed_over", "burned", "expired", "withdrawn", "no_seat"
@@ -146,12 +162,16 @@ ProgressCode = Literal[
     "file_no_link",
     "file_not_with",
     "file_nowhere",
+    "backing_up",
+    "restoring",
     "bundling",
     "unbundling",
 ]
 """What is being tried just now. Each has a sentence `progress.<code>`."""
 
-SettingName = Literal["proxy", "language", "digits", "country", "auto-lock"]
+SettingName = Literal[
+    "proxy", "language", "digits", "colours", "neutral", "content-notes", "country", "auto-lock"
+]
 """What a person can set. Each has a sentence `setting.<name>`."""
 
 ATTACHMENT_STATES: Final[tuple[AttachmentState, ...]] = get_args(AttachmentState)

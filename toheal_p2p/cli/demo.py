@@ -120,7 +120,14 @@ class _Stage:
                 child.wait()
 
 
-def run_demo(*, words: Words, check: bool, tell: Callable[[str], None]) -> int:
+def run_demo(
+    *,
+    words: Words,
+    check: bool,
+    tell: Callable[[str], None],
+    page: bool = False,
+    opens_browser: bool = False,
+) -> int:
     """Run the demonstration; 0 if everything arrived.
 
     Args:
@@ -128,11 +135,16 @@ def run_demo(*, words: Words, check: bool, tell: Callable[[str], None]) -> int:
         check: also demand that words went over a data channel; without it, a machine where no
             data channel opens still shows the rest.
         tell: prints one line.
+        page: then leave it open, with a page of one of the three, until Ctrl-C.
+        opens_browser: open that page; otherwise say how it is opened.
     """
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
         stage = _Stage(Path(folder), words, tell)
         try:
-            return _play(stage, check=check)
+            people, circle, is_good = _play(stage, check=check)
+            if page:
+                _stay_open(stage, people, circle, opens_browser=opens_browser)
+            return 0 if is_good else 1
         except DemoFailed as failure:
             stage.say(str(failure))
             return 1
@@ -140,7 +152,17 @@ def run_demo(*, words: Words, check: bool, tell: Callable[[str], None]) -> int:
             stage.end()
 
 
-def _play(stage: _Stage, *, check: bool) -> int:
+def _stay_open(
+    stage: _Stage, people: Mapping[str, _Person], circle: str, *, opens_browser: bool
+) -> None:
+    from toheal_p2p.cli.demo_page import Scene, stay_open
+
+    scene = Scene(dict(people), circle, "salma")
+    home = str(people["salma"].home)
+    stay_open(stage.words, scene, home, stage.tell, opens_browser=opens_browser)
+
+
+def _play(stage: _Stage, *, check: bool) -> tuple[dict[str, _Person], str, bool]:
     stage.say("demo.beginning")
     relay, watch = _start_relay(stage)
     stage.say("demo.relay", address=relay)
@@ -171,7 +193,7 @@ def _play(stage: _Stage, *, check: bool) -> int:
     _show_links(stage, circle, three.values())
     _show_relay(stage, watch, later=later)
     stage.say("demo.good" if is_good else "demo.bad")
-    return 0 if is_good else 1
+    return three, circle, is_good
 
 
 # ---- coming together
@@ -242,6 +264,7 @@ def _run(stage: _Stage, person: _Person, secret: Path) -> None:
         f"{person.name}.out",
         "toheal_p2p",
         f"--home={person.home}",
+        f"--lang={stage.words.language}",
         "run",
         "--no-browser",
         "--allow-loopback",

@@ -106,6 +106,7 @@ class _LocalChannel:
 
     async def _carry_out(self, request: Request, asker: _Asker) -> Refused | None:
         outcome: Refused | None = None
+        self.app.idleness.end()
         async with trio.open_nursery() as nursery:
             if not request.changes:
                 nursery.start_soon(asker.cancel_when_gone, nursery.cancel_scope)

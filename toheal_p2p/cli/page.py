@@ -1,19 +1,18 @@
 """Starting the program with its page, finding a page that runs already, and opening the browser.
 
-Loaded late, as it loads everything.
+The page is there first. What opens and runs the profile is loaded while the person reaches for
+their passphrase.
 
 Docs: docs/command-line.md, section 3; docs/page.md, section 2.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import logging
 import os
 import sys
-import webbrowser
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -22,13 +21,12 @@ import trio
 from attrs import frozen
 
 from toheal_p2p.adapters import bridge
+from toheal_p2p.adapters.loading import load
 from toheal_p2p.app.house import House
-from toheal_p2p.app.interface import ProgressView
+from toheal_p2p.app.interface import AppInterface, ProgressView, Serve
 from toheal_p2p.app.page_interface import PageAddress, ServePage, read_record
-from toheal_p2p.app.start import create_profile, run_app
 from toheal_p2p.app.vocabulary import CheckCode
 from toheal_p2p.cli.local_path import has_profile
-from toheal_p2p.cli.local_server import serve
 from toheal_p2p.locale import Language
 
 AGAIN_PATIENCE: Final = 3.0
@@ -73,6 +71,7 @@ def run_with_page(
             tell = _once(partial(listener.on_ready, address))
             if passphrase is None:
                 tell()
+                nursery.start_soon(load, _load_running)
             await house.run(passphrase, on_ready=tell)
             nursery.cancel_scope.cancel()
 
@@ -87,16 +86,68 @@ def _house(home: str, *, allow_loopback: bool, listener: Listener) -> House:
     def on_progress(progress: ProgressView) -> None:
         listener.on_progress(progress.code, progress.facts)
 
+    async def run_profile(
+        home: Path, passphrase: str, *, serve: Serve, on_ready: Callable[[], None]
+    ) -> None:
+        run_app, _ = await load(_load_running)
+        await run_app(
+            home,
+            passphrase,
+            serve=serve,
+            on_ready=on_ready,
+            on_trouble=on_trouble,
+            on_progress=on_progress,
+            allow_loopback=allow_loopback,
+        )
+
+    async def serve_commands(
+        app: AppInterface,
+        home: Path,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        _, serve = await load(_load_running)
+        await serve(app, home, on_fault=listener.on_fault, task_status=task_status)
+
     house = House(
         home=Path(home),
-        run_profile=partial(
-            run_app, on_trouble=on_trouble, on_progress=on_progress, allow_loopback=allow_loopback
-        ),
-        make_profile=create_profile,
+        run_profile=run_profile,
+        make_profile=_make_profile,
         has_profile=partial(has_profile, home),
-        serve=partial(serve, on_fault=listener.on_fault),
+        serve=serve_commands,
+        wipe_profile=_wipe_profile,
+        restore_profile=_restore_profile,
     )
     return house
+
+
+def _make_profile(home: Path, *, nickname: str, passphrase: str) -> None:
+    """Fulfil `house.MakeProfile`; called in a thread, as it takes a second."""
+    from toheal_p2p.app.start import create_profile
+
+    create_profile(home, nickname=nickname, passphrase=passphrase)
+
+
+def _wipe_profile(home: Path) -> None:
+    """Erase a profile, open or not; called in a thread."""
+    from toheal_p2p.app.start import wipe_home
+
+    wipe_home(home)
+
+
+def _restore_profile(home: Path, path: str, *, words: str, passphrase: str) -> None:
+    """Fulfil `house.RestoreProfile`; called in a thread."""
+    from toheal_p2p.app.restoring import restore_profile
+
+    restore_profile(home, path, words=words, passphrase=passphrase)
+
+
+def _load_running() -> tuple[Callable[..., Awaitable[None]], Callable[..., Awaitable[None]]]:
+    """Return what runs a profile, and what answers commands."""
+    from toheal_p2p.app.opening import run_app
+    from toheal_p2p.cli.local_server import serve
+
+    return run_app, serve
 
 
 def _once(tell: Callable[[], None]) -> Callable[[], None]:
@@ -115,6 +166,8 @@ def open_again(home: str) -> PageAddress | None:
     record = read_record(Path(home))
     if record is None:
         return None
+    import http.client
+
     connection = http.client.HTTPConnection("127.0.0.1", record.port, timeout=AGAIN_PATIENCE)
     try:
         origin = f"http://127.0.0.1:{record.port}"
@@ -130,13 +183,19 @@ def open_again(home: str) -> PageAddress | None:
         connection.close()
 
 
-def open_in_browser(address: PageAddress) -> bool:
-    """Open the page; say whether a browser took it."""
-    has_screen = sys.platform in ("win32", "darwin") or any(
+def has_screen() -> bool:
+    """Say whether a window could be opened."""
+    return sys.platform in ("win32", "darwin") or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )
-    if not has_screen:  # a browser inside the terminal would take it away from us
+
+
+def open_in_browser(address: PageAddress) -> bool:
+    """Open the page; say whether a browser took it."""
+    if not has_screen():  # a browser inside the terminal would take it away from us
         return False
+    import webbrowser
+
     try:
         return webbrowser.open(address.start_file.as_uri())
     except (OSError, webbrowser.Error):

@@ -16,6 +16,7 @@ import click
 from toheal_p2p.app.look import read_look
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.cli.commands import (
+    backup,
     bundle,
     circles,
     doors,
@@ -126,6 +127,7 @@ for _command in (
     *meeting.COMMANDS,
     *relays.COMMANDS,
     *settings.COMMANDS,
+    *backup.COMMANDS,
     *profile.COMMANDS,
 ):
     toheal.add_command(_command)

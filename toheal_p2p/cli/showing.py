@@ -26,6 +26,9 @@ def circle_line(words: Words, circle: Item) -> str:
         state=words.word("circle_state", circle["state"]),
         members=words.count("count.members", circle["members"]),
     )
+    if circle["muted_until"] is not None:
+        until = clock_time(circle["muted_until"], words)
+        line = Own(f"{line}\n    {words.text('line.me_muted', until=until)}")
     return line if circle["charter_accepted"] else f"{line}\n    {words.text('line.charter_asks')}"
 
 
@@ -36,6 +39,13 @@ def member_line(words: Words, member: Item) -> str:
         parts.append(words.text("line.me"))
     if member["fork_seen"]:
         parts.append(words.text("line.fork_seen"))
+    if member["hidden"]:
+        parts.append(words.text("line.hidden"))
+    if member["muted_until"] is not None:
+        parts.append(words.text("line.muted", until=clock_time(member["muted_until"], words)))
+    if member["term_until"] is not None:
+        key = "line.term_over" if member["term_over"] else "line.term"
+        parts.append(words.text(key, until=clock_time(member["term_until"], words)))
     if not member["charter_accepted"]:
         parts.append(words.text("line.charter_not_accepted"))
     about = Own(words.text("line.comma").join(parts))
@@ -169,7 +179,7 @@ def entry_lines(words: Words, entry: Item) -> Iterator[str]:
 
 _ABOUT_MESSAGES: Final = ("edit", "retraction", "not_theirs", "retracted")
 
-_IN_A_LINE: Final = ("text", "request", "attachment", "crossed")
+_IN_A_LINE: Final = ("text", "request", "attachment", "crossed", "hidden")
 
 
 def _message_lines(words: Words, entry: Item) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from toheal_p2p.cli.local_client import Item
+from toheal_p2p.cli.terminal import clock_time
 from toheal_p2p.locale import Words
 from toheal_p2p.locale.acts import act_sentence as act_sentence
 from toheal_p2p.locale.shown import FIRST_STRONG_ISOLATE, POP_ISOLATE, Own, plain_line, plain_lines
@@ -37,6 +38,8 @@ def act_lines(words: Words, act: Item) -> Iterator[str]:
     state = words.word("act_state", act["state"])
     yield words.text("line.act", what=act_sentence(words, act), state=state, id=short(act["id"]))
     yield from _reason_lines(words, act)
+    if act["until"] is not None:
+        yield "    " + words.text("line.act_until", until=clock_time(act["until"], words))
     if len(act["supporters"]) > 1:
         yield "    " + words.text("line.supporters", names=_names(words, act["supporters"]))
     if act["state"] == "waits":

@@ -6,9 +6,11 @@ Spec: docs/command-line.md, section 3.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from toheal_p2p.locale import Words
 
@@ -37,7 +39,7 @@ def run_until_stopped(
         on_progress: told the code and the facts of what is being tried.
     """
     from toheal_p2p.adapters import bridge
-    from toheal_p2p.app.start import run_app
+    from toheal_p2p.app.opening import run_app
     from toheal_p2p.cli.local_server import serve
 
     # Libraries log addresses of peers, and tracebacks; neither is for this terminal.
@@ -53,9 +55,37 @@ def run_until_stopped(
             on_trouble=on_trouble,
             on_progress=lambda progress: on_progress(progress.code, progress.facts),
             allow_loopback=allow_loopback,
+            locks_when_idle=True,
         )
 
     bridge.run(live)
+
+
+WORD_COUNT: Final = 24
+"""Words that open a backup."""
+
+
+def count_words(typed: str) -> int:
+    """Return how many words somebody typed."""
+    from toheal_protocol.identity import count_recovery_words
+
+    return count_recovery_words(typed)
+
+
+def check_words(typed: str) -> None:
+    """Refuse recovery words that can be those of no backup. Raises `Refused`."""
+    from toheal_p2p.app.restoring import read_words
+
+    read_words(typed)
+
+
+def restore(
+    home: str, path: str, *, words: str, passphrase: str, told: Callable[[int, int], None]
+) -> None:
+    """Make the profile that a backup has. Raises `Refused`."""
+    from toheal_p2p.app.restoring import restore_profile
+
+    restore_profile(Path(home), path, words=words, passphrase=passphrase, told=told)
 
 
 def wipe(home: str) -> None:
@@ -65,8 +95,24 @@ def wipe(home: str) -> None:
     wipe_home(Path(home))
 
 
-def demonstrate(words: Words, *, check: bool, tell: Callable[[str], None]) -> int:
-    """Run the demonstration; return its exit code."""
-    from toheal_p2p.cli.demo import run_demo
+def demonstrate(
+    words: Words,
+    *,
+    check: bool,
+    page: bool | None,
+    opens_browser: bool,
+    tell: Callable[[str], None],
+) -> int:
+    """Run the demonstration; return its exit code.
 
-    return run_demo(words=words, check=check, tell=tell)
+    Args:
+        page: leave it open with a page; None: where somebody sits in front of a screen.
+    """
+    from toheal_p2p.cli.demo import run_demo
+    from toheal_p2p.cli.page import has_screen
+
+    if page is None:
+        page = has_screen() and sys.stdout.isatty()
+        if not page:
+            tell(words.text("demo.page_how"))
+    return run_demo(words=words, check=check, tell=tell, page=page, opens_browser=opens_browser)

@@ -24,6 +24,11 @@ def act_sentence(words: Words, act: Mapping[str, Any]) -> Own:
             return Own(words.text(key, author=author))
         case "charter":
             return Own(words.text("act.charter", author=author))
+        case "term":
+            return Own(words.text("act.term", author=author, name=act["member_name"]))
+        case "mute" | "unmute":
+            key = "act.mute" if kind == "mute" else "act.unmute"
+            return Own(words.text(key, author=author, name=act["member_name"]))
         case "leave":
             return Own(words.text("act.leave", author=author))
         case _:

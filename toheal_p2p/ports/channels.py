@@ -70,6 +70,11 @@ class Channel(Protocol):
         """Whether what is sent goes through a relay's TURN service just now."""
         ...
 
+    @property
+    def progress(self) -> int:
+        """A number that becomes another one whenever the peer has taken more of what was sent."""
+        ...
+
     def send_nowait(self, record: bytes) -> None:
         """Send one message of 1 to 16384 bytes. A lost channel swallows it: `receive` tells."""
         ...

@@ -8,7 +8,8 @@ Spec: docs/vault.md, sections 4 and 5.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
 from attrs import field, frozen
@@ -125,6 +126,7 @@ class EntryRow:
     "retracted" and has none. What has disappeared is in no answer but `deliveries` while it is owed.
 
     `is_shown`: a person was shown it, or wrote it.
+    `stays`: for so many seconds after that; 0: for ever. `left`: what is left of them; None before.
     """
 
     position: int
@@ -142,6 +144,8 @@ class EntryRow:
     reply: MessageId | None
     is_edited: bool = False
     is_shown: bool = False
+    stays: int = 0
+    left: int | None = None
 
 
 @frozen
@@ -190,6 +194,18 @@ class ChunkRow:
     place: int
     proof: tuple[bytes, ...] = field(repr=False)
     sealed: bytes = field(repr=False)
+
+
+class Snapshot(Protocol):
+    """One moment of everything in a vault."""
+
+    async def count(self) -> int:
+        """Return how many messages there are."""
+        ...
+
+    def records(self) -> AsyncIterator[Sequence[Write]]:
+        """Give everything but files' chunks, in the order in which it can be written again."""
+        ...
 
 
 class Vault(Protocol):
@@ -328,6 +344,14 @@ class Vault(Protocol):
 
     async def chunk_count(self, circle: CircleId | None) -> int:
         """Return how many chunks a circle has here; None: all circles together."""
+        ...
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        """Lend one moment of everything, as of some commit; the vault goes on meanwhile.
+
+        Raises:
+            DiskFull, StorageFailed: no room for the copy.
+        """
         ...
 
     async def aclose(self) -> None:

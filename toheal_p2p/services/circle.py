@@ -58,6 +58,10 @@ class Mailboxes(Protocol):
         """Delete what was stored here."""
         ...
 
+    def hail(self) -> None:
+        """Ask the relay whether it is there."""
+        ...
+
 
 @define(eq=False)
 class CircleService:
@@ -203,6 +207,9 @@ class CircleService:
                 self.links.close(effect)
             case machine.ProbeLink():
                 self.links.probe(effect)
+            case machine.HailRelay(relay):
+                if relay in self.relays:
+                    self.relays[relay].hail()
             case machine.CloseLan(member, wire):
                 self.lan.close(member, wire)
             case sync_events.BundleReady():

@@ -36,6 +36,11 @@ class ContainedChannel:
         """See `ports.channels.Channel`."""
         return self.channel.is_relayed
 
+    @property
+    def progress(self) -> int:
+        """See `ports.channels.Channel`."""
+        return self.channel.progress
+
     def send_nowait(self, record: bytes) -> None:
         """Send one message; after a fault it is swallowed, as by any lost channel."""
         if self._is_faulty:

@@ -37,6 +37,7 @@ class LanChannel:
     _unread: bytearray = field(factory=bytearray, init=False, repr=False)
     _unsent: bytearray = field(factory=bytearray, init=False, repr=False)
     _is_writing: bool = field(default=False, init=False)
+    _writes: int = field(default=0, init=False)
     _is_lost: bool = field(default=False, init=False)
     _has_unsent: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _has_room: trio.Event = field(factory=trio.Event, init=False, repr=False)
@@ -46,6 +47,11 @@ class LanChannel:
     def is_relayed(self) -> bool:
         """Never: both are in one room."""
         return False
+
+    @property
+    def progress(self) -> int:
+        """Writes that the system took: what a slow reader leaves stands still after some of them."""
+        return self._writes
 
     async def run(self) -> None:
         """Write what is sent, until the connection is lost or closed."""
@@ -59,6 +65,7 @@ class LanChannel:
                     self._is_writing = True
                     await self.stream.send_all(leaving)
                     self._is_writing = False
+                    self._writes += 1
                     self._tell_room()
             except LanFailed:
                 self._lose()

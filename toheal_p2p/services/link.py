@@ -141,7 +141,7 @@ class Link:
 
     def probe(self) -> None:
         """Make sure that the peer is still there; if it does not answer soon, the link is over."""
-        self._feed(machine.Doubted())
+        self._feed(machine.Doubted(self.channel.progress))
 
     async def drain(self) -> None:
         """Take no more frames, let both sides take what is on the way, and wait for the end.
@@ -200,7 +200,7 @@ class Link:
         while True:
             with trio.CancelScope(deadline=self._alarm.deadline) as self._alarm:
                 await trio.sleep_forever()
-            self._feed(machine.Woke())
+            self._feed(machine.Woke(self.channel.progress))
 
     async def _has_work(self) -> bool:
         """Wait until frames can leave; False when the last one has left and none may follow."""

@@ -13,7 +13,7 @@ from toheal_protocol.model import WallTime
 
 LOOK_EVERY: Final = 2.0
 """Seconds between two looks. A link that lost its network needs three more to know it, so twice as
-often would not be felt; each look costs a third of a millisecond, a sixtieth of a percent of a core."""
+often would not be felt; a look costs up to half a millisecond where the system tells of no change."""
 
 JUMP: Final = 5.0
 """Seconds by which the two clocks may part, or a look be late, before that counts as sleep. The wall

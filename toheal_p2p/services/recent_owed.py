@@ -14,7 +14,14 @@ from typing import Final
 from attrs import define, evolve, field
 
 from toheal_protocol.machines.events import LoadOwed, OwedFrame, OwedLoaded
-from toheal_protocol.machines.records import DropOwed, GiveUpOwed, MarkAtRelay, PutOwed, Write
+from toheal_protocol.machines.records import (
+    DropOwed,
+    GiveUpOwed,
+    MarkAtRelay,
+    PutOwed,
+    Write,
+    marked,
+)
 from toheal_protocol.model import MemberId
 
 KEPT_MOST: Final = 2 * 1024 * 1024
@@ -100,7 +107,7 @@ class RecentOwed:
     def _mark(self, owed: _Owed | None, write: MarkAtRelay) -> None:
         for seq in write.seqs if owed else ():
             if owed and (row := owed.rows.get(seq)) is not None:
-                owed.rows[seq] = evolve(row, boot=write.boot)
+                owed.rows[seq] = evolve(row, boot=marked(row.boot, write.boot))
 
     def _shrink(self) -> None:
         """Leave the oldest of the largest to the vault."""

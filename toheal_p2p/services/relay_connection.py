@@ -148,6 +148,8 @@ class RelayConnection:
     _has_work: trio.Event = field(factory=trio.Event, init=False)
     _has_news: trio.Event = field(factory=trio.Event, init=False)
     _has_asked: trio.Event = field(factory=trio.Event, init=False)
+    _has_answered: trio.Event = field(factory=trio.Event, init=False)
+    """The relay owes us no word any more."""
     _all_told: trio.Event = field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -216,6 +218,12 @@ class RelayConnection:
         """Have items deleted that are stored here by now. Best effort: a lost one is pushed again."""
         if self._is_connected:  # another run of the relay would not know their names
             self._wishes.delete(read_seed, items)
+            self._has_work.set()
+
+    def hail(self) -> None:
+        """Ask whether anybody is there: `RelaySilent` follows where the answer does not come soon."""
+        if self._is_connected:
+            self._wishes.hail()
             self._has_work.set()
 
     async def ask_turn(self) -> TurnAnswered:
@@ -367,6 +375,8 @@ class RelayConnection:
                             self.liven()
                         self._note([event])
             self._has_work.set()
+            if not session.is_waiting:
+                self._has_answered.set()  # nobody need look, at a time of its own
             messages = await channel.receive()
 
     def _tell_turn(self, answer: TurnAnswered) -> None:
@@ -397,7 +407,9 @@ class RelayConnection:
                     self._is_silent = True
                     self._note([RelaySilent()])
                 next_at = lost_at if self._is_silent else min(doubted_at, lost_at)
-                await trio.sleep_until(min(next_at, trio.current_time() + LOOK))
+                self._has_answered = trio.Event()
+                with trio.move_on_at(min(next_at, trio.current_time() + LOOK)):
+                    await self._has_answered.wait()
 
     async def _until_owed(self, session: RelaySession) -> None:
         """Wait until the relay owes us a word; after a silence we ask for one."""

@@ -1,4 +1,4 @@
-"""The listening socket of the page, and the connections that come in by it.
+"""The connections that come in by the listening socket of the page.
 
 Anybody on this machine can connect, so a connection is worth little: there are at most
 `MAX_CONNECTIONS`, one that takes nothing for `PATIENCE` is closed, and whatever goes wrong in one
@@ -25,9 +25,6 @@ from anycorn.typing import ConnectionState
 from anycorn.worker_context import WorkerContext
 from attrs import define, field
 
-HOST: Final = "127.0.0.1"
-"""The page is for this machine only."""
-
 MAX_CONNECTIONS: Final = 64
 """A browser opens six and a stream each for a few pages; the rest of our files belong to the peer."""
 
@@ -39,27 +36,6 @@ KEEP_ALIVE: Final = 5
 
 MAX_HEAD: Final = 16 * 1024
 """Bytes of a request's first lines that are kept."""
-
-_BACKLOG: Final = 64
-
-
-def listen(port: int) -> socket.socket:
-    """Return a socket that listens on this machine; port 0: any that is free.
-
-    Raises:
-        OSError: the port is taken.
-    """
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        if port:  # what the last run left behind must not keep a chosen port closed
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((HOST, port))
-        listening.listen(_BACKLOG)
-        listening.setblocking(False)
-    except OSError:
-        listening.close()
-        raise
-    return listening
 
 
 @define(eq=False)

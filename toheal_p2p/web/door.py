@@ -1,5 +1,8 @@
 """The page as a door of the program: started once, restarted whenever it falls.
 
+The door listens from the first moment. What answers behind it is loaded when the first browser
+knocks: the program is ready sooner, and whoever uses commands alone never loads it.
+
 Nothing the page does, and nothing that is sent to it, ends anything but itself: every fault is told
 to `on_fault`, and the page is there again on the same port, with the same keys.
 
@@ -9,23 +12,26 @@ Docs: docs/page.md, section 2.
 from __future__ import annotations
 
 import secrets
+import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 from attrs import define, field
 
+from toheal_p2p.adapters.loading import load
 from toheal_p2p.app.house import House
 from toheal_p2p.app.page_interface import PageAddress, PageRecord, remove_record, write_record
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.locale import Language
-from toheal_p2p.web.connections import HOST, Connections, listen
-from toheal_p2p.web.gate import Gate
 from toheal_p2p.web.keys import TOKEN_LIFE, Keys
-from toheal_p2p.web.routes import make_app
-from toheal_p2p.web.site import Site
+from toheal_p2p.web.listening import HOST, listen
 from toheal_p2p.web.start_file import remove_start_file, start_path, write_start_file
+
+if TYPE_CHECKING:
+    from toheal_p2p.web.connections import Connections
+    from toheal_p2p.web.site import Site
 
 PAUSE: Final = 0.2
 """Seconds before the page is started again: what fails at once must not fill a core."""
@@ -50,12 +56,23 @@ async def serve_page(
         authority = f"{HOST}:{port}"
         async with trio.open_nursery() as nursery:
             start = _StartFile(start_path(house.home), authority, keys, nursery)
-            site = Site(house, keys, authority, language, on_fault, start.write, record.secret)
-            connections = Connections(Gate(make_app(site), authority, keys), on_fault)
             address = PageAddress(f"http://{authority}/", start.write())
             write_record(house.home, record)
             task_status.started(address)
             try:
+                await trio.lowlevel.wait_readable(listening)  # before that the page is not loaded
+                site_type, make_connections = await load(_load_page)
+                site = site_type(
+                    house,
+                    keys,
+                    authority,
+                    language,
+                    on_fault,
+                    start.write,
+                    record.secret,
+                    start.forget,
+                )
+                connections = make_connections(site)
                 while True:
                     await _serve_once(connections, listening, on_fault)
                     await trio.sleep(PAUSE)
@@ -64,11 +81,17 @@ async def serve_page(
                 remove_start_file(start.path)
 
 
+def _load_page() -> tuple[type[Site], Callable[[Site], Connections]]:
+    from toheal_p2p.web.serving import Site, make_connections
+
+    return Site, make_connections
+
+
 async def _serve_once(
-    connections: Connections, listening: object, on_fault: Callable[[BaseException], None]
+    connections: Connections, listening: socket.socket, on_fault: Callable[[BaseException], None]
 ) -> None:
     try:
-        await connections.serve(listening)  # type: ignore[arg-type]
+        await connections.serve(listening)
     except Exception as error:  # noqa: BLE001  # the border: the page falls, the peer does not
         on_fault(error)
 
@@ -92,6 +115,11 @@ class _StartFile:
         self._written += 1
         self.nursery.start_soon(self._remove_later, self._written)
         return self.path
+
+    def forget(self) -> None:
+        """Take the file away at once, and let its token open nothing."""
+        self.keys.forget_token()
+        remove_start_file(self.path)
 
     async def _remove_later(self, written: int) -> None:
         await trio.sleep(TOKEN_LIFE)

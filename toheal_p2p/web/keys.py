@@ -57,6 +57,10 @@ class Keys:
         # both are compared, whatever the first one says
         return _same(cookie, self._cookie) & _same(secret, self._secret)
 
+    def forget_token(self) -> None:
+        """Let the token that was written last open nothing; whoever is in stays in."""
+        self._token = None
+
     def revoke(self) -> None:
         """Let nobody in until a new token is used."""
         self._token = self._cookie = self._secret = None

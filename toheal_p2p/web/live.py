@@ -2,7 +2,8 @@
 
 ```
  follow the log ───────────> entries, each with its position: a stream that breaks goes on there
- look every LOOK seconds ──> deliveries, who waits, how we stand, the relays: sent if they changed
+ look every LOOK seconds ──> deliveries, who waits, who asks, how we stand, the relays: if they changed
+ compare now and then ─────> what has disappeared, what came into a gap, whose words were confirmed
  the page is gone ─────────> everything ends
  the profile is locked ────> the page is told to ask where it stands
 ```
@@ -15,52 +16,49 @@ Docs: docs/page.md, section 5.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from contextlib import aclosing
 from typing import Final
 
 import trio
 from attrs import define, field
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from toheal_p2p.app.interface import AppInterface, CircleView, DeliveryView, EntryView
 from toheal_p2p.app.refusals import Refused, refusal_in
+from toheal_p2p.web.entries import entries_as_html
+from toheal_p2p.web.events import EventStream, Streamed, until_gone
+from toheal_p2p.web.on_page import as_seen
 from toheal_p2p.web.site import Site
 
 LOOK: Final = 1.0
 """Seconds between two looks at what the log does not tell. Looking is a few dictionaries."""
 
-BEAT: Final = 15.0
-"""Seconds after which something is sent, so that a page that is gone is noticed."""
+COMPARE: Final = 3
+"""Looks between two comparisons of what the page shows with what is here."""
 
 
-class LiveCircle(Response):
+class LiveCircle(Streamed):
     """One open page of one circle."""
 
-    def __init__(
-        self,
-        site: Site,
-        circle: str,
-        *,
-        after: int,
-        entry_as_html: Callable[[EntryView], str],
-    ) -> None:
-        super().__init__(media_type="text/event-stream")
+    def __init__(self, site: Site, circle: str, *, after: int, is_window: bool) -> None:
+        """Prepare.
+
+        Args:
+            after: the position of the last entry that the page has.
+            is_window: the page shows a part of the past; what comes is not put below it.
+        """
+        super().__init__()
         self._site = site
         self._circle = circle
         self._after = after
-        self._entry_as_html = entry_as_html
+        self._is_window = is_window
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the page is gone or the profile is locked."""
-        await send(
-            {"type": "http.response.start", "status": 200, "headers": self.raw_headers_of_stream}
-        )
-        stream = _Stream(send)
+        stream = await self.begin(send)
         try:
             async with self._site.house.visit() as app, trio.open_nursery() as nursery:
-                nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
+                nursery.start_soon(until_gone, receive, nursery.cancel_scope)
                 watch = _Watch(self._site, app, self._circle, stream)
                 nursery.start_soon(self._follow, app, stream, watch)
                 nursery.start_soon(watch.run)
@@ -71,42 +69,17 @@ class LiveCircle(Response):
             await stream.put(self._site.fill("elsewhere.html"))
         await send({"type": "http.response.body", "body": b""})
 
-    @property
-    def raw_headers_of_stream(self) -> list[tuple[bytes, bytes]]:
-        """The headers without a length."""
-        return [pair for pair in self.raw_headers if pair[0] != b"content-length"]
-
-    async def _follow(self, app: AppInterface, stream: _Stream, watch: _Watch) -> None:
+    async def _follow(self, app: AppInterface, stream: EventStream, watch: _Watch) -> None:
         async with aclosing(app.follow(self._circle, after=self._after)) as entries:
             async for entry in entries:
-                await stream.put(self._entry_as_html(entry), id_=entry.position)
-                watch.send_again(entry.id)
-
-
-@define(eq=False)
-class _Stream:
-    """The page's end: one event after the other."""
-
-    send: Send
-    _turn: trio.Lock = field(factory=trio.Lock, init=False)
-
-    async def put(self, html: str, *, id_: int | None = None) -> None:
-        """Send one event and wait until the connection has taken it."""
-        lines = [] if id_ is None else [f"id: {id_}"]
-        lines += [f"data: {line}" for line in html.splitlines()]
-        await self._write("\n".join(lines) + "\n\n")
-
-    async def beat(self) -> None:
-        """Send a comment now and then."""
-        while True:
-            await trio.sleep(BEAT)
-            await self._write(": \n\n")
-
-    async def _write(self, text: str) -> None:
-        async with self._turn:
-            await self.send(
-                {"type": "http.response.body", "body": text.encode(), "more_body": True}
-            )
+                if not self._is_window:
+                    can_answer = self._site.on_page.can_answer
+                    made = await entries_as_html(self._site, app, [entry], can_answer=can_answer)
+                    await stream.put(made[0], id_=entry.position)
+                    self._site.on_page.add(self._circle, [entry])
+                    watch.send_again(entry.id)
+                if entry.kind in ("edit", "retraction") and entry.reply_to is not None:
+                    await watch.compare(entry.reply_to)
 
 
 @define(eq=False)
@@ -116,12 +89,12 @@ class _Watch:
     site: Site
     app: AppInterface
     circle: str
-    stream: _Stream
+    stream: EventStream
     _sent: dict[str, str] = field(factory=dict, init=False)
 
     async def run(self) -> None:
         """Look until cancelled."""
-        first = await self._view()
+        first, looks = await self._view(), 0
         while True:
             view = await self._view()
             if view.state != first.state:
@@ -129,7 +102,39 @@ class _Watch:
                 return
             await self._send_deliveries()
             await self._send_notices(view)
+            await self._send_asks(view)
+            looks += 1
+            if looks % COMPARE == 0:
+                await self.compare()
             await trio.sleep(LOOK)
+
+    async def compare(self, message: str = "") -> None:
+        """Send what the page shows and is not so any more; of one message, or of the next few."""
+        page = self.site.on_page
+        shown = page.one(message) if message else page.next_few()
+        if not shown or page.circle != self.circle:
+            return
+        first, last = shown[0].position, shown[-1].position
+        found = await self.app.read(
+            self.circle, after=first - 1, before=last + 1, limit=last - first + 1
+        )
+        now = {entry.id: entry for entry in found}
+        for before in shown:
+            entry = now.get(before.id)
+            if entry is None:
+                page.remove(before.id)
+                await self.stream.put(self.site.fill("gone.html", entry=before))
+            elif as_seen(entry) != as_seen(before):
+                page.add(self.circle, [entry])
+                await self._put_again(entry)
+
+    async def _put_again(self, entry: EntryView) -> None:
+        can_answer = self.site.on_page.can_answer
+        made = await entries_as_html(
+            self.site, self.app, [entry], can_answer=can_answer, is_again=True
+        )
+        await self.stream.put(made[0])
+        self.send_again(entry.id)
 
     def send_again(self, message: str) -> None:
         """Have a message's delivery sent once more: only now the page has a place for it."""
@@ -163,14 +168,19 @@ class _Watch:
             troubled=[] if len(troubled) < len(view.relays) else troubled,
         )
 
+    async def _send_asks(self, view: CircleView) -> None:
+        """Tell of what waits for an answer of ours, and of copies that were seen."""
+        if view.state != "active":
+            return
+        shares = await self.app.share_list(self.circle)
+        asking = {one.other_name for one in shares if one.state == "asked" and not one.asked_by_me}
+        copied = [one.name for one in await self.app.circle_members(self.circle) if one.fork_seen]
+        await self._send_part(
+            "asks", "asks.html", circle=view, asking=sorted(asking), copied=copied
+        )
+
     async def _send_part(self, key: str, template: str, **facts: object) -> None:
         html = self.site.fill(template, **facts)
         if self._sent.get(key) != html:
             self._sent[key] = html
             await self.stream.put(html)
-
-
-async def _until_gone(receive: Receive, scope: trio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()

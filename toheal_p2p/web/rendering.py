@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from toheal_p2p.app.names import SHORT_ID
+from toheal_p2p.app.vocabulary import FILE_ENDINGS
 from toheal_p2p.locale import Words
 from toheal_p2p.locale.shown import Own, isolate, plain_line, plain_lines
+
+EXCERPT: Final = 120
+"""Characters of a message that are shown where it is spoken of."""
 
 
 @define(eq=False)
@@ -40,7 +44,12 @@ def _environment(words: Words) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {"name": plain_line, "body": _body, "short": _short}
+    environment.filters |= {
+        "name": plain_line,
+        "body": _body,
+        "short": _short,
+        "excerpt": _excerpt,
+    }
     functions: dict[str, Any] = {
         "t": words.text,
         "count": words.count,
@@ -49,6 +58,7 @@ def _environment(words: Words) -> Environment:
         "clock": lambda seconds: clock(words, seconds),
         "names": lambda names: names_in(words, names),
         "notes": lambda notes: _notes(words, notes),
+        "endings": FILE_ENDINGS,
         "language": words.language,
         "direction": "rtl" if words.language == "ar" else "ltr",
     }
@@ -73,12 +83,17 @@ def clock(words: Words, seconds: int) -> Own:
     except (OverflowError, ValueError, OSError):  # a time no clock shows
         return Own("")
     is_today = then[:3] == today[:3]
-    shown = time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M", then)
+    shown = time.strftime("%H:%M" if is_today else "%Y-%m-%d\u00a0%H:%M", then)
     return Own(isolate(words.figures(shown)))  # beside Arabic a date would be turned around
 
 
 def _body(text: str) -> str:
     return "\n".join(plain_lines(text))
+
+
+def _excerpt(text: str) -> str:
+    first = " ".join(plain_line(text).split())
+    return first if len(first) <= EXCERPT else first[: EXCERPT - 1] + "…"
 
 
 def _short(id_: str) -> str:

@@ -14,7 +14,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from toheal_p2p.web.pages import beginning, circles, doorstep, help_now, joining, shell, talk
+from toheal_p2p.web.pages import (
+    attaching,
+    beginning,
+    circles,
+    doorstep,
+    help_now,
+    joining,
+    keeping,
+    message,
+    searching,
+    settings,
+    sharing,
+    shell,
+    talk,
+)
 from toheal_p2p.web.site import Endpoint, Site, answering
 
 PARTS: Final = "toheal_p2p.web"
@@ -27,6 +41,12 @@ PAGES: Final = (
     *joining.PAGES,
     *doorstep.PAGES,
     *talk.PAGES,
+    *settings.PAGES,
+    *keeping.PAGES,
+    *message.PAGES,
+    *searching.PAGES,
+    *sharing.PAGES,
+    *attaching.PAGES,
 )
 """Method, path and endpoint of everything but the parts."""
 

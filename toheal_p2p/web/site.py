@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl
 
-from attrs import define, field
+from attrs import define, field, frozen
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 
 from toheal_p2p.app.house import House
-from toheal_p2p.app.look import read_look
+from toheal_p2p.app.look import Look, read_look
 from toheal_p2p.app.refusals import Refused, refusal_in
-from toheal_p2p.locale import Language, Words, load_words
+from toheal_p2p.locale import LANGUAGES, Language, Words, load_words
 from toheal_p2p.web.keys import Keys
+from toheal_p2p.web.on_page import OnPage
 from toheal_p2p.web.rendering import Renderer
 from toheal_protocol.model import MAX_TEXT_SIZE
 
@@ -28,6 +29,9 @@ MAX_FORM: Final = 256 * 1024
 """Bytes of a form: four times the longest text, as its letters take up to three bytes each in it."""
 
 MAX_FIELDS: Final = 40
+
+FILE_TYPE: Final = "application/octet-stream"
+"""What a request with a file says it is: its endpoint reads it, with a bound of its own."""
 
 SAY: Final = "/say"
 """How the address ends at which words are said."""
@@ -43,6 +47,16 @@ class Fields(dict[str, str]):
         return ""
 
 
+@frozen
+class MadeBackup:
+    """A backup whose words the person has not proved to have yet."""
+
+    path: str
+    words: tuple[str, ...] = field(repr=False)
+    places: tuple[int, ...]
+    tries: int = 0
+
+
 @define(eq=False)
 class Site:
     """One running page.
@@ -51,6 +65,9 @@ class Site:
         language: what the person chose; None: they have not been asked.
         country: whose helplines they want to see; forgotten with the process.
         write_start: writes a new start file and returns its path.
+        forget_start: takes it away, and what its token was good for.
+        made: the backup that was just made.
+        on_page: what the open page of a circle shows. Only one page is open at a time.
     """
 
     house: House
@@ -60,8 +77,12 @@ class Site:
     on_fault: Callable[[BaseException], None]
     write_start: Callable[[], Path]
     again: str = field(repr=False)
+    forget_start: Callable[[], None] = lambda: None
+    made: MadeBackup | None = field(default=None, init=False, repr=False)
+    look: Look = field(factory=Look, init=False)
     country: str = field(default="", init=False)
     renderer: Renderer = field(factory=Renderer, init=False)
+    on_page: OnPage = field(factory=OnPage, init=False)
 
     @property
     def words(self) -> Words:
@@ -70,8 +91,14 @@ class Site:
 
     def look_again(self) -> None:
         """Take over how numbers are to look; once for each request, as it is a file that is read."""
-        digits = read_look(str(self.house.home)).digits
-        self.words.digits = "arabic" if digits == "arabic" else "latin"
+        self.look = read_look(str(self.house.home))
+        self.words.digits = "arabic" if self.look.digits == "arabic" else "latin"
+
+    def take_language(self, chosen: str) -> None:
+        """Show everything in this language from now on, if there is such a one."""
+        for language in LANGUAGES:
+            if chosen == language:
+                self.language = language
 
     def show(
         self, template: str, /, *, status: int = HTTPStatus.OK, **facts: object
@@ -146,7 +173,7 @@ async def read_form(request: Request) -> Fields:
         Refused: text_too_long.
     """
     received = bytearray()
-    if request.method == "POST":
+    if request.method == "POST" and request.headers.get("content-type") != FILE_TYPE:
         async with aclosing(request.stream()) as pieces:
             async for piece in pieces:
                 received += piece

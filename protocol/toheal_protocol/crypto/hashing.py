@@ -32,10 +32,12 @@ LABELS: Final[frozenset[str]] = frozenset(
         "th1/optext",
         "th1/plate-read",
         "th1/plate-token",
+        "th1/recovery",
         "th1/safety",
         "th1/source",
         "th1/token",
         # keys derived by PRF
+        "th1/backup",
         "th1/chunk",
         "th1/bundle",
         "th1/commit",

@@ -10,6 +10,7 @@ Spec: docs/protocol/spoken.md, section 2.
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from typing import Final
 
 from toheal_protocol.errors import RemoteError
@@ -55,8 +56,8 @@ def find_spoken_word(typed: str, *, language: Language) -> int:
     Spec: docs/protocol/spoken.md, section 2.3.
     """
     folded = fold_spoken(typed[:MAX_TYPED_LENGTH])
-    at = _BY_PREFIX[language].get(folded[:PREFIX_LENGTH])
-    if at is None or len(typed) > MAX_TYPED_LENGTH or not _FOLDED[language][at].startswith(folded):
+    at = _by_prefix(language).get(folded[:PREFIX_LENGTH])
+    if at is None or len(typed) > MAX_TYPED_LENGTH or not _folded(language)[at].startswith(folded):
         raise WordNotFound(typed[:MAX_TYPED_LENGTH], _suggest(folded, language))
     return at
 
@@ -64,15 +65,15 @@ def find_spoken_word(typed: str, *, language: Language) -> int:
 def _suggest(folded: str, language: Language) -> str:
     if len(folded) < PREFIX_LENGTH:
         return ""  # too little to go by: anything would look alike
-    close = difflib.get_close_matches(folded, _FOLDED[language], n=1, cutoff=_LIKENESS)
-    return SPOKEN_LISTS[language][_FOLDED[language].index(close[0])] if close else ""
+    close = difflib.get_close_matches(folded, _folded(language), n=1, cutoff=_LIKENESS)
+    return SPOKEN_LISTS[language][_folded(language).index(close[0])] if close else ""
 
 
-_FOLDED: Final[dict[Language, tuple[str, ...]]] = {
-    language: tuple(map(fold_spoken, words)) for language, words in SPOKEN_LISTS.items()
-}
+@cache
+def _folded(language: Language) -> tuple[str, ...]:
+    return tuple(map(fold_spoken, SPOKEN_LISTS[language]))
 
-_BY_PREFIX: Final[dict[Language, dict[str, int]]] = {
-    language: {word[:PREFIX_LENGTH]: at for at, word in enumerate(words)}
-    for language, words in _FOLDED.items()
-}
+
+@cache
+def _by_prefix(language: Language) -> dict[str, int]:
+    return {word[:PREFIX_LENGTH]: at for at, word in enumerate(_folded(language))}

@@ -6,6 +6,7 @@ Spec: docs/protocol/identity.md, section 4. Vectors: tests/vectors/identity.json
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
 from typing import Final, Literal
 
 from toheal_protocol.errors import RemoteError
@@ -54,13 +55,13 @@ def find_word(typed: str, *, language: Language) -> int:
     """
     if len(typed) > MAX_TYPED_LENGTH:
         raise UnknownWord("longer than any word")
-    found = _BY_PREFIX[language].get(fold_word(typed)[:PREFIX_LENGTH])
+    found = _by_prefix(language).get(fold_word(typed)[:PREFIX_LENGTH])
     if found is None:
         raise UnknownWord("no word of the list")
     return found
 
 
-_BY_PREFIX: Final[dict[Language, dict[str, int]]] = {
-    language: {fold_word(word)[:PREFIX_LENGTH]: at for at, word in enumerate(words)}
-    for language, words in WORD_LISTS.items()
-}
+@cache
+def _by_prefix(language: Language) -> dict[str, int]:
+    """Return where each word is: folded when somebody types one, and not whenever a program starts."""
+    return {fold_word(word)[:PREFIX_LENGTH]: at for at, word in enumerate(WORD_LISTS[language])}

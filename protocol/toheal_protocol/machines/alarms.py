@@ -8,6 +8,7 @@ from toheal_protocol.machines import (
     cards,
     courier,
     door,
+    greeting,
     lan,
     lan_secrets,
     linking,
@@ -36,6 +37,7 @@ def ring(draft: Draft) -> None:
     for member in draft.cold.peers:
         courier.retry_if_due(draft, member)
         courier.resend_if_due(draft, member)
+        courier.leave_if_due(draft, member)
         linking.give_up_if_due(draft, member)
         _say_again_if_due(draft, member)
     ask_if_due(draft)
@@ -54,7 +56,7 @@ def ring(draft: Draft) -> None:
         want_from_all(draft)
         lan_secrets.follow_departures(draft)
         lan_secrets.forget_old(draft)
-        linking.compare_again(draft)
+        greeting.compare_again(draft)
         cards.renew_card(draft)
         draft.set_live(repeat_at=None)
 
@@ -65,10 +67,7 @@ def _say_again_if_due(draft: Draft, member: MemberId) -> None:
     if present.call_at is not None and present.call_at <= draft.now:
         draft.change_courier(member, call_at=None)
         repeat_call(draft, member)
-    if present.here_at is not None and present.here_at <= draft.now:
-        draft.change_courier(member, here_at=None)
-        if not present.has_link:
-            linking.say_here(draft, member, is_reply=False)
+    greeting.say_if_due(draft, member)
 
 
 def next_alarm(draft: Draft) -> Instant | None:
@@ -87,6 +86,10 @@ def next_alarm(draft: Draft) -> Instant | None:
             present.call_at,
             present.here_at,
             present.retry_at,
+            present.leave_at,
+            present.copy_at,
+            present.away_at,
+            present.answer_at,
         )
         if (present.link_after or present.attempt) and member in draft.cold.peers:
             instants.append(linking.next_instant(draft, member))

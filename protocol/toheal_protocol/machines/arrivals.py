@@ -28,7 +28,7 @@ from toheal_protocol.machines.addressing import (
     grants_of,
     open_deposit,
 )
-from toheal_protocol.machines.courier import hear, pump
+from toheal_protocol.machines.courier import hear, pump, see
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import DeleteMail, Mail, NameLan, Tell
 from toheal_protocol.machines.log import is_member, take_message, take_passed
@@ -232,6 +232,7 @@ def _take_answer(draft: Draft, member: MemberId, flight: bytes) -> None:
         reset.take_reset_answer(draft, member, flight)
         return
     calls.take_answer(draft, member, flight)
+    see(draft, member)
     if draft.peer(member).standing is Standing.HOST:
         owe_note(draft, member, door.knock_of(draft.cold))
     owe_note(draft, member, Granted(calls.confirm_mailboxes(draft, member)))
@@ -252,6 +253,7 @@ def _take_frame(draft: Draft, member: MemberId, frame: Sealed, *, over_link: boo
     reset.note_opened(draft, member, was_silent=was_silent)
     hear(draft, member)
     if was_silent:
+        see(draft, member)
         owe_note(draft, member, Granted(calls.confirm_mailboxes(draft, member)))
         pump(draft, member)
     if opened.seq:

@@ -36,7 +36,7 @@ from toheal_protocol.identity import (
     encode_card,
     make_card,
 )
-from toheal_protocol.machines import courier
+from toheal_protocol.machines import courier, placing
 from toheal_protocol.machines.addressing import (
     NUMBERS_AHEAD,
     address_of,
@@ -129,7 +129,7 @@ def repeat_call(draft: Draft, member: MemberId) -> None:
     calling = draft.peer(member).calling
     if calling is not None:
         frame = encode_frame(Opening(calling.opening))
-        if courier.deposit(draft, member, frame, seq=0, kind=MAIL):
+        if placing.deposit(draft, member, frame, kind=MAIL):
             courier.plan_call(draft, member)
 
 
@@ -277,7 +277,7 @@ def _first_mailboxes(draft: Draft) -> tuple[OurMailbox, ...]:
 
 
 def _deposit_answer(draft: Draft, member: MemberId, flight: bytes) -> None:
-    courier.deposit(draft, member, encode_frame(Answer(flight)), seq=0, kind=MAIL)
+    placing.deposit(draft, member, encode_frame(Answer(flight)), kind=MAIL)
 
 
 def _call_grants(cold: Cold, purpose: bytes, secret: bytes) -> tuple[Grant, ...]:

@@ -18,15 +18,18 @@ from toheal_protocol.machines import (
     courier,
     door,
     governing,
+    greeting,
     lan,
     linking,
     moving,
     pairing_events,
     passing,
     reset,
+    restoring,
     routes,
     seats,
     sharing,
+    spreading,
     stories,
     sync_events,
     talking,
@@ -71,7 +74,7 @@ def step(
     if draft.cold.is_direct is not circle.cold.is_direct:
         consent.follow_circle(draft)
     if draft.cold.stage is Stage.ACTIVE and circle.cold.stage is Stage.REMOVED:
-        linking.greet(draft)
+        greeting.greet(draft)
     follow_files(draft)
     for member, present in draft.live.couriers.items():
         if present.ack_at is not None:
@@ -84,6 +87,7 @@ def step(
 def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - one flat list of all events
     match event:
         case happened.Started():
+            draft.set_live(up_at=draft.now)
             restart_gaps(draft)
         case happened.Submitted():
             talking.submit(draft, event)
@@ -93,6 +97,9 @@ def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - on
             talking.edit(draft, event)
         case happened.Retracted():
             talking.retract(draft, event)
+        case happened.HidingChosen(member, is_hidden):
+            hidden = draft.cold.hidden - {member}
+            draft.set_cold(hidden=hidden | {member} if is_hidden else hidden)
         case happened.DisappearChosen(ttl):
             draft.set_cold(disappear=ttl)
         case happened.ShareRequested():
@@ -117,6 +124,8 @@ def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - on
             governing.leave(draft)
         case happened.ResetAsked(member):
             reset.ask_reset(draft, member)
+        case happened.Restored():
+            restoring.begin_again(draft)
         case happened.DirectChosen(member, is_allowed):
             consent.choose_direct(draft, member, is_allowed=is_allowed)
         case happened.RelayAdded(relay):
@@ -125,6 +134,8 @@ def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - on
             moving.drop_relay(draft, relay)
         case happened.RelayAllowed(relay):
             moving.allow_relay(draft, relay)
+        case happened.Ending():
+            spreading.end(draft)
         case happened.NetworkChanged():
             linking.take_network_changed(draft)
         case happened.MailArrived(relay, mail):
@@ -189,12 +200,13 @@ def _relay_up(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
     for member in draft.cold.peers:
         draft.set_courier(member, draft.live.couriers.get(member) or Courier())
         if not routes.is_used(draft, member, relay):
+            courier.copy_again(draft, member)
             continue  # what another relay carries does not have to go out once more
         repeat_call(draft, member)  # first: whoever begins anew must not be heard as before
         repeat_unconfirmed(draft, member)
         if not draft.courier(member).has_link:
             courier.start_over(draft, member)
-            linking.say_here(draft, member, is_reply=False)
+            greeting.greet_in_turn(draft, member)
             ack_if_untold(draft, member)
         linking.relay_is_up(draft, member)
 

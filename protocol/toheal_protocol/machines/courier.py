@@ -11,7 +11,10 @@ courier only remembers how far it has handed things over on the present route:
 ```
 Going back repeats frames, never loses one: receivers accept repeats. So nothing here is stored.
 
-Spec: docs/protocol/circle.md, section 8.
+Who is there gets everything at once, through one relay. Who is away gets a copy at each relay where
+they read, and several who are away get theirs one after the other (`spreading`).
+
+Spec: docs/protocol/circle.md, sections 8 to 8.2.
 """
 
 from __future__ import annotations
@@ -19,19 +22,25 @@ from __future__ import annotations
 from typing import Final
 
 from toheal_protocol.changing import changed
+from toheal_protocol.machines import spreading
 from toheal_protocol.machines.addressing import (
     choose_grant,
     fails_now,
     grants_in_reach,
-    seal_deposit,
 )
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import Deposit, LoadOwed, OwedFrame, ProbeLink, SendFrames
+from toheal_protocol.machines.events import (
+    HailRelay,
+    LoadOwed,
+    OwedFrame,
+    ProbeLink,
+    SendFrames,
+)
+from toheal_protocol.machines.placing import deposit_at, relay_in, relays_for, where_missing
 from toheal_protocol.machines.records import DropOwed, MarkAtRelay
 from toheal_protocol.machines.state import Courier, Ticket
 from toheal_protocol.messages.grants import MAIL, SIGNAL, Grant
 from toheal_protocol.model import Frame, Instant, MemberId
-from toheal_protocol.wire.relay_address import RelayAddress
 
 LINK_WINDOW: Final = 256
 """Frames handed to a link and not acknowledged: fewer than the ratchet's 500 skipped keys."""
@@ -41,6 +50,10 @@ DEPOSIT_WINDOW: Final = 64
 
 LOAD_LIMIT: Final = 64
 """Owed frames read from the vault at once."""
+
+LINK_DOUBT: Final = 1.0
+"""Seconds without an acknowledgement over a data channel until it is looked after: a round trip and a
+repeat of a bad line. Looking costs a ping and a hail; what is dead is known 2.5 seconds later."""
 
 LINK_RESEND: Final = 4.0
 """Seconds without an acknowledgement after which a link's frames go out again."""
@@ -70,8 +83,9 @@ DEPOSIT_RETRY: Final = 5.0
 def push(draft: Draft, member: MemberId, seq: int, frame: Frame) -> None:
     """Hand over a frame that was just sealed, if it is next and there is room; else pump."""
     courier = draft.courier(member)
-    if courier.cursor == seq - 1 and not courier.is_loading and _room(draft, member) > 0:
-        _hand_over(draft, member, seq, frame)
+    is_next = courier.cursor == seq - 1 and not courier.is_loading and _room(draft, member) > 0
+    if is_next and not spreading.waits_for_turn(draft, member):
+        _hand_over(draft, member, seq, frame, relays_for(draft, member))
     else:
         pump(draft, member)
 
@@ -86,6 +100,11 @@ def pump(draft: Draft, member: MemberId) -> None:
     room = _room(draft, member)
     if after >= upto or room <= 0:
         return
+    if spreading.waits_for_turn(draft, member) and upto > courier.leave_through:
+        spreading.plan_turn(draft, member)
+        upto = courier.leave_through
+        if after >= upto:
+            return
     draft.change_courier(member, is_loading=True)
     draft.ask(LoadOwed(member, after, upto, min(room, LOAD_LIMIT)))
 
@@ -102,10 +121,11 @@ def take_loaded(
     for owed in frames:
         if _room(draft, member) <= 0:
             break
-        if is_acked(draft, member, owed.seq) or _lies_at_relay(draft, member, owed):
+        grants = where_missing(draft, member, owed)
+        if is_acked(draft, member, owed.seq) or not (grants or draft.courier(member).has_link):
             _move_cursor(draft, member, owed.seq)
         else:
-            _hand_over(draft, member, owed.seq, Frame(owed.frame))
+            _hand_over(draft, member, owed.seq, Frame(owed.frame), grants)
     else:
         _move_cursor(draft, member, upto)
     pump(draft, member)
@@ -125,11 +145,60 @@ def start_over(draft: Draft, member: MemberId, *, ignore_marks: bool = False) ->
         member,
         deposits=0,
         cursor=draft.pair(member).acked_through,
+        leave_through=draft.pair(member).acked_through,
         is_ignoring_marks=ignore_marks,
         resend_at=None,
         retry_at=None,
     )
     pump(draft, member)
+
+
+def copy_again(draft: Draft, member: MemberId, *, in_turn: bool = True) -> None:
+    """Look through what is owed to somebody away: a relay that has no copy of it may take one now."""
+    present, acked = draft.courier(member), draft.pair(member).acked_through
+    if present.has_link or present.is_present:
+        return
+    through = acked if in_turn else present.leave_through
+    draft.change_courier(member, cursor=acked, leave_through=through)
+    pump(draft, member)
+
+
+def leaves_now(draft: Draft, member: MemberId) -> bool:
+    """Say whether what is owed to a member from now on would be handed over at once."""
+    if draft.courier(member).has_link:
+        return True
+    has_way = choose_grant(draft, member, MAIL) is not None
+    return has_way and not spreading.waits_for_turn(draft, member)
+
+
+def hurry(draft: Draft, member: MemberId) -> None:
+    """Let what waits for a member's turn leave soon: somebody asks for help."""
+    if spreading.waits_for_turn(draft, member) and choose_grant(draft, member, MAIL) is not None:
+        spreading.plan_turn(draft, member, is_urgent=True)
+
+
+def leave_if_due(draft: Draft, member: MemberId) -> None:
+    """Hand over what is owed to a member whose turn has come."""
+    present = draft.courier(member)
+    if present.leave_at is not None and present.leave_at <= draft.now:
+        through = draft.pair(member).next_seq - 1
+        draft.change_courier(member, leave_at=None, leave_through=through)
+        pump(draft, member)
+    if present.copy_at is not None and present.copy_at <= draft.now:
+        draft.change_courier(member, copy_at=None)
+        copy_again(draft, member, in_turn=False)
+    if present.away_at is not None and present.away_at <= draft.now:
+        draft.change_courier(member, is_present=present.has_link, away_at=None)
+        copy_again(draft, member)
+
+
+def see(draft: Draft, member: MemberId) -> None:
+    """Learn that a member is there now: nothing waits for a turn."""
+    present = draft.courier(member)
+    if not present.is_present or present.away_at or present.leave_at:
+        draft.change_courier(member, is_present=True, away_at=None, leave_at=None)
+    if not present.is_present:
+        pump(draft, member)
 
 
 def take_ack(
@@ -160,8 +229,12 @@ def take_ack(
         return
     draft.set_pair(member, changed(pair, acked_through=through, acked_beyond=frozenset(beyond)))
     draft.write(DropOwed(draft.cold.id, member, through, tuple(sorted(fresh))))
+    if pair.acked_through < draft.courier(member).handed_through:
+        see(draft, member)  # what left in this run arrived in this run
     courier = draft.courier(member)
-    draft.change_courier(member, cursor=max(courier.cursor, through))
+    courier = draft.change_courier(
+        member, cursor=max(courier.cursor, through), is_looked_after=False
+    )
     if through == pair.next_seq - 1:
         draft.change_courier(member, resend_wait=0.0, resend_at=None)
     elif through > pair.acked_through or courier.resend_at is None:
@@ -191,7 +264,7 @@ def take_deposit_answer(draft: Draft, number: int, *, retry_after: float | None)
         elif ticket.through:
             draft.change_courier(ticket.member, told_through=ticket.through, told_boot=ticket.boot)
         return
-    if is_elsewhere:
+    if is_elsewhere and draft.courier(ticket.member).is_present:
         start_over(draft, ticket.member)
         return
     courier = draft.change_courier(
@@ -201,11 +274,15 @@ def take_deposit_answer(draft: Draft, number: int, *, retry_after: float | None)
         draft.write(MarkAtRelay(draft.cold.id, ticket.member, (ticket.seq,), ticket.boot))
         pump(draft, ticket.member)
         return
-    wait = retry_after or DEPOSIT_RETRY
+    again = Instant(draft.now + (retry_after or DEPOSIT_RETRY))
+    if is_elsewhere:
+        draft.change_courier(ticket.member, copy_at=_earlier(courier.copy_at, again))
+        copy_again(draft, ticket.member, in_turn=False)
+        return
     draft.change_courier(
         ticket.member,
         cursor=min(courier.cursor, ticket.seq - 1),
-        retry_at=_earlier(courier.retry_at, Instant(draft.now + wait)),
+        retry_at=_earlier(courier.retry_at, again),
     )
 
 
@@ -243,11 +320,6 @@ def _turn_elsewhere(draft: Draft, ticket: Ticket, retry_after: float) -> bool:
     return grant is not None and not fails_now(draft, ticket.member, grant.relay)
 
 
-def relay_in(draft: Draft, boot: bytes) -> RelayAddress | None:
-    """Return the relay that is in this run, if it answers."""
-    return next((relay for relay, known in draft.live.boots.items() if known == boot), None)
-
-
 def _take_passing_refused(
     draft: Draft, member: MemberId, ticket: Ticket, retry_after: float, *, is_elsewhere: bool
 ) -> None:
@@ -281,6 +353,11 @@ def resend_if_due(draft: Draft, member: MemberId) -> None:
     courier = draft.courier(member)
     if courier.resend_at is None or courier.resend_at > draft.now:
         return
+    if courier.link is not None and not courier.is_looked_after:
+        look_after(draft, member)
+        resend_at = Instant(draft.now + LINK_RESEND - LINK_DOUBT)
+        draft.change_courier(member, is_looked_after=True, resend_at=resend_at)
+        return
     if courier.resend_wait >= RESEND_LONGEST and not courier.has_link:
         draft.change_courier(
             member, is_here=False, resend_at=None, resend_wait=0.0, is_ignoring_marks=False
@@ -301,6 +378,15 @@ def resend_if_due(draft: Draft, member: MemberId) -> None:
         )
 
 
+def look_after(draft: Draft, member: MemberId) -> None:
+    """Find out whether the link is alive, if there is one, and whether the relays are that may carry it."""
+    link = draft.courier(member).link
+    if link is not None:
+        draft.ask(ProbeLink(member, link.attempt))
+        for relay in draft.live.boots:
+            draft.ask(HailRelay(relay))
+
+
 def is_acked(draft: Draft, member: MemberId, seq: int) -> bool:
     """Say whether the peer's device has stored this one."""
     pair = draft.pair(member)
@@ -318,18 +404,6 @@ def _room(draft: Draft, member: MemberId) -> int:
     return DEPOSIT_WINDOW - courier.deposits
 
 
-def _lies_at_relay(draft: Draft, member: MemberId, owed: OwedFrame) -> bool:
-    courier = draft.courier(member)
-    if courier.has_link or courier.is_ignoring_marks or not owed.boot:
-        return False
-    relay, grant = relay_in(draft, owed.boot), choose_grant(draft, member, MAIL)
-    if relay is None or grant is None:
-        return False
-    if all(one.relay != relay for one in draft.peer(member).grants):
-        return False  # they read there no more
-    return fails_now(draft, member, grant.relay) or not fails_now(draft, member, relay)
-
-
 def _try_another_relay(draft: Draft, member: MemberId) -> None:
     """Use the next relay: a peer who does not answer may not reach the one used so far."""
     present = choose_grant(draft, member, MAIL)
@@ -339,52 +413,31 @@ def _try_another_relay(draft: Draft, member: MemberId) -> None:
         draft.change_courier(member, relay=following)
 
 
-def _hand_over(draft: Draft, member: MemberId, seq: int, frame: Frame) -> None:
+def _hand_over(
+    draft: Draft, member: MemberId, seq: int, frame: Frame, grants: tuple[Grant, ...]
+) -> None:
     if draft.courier(member).has_link:
         draft.ask(SendFrames(member, (frame,)))
-    else:
-        deposit(draft, member, frame, seq=seq, kind=MAIL)
+    for grant in grants:
+        deposit_at(draft, member, grant, frame, seq=seq)
     present = draft.courier(member)
-    resend_at = present.resend_at
+    resend_at, away_at = present.resend_at, present.away_at
     if resend_at is None:
         resend_at = _resend_instant(draft, present, present.resend_wait)
-    cursor = max(present.cursor, seq)
-    draft.set_courier(member, changed(present, cursor=cursor, resend_at=resend_at))
-
-
-def deposit(
-    draft: Draft, member: MemberId, frame: Frame, *, seq: int, kind: int, through: int = 0
-) -> bool:
-    """Put a frame into a mailbox of the peer's, or on the wire to them; False: no way just now.
-
-    Args:
-        through: what the frame acknowledges, if that is what it is for.
-    """
-    if draft.courier(member).lan:  # what is not owed, a handshake's flight say, takes the wire too
-        draft.ask(SendFrames(member, (frame,)))
-        return True
-    grant = choose_grant(draft, member, kind)
-    if grant is None:
-        return False
-    present = draft.courier(member)
-    if seq or present.relay != grant.relay:
-        draft.change_courier(member, deposits=present.deposits + bool(seq), relay=grant.relay)
-    deposit_at(draft, member, grant, frame, seq=seq, through=through)
-    return True
-
-
-def deposit_at(
-    draft: Draft, member: MemberId, grant: Grant, frame: Frame, *, seq: int = 0, through: int = 0
-) -> None:
-    """Put a frame into this very mailbox, if its relay can be reached."""
-    boot = draft.live.boots.get(grant.relay)
-    if boot is None:
-        return
-    number = draft.live.next_ticket
-    ticket = Ticket(member, seq, boot, grant.kind, through)
-    draft.set_live(next_ticket=number + 1, tickets={**draft.live.tickets, number: ticket})
-    sealed = seal_deposit(grant.seal_key, frame, draft.entropy)
-    draft.ask(Deposit(number, grant.relay, grant.address, grant.token, sealed))
+    if grants and present.is_present and away_at is None:
+        away_at = Instant(draft.now + spreading.AWAY_AFTER)
+    draft.set_courier(
+        member,
+        changed(
+            present,
+            cursor=max(present.cursor, seq),
+            handed_through=max(present.handed_through, seq),
+            deposits=present.deposits + len(grants),
+            relay=grants[0].relay if grants else present.relay,
+            resend_at=resend_at,
+            away_at=away_at,
+        ),
+    )
 
 
 def _move_cursor(draft: Draft, member: MemberId, seq: int) -> None:
@@ -396,7 +449,8 @@ def _move_cursor(draft: Draft, member: MemberId, seq: int) -> None:
 def _resend_instant(draft: Draft, courier: Courier, wait: float) -> Instant | None:
     if not (courier.has_link or courier.is_here):
         return None
-    return Instant(draft.now + (wait or _first_wait(courier)))
+    is_fresh = courier.is_linked and not courier.is_looked_after
+    return Instant(draft.now + (LINK_DOUBT if is_fresh else wait or _first_wait(courier)))
 
 
 def _first_wait(courier: Courier) -> float:

@@ -72,7 +72,7 @@ from toheal_protocol.messages.operations import (
     encode_operation,
     sign_operation,
 )
-from toheal_protocol.model import MemberId, Role, WallTime
+from toheal_protocol.model import DEFAULT_TERM, MemberId, Role, WallTime
 from toheal_protocol.wire.invitation_link import InvitationLink
 from toheal_protocol.wire.relay_address import RelayAddress
 
@@ -116,7 +116,12 @@ def found_circle(
     """
     persona = draw_persona(entropy)
     foundation = Foundation(
-        entropy.draw(32), persona.keys, is_direct, charter_hash(charter), bool(for_talk)
+        entropy.draw(32),
+        persona.keys,
+        is_direct,
+        charter_hash(charter),
+        bool(for_talk),
+        until=0 if for_talk or porch_of else wall_now + DEFAULT_TERM,
     )
     create = sign_operation(
         OperationKind.CREATE,

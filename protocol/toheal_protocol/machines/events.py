@@ -33,6 +33,7 @@ from toheal_protocol.machines.route_effects import CloseLink as CloseLink
 from toheal_protocol.machines.route_effects import ConnectLink as ConnectLink
 from toheal_protocol.machines.route_effects import DeleteMail as DeleteMail
 from toheal_protocol.machines.route_effects import Deposit as Deposit
+from toheal_protocol.machines.route_effects import HailRelay as HailRelay
 from toheal_protocol.machines.route_effects import LinkWay as LinkWay
 from toheal_protocol.machines.route_effects import NameLan as NameLan
 from toheal_protocol.machines.route_effects import PrepareLink as PrepareLink
@@ -45,6 +46,7 @@ from toheal_protocol.machines.sync_events import SyncEffect, SyncEvent
 from toheal_protocol.machines.talk_events import DisappearChosen as DisappearChosen
 from toheal_protocol.machines.talk_events import Edited as Edited
 from toheal_protocol.machines.talk_events import HelpAsked as HelpAsked
+from toheal_protocol.machines.talk_events import HidingChosen as HidingChosen
 from toheal_protocol.machines.talk_events import Retracted as Retracted
 from toheal_protocol.machines.talk_events import ShareAnswered as ShareAnswered
 from toheal_protocol.machines.talk_events import ShareRequested as ShareRequested
@@ -128,11 +130,21 @@ class ResetAsked:
 
 
 @frozen
+class Restored:
+    """The circle came out of a backup: another device may have said more than is here."""
+
+
+@frozen
 class DirectChosen:
     """The person said whether a direct connection with a member is all right."""
 
     member: MemberId
     is_allowed: bool
+
+
+@frozen
+class Ending:
+    """The program is about to end: what waits for somebody's turn leaves within a second."""
 
 
 @frozen
@@ -279,11 +291,13 @@ CircleEvent = (
     | Readmitted
     | Left
     | ResetAsked
+    | Restored
     | DirectChosen
     | RelayAdded
     | RelayDropped
     | RelayAllowed
     | NetworkChanged
+    | Ending
     | MailArrived
     | FramesArrived
     | RelayUp
@@ -350,6 +364,7 @@ Effect = (
     | ConnectLink
     | CloseLink
     | ProbeLink
+    | HailRelay
     | CloseLan
     | NameLan
     | WakeAt

@@ -14,7 +14,7 @@ from attrs import field, frozen
 
 from toheal_protocol.messages.file_notes import MAX_WANTED
 from toheal_protocol.messages.file_tree import FileId
-from toheal_protocol.model import Instant, MemberId, MessageId
+from toheal_protocol.model import Audience, Instant, MemberId, MessageId
 
 FIRST_WINDOW: Final = 4
 """Chunks under way at first: 60 kB, a quarter of a second of a slow line."""
@@ -47,6 +47,7 @@ class Fetch:
         passed_over: who is not asked, and until when.
         lacking: who said that it is not there.
         liars: who brought a chunk that is none of this file.
+        audience: for whom it is; nobody else is asked, or hears that there is such a file.
     """
 
     mid: MessageId
@@ -62,6 +63,7 @@ class Fetch:
     passed_over: Mapping[MemberId, Instant] = field(factory=dict)
     lacking: frozenset[MemberId] = frozenset()
     liars: frozenset[MemberId] = frozenset()
+    audience: Audience = Audience.CIRCLE
 
     @property
     def missing(self) -> int:

@@ -27,7 +27,7 @@ from toheal_protocol.machines.state import Stage, Standing
 from toheal_protocol.messages.file_chunks import chunk_count
 from toheal_protocol.messages.file_notes import NOT_HERE, Chunk, ChunksMissing, want_places
 from toheal_protocol.messages.file_tree import is_chunk_of
-from toheal_protocol.model import Instant, MemberId, MessageId
+from toheal_protocol.model import Audience, Instant, MemberId, MessageId, Role
 
 ANSWER_LONGEST: Final = 20.0
 """Seconds a source has for all of a question: two chunks at the speed of a line of 1995."""
@@ -51,7 +51,15 @@ def begin_fetch(draft: Draft, wanted: FetchAsked) -> None:
         return
     count = chunk_count(wanted.size)
     have = wanted.have & ((1 << count) - 1)
-    fetch = Fetch(wanted.mid, wanted.file, wanted.size, count, wanted.author, have)
+    fetch = Fetch(
+        wanted.mid,
+        wanted.file,
+        wanted.size,
+        count,
+        wanted.author,
+        have,
+        audience=wanted.audience,
+    )
     _put(draft, fetch)
 
 
@@ -161,8 +169,14 @@ def _able(draft: Draft, fetch: Fetch) -> list[MemberId]:
         for member in sorted(draft.cold.peers)
         if _is_reached(draft, member)
         and member not in fetch.liars
+        and _may_have(draft, fetch, member)
         and fetch.passed_over.get(member, draft.now) <= draft.now
     ]
+
+
+def _may_have(draft: Draft, fetch: Fetch, member: MemberId) -> bool:
+    is_for_all = fetch.audience is Audience.CIRCLE
+    return is_for_all or member == fetch.author or draft.peer(member).role is Role.FACILITATOR
 
 
 def _asking(draft: Draft, fetch: Fetch, source: MemberId) -> Fetch:

@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from toheal_protocol.messages.attachment import AttachmentBody
 from toheal_protocol.messages.file_tree import FileId
-from toheal_protocol.model import MemberId, MessageId
+from toheal_protocol.model import Audience, MemberId, MessageId
 
 # ---- events
 
@@ -19,6 +19,8 @@ class Attached:
     """The person attaches a file; its chunks are in the vault already."""
 
     body: AttachmentBody = field(repr=False)
+    audience: Audience = Audience.CIRCLE
+    reply: MessageId | None = None
 
 
 @frozen
@@ -27,6 +29,7 @@ class FetchAsked:
 
     Attributes:
         have: the places whose chunks are in the vault, as bits of a number.
+        audience: who may have it beside its author: nobody else is asked for it.
     """
 
     mid: MessageId
@@ -34,6 +37,7 @@ class FetchAsked:
     size: int
     author: MemberId
     have: int
+    audience: Audience = Audience.CIRCLE
 
 
 @frozen

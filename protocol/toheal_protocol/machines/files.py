@@ -7,24 +7,22 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from toheal_protocol.errors import LocalError
 from toheal_protocol.machines import file_effects as files
 from toheal_protocol.machines.attachments import forget_chunks
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.fetching import begin_fetch, follow_fetches, stop_fetch
 from toheal_protocol.machines.log import write_message
 from toheal_protocol.machines.serving import follow_serving, take_chunks_loaded
-from toheal_protocol.machines.state import Stage
-from toheal_protocol.messages.attachment import AttachmentBody, encode_attachment
+from toheal_protocol.machines.talking import require_voice
+from toheal_protocol.messages.attachment import encode_attachment
 from toheal_protocol.messages.bodies import ContentKind
-from toheal_protocol.model import Role
 
 
 def take_file_event(draft: Draft, event: files.FileEvent) -> None:
     """Take one event about files."""
     match event:
-        case files.Attached(body):
-            _attach(draft, body)
+        case files.Attached():
+            _attach(draft, event)
         case files.FetchAsked():
             begin_fetch(draft, event)
         case files.FetchStopped(mid):
@@ -43,7 +41,12 @@ def follow_files(draft: Draft) -> None:
     follow_serving(draft)
 
 
-def _attach(draft: Draft, body: AttachmentBody) -> None:
-    if draft.cold.stage is not Stage.ACTIVE or draft.cold.my_role is Role.LISTENER:
-        raise LocalError("attaching where we may not write")
-    write_message(draft, ContentKind.ATTACHMENT, encode_attachment(body))
+def _attach(draft: Draft, attached: files.Attached) -> None:
+    require_voice(draft, attached.audience)
+    write_message(
+        draft,
+        ContentKind.ATTACHMENT,
+        encode_attachment(attached.body),
+        audience=attached.audience,
+        reply=attached.reply,
+    )

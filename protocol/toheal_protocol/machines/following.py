@@ -14,6 +14,7 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.holes import open_gap
 from toheal_protocol.machines.ledgers import roll_in, unknown
 from toheal_protocol.machines.state import Newest, Position, Stream
+from toheal_protocol.machines.streams import is_leap
 from toheal_protocol.messages.bodies import ContentKind
 from toheal_protocol.model import Audience, MemberId, MessageId, Role
 
@@ -37,7 +38,8 @@ def misses_something(draft: Draft, author: MemberId, content: Content, *, is_own
     """
     stream = Stream(author, content.audience)
     head = draft.log.heads.get(stream)
-    follows = content.author_seq == (head.seq if head else 0) + 1
+    at = head.seq if head else 0
+    follows = content.author_seq == at + 1 or is_leap(at, content.author_seq, content.prev_own)
     if not follows and not (is_own and _starts_here(draft, stream)):
         return True
     if unknown(draft, content.view):
@@ -56,9 +58,15 @@ def _starts_here(draft: Draft, stream: Stream) -> bool:
     it owes us is missing before this. To the circle an author begins once; to facilitators it
     may leave us out and take us in again, as our role changes.
     """
-    if stream in draft.log.anchored and stream.audience is Audience.CIRCLE:
+    if _is_followed(draft, stream):
         return False
     return not draft.pair(stream.author).received_beyond
+
+
+def _is_followed(draft: Draft, stream: Stream) -> bool:
+    """Say whether everything of a stream is for us: we have read some of it, or another device may have."""
+    is_known = stream in draft.log.anchored or stream.author in draft.cold.met
+    return is_known and stream.audience is Audience.CIRCLE
 
 
 def _is_here(draft: Draft, parent: Parent) -> bool:
@@ -84,7 +92,8 @@ def show_gaps(draft: Draft, author: MemberId, content: Content, *, is_own: bool)
     stream = Stream(author, content.audience)
     at = draft.log.heads.get(stream)
     first = at.seq + 1 if at is not None else 1
-    if stream not in draft.log.anchored or stream.audience is Audience.FACILITATORS:
+    leaps = is_leap(first - 1, content.author_seq, content.prev_own)
+    if not _is_followed(draft, stream) and not leaps:
         # what it wrote before it knew of us is no gap
         first = max(first, content.author_seq - _missing_items(draft, author))
     open_gap(

@@ -15,12 +15,14 @@ from toheal_protocol.errors import LocalError, RemoteError
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.ledgers import ledger_of, membership_of
 from toheal_protocol.machines.log import write_message
+from toheal_protocol.machines.restoring import has_heard_nobody
 from toheal_protocol.machines.state import Cold, Stage, Stream
 from toheal_protocol.membership import Ledger
 from toheal_protocol.messages.acts import (
     Act,
     Addition,
     Leaving,
+    Muting,
     Removal,
     RoleChange,
     Second,
@@ -44,7 +46,8 @@ def act(draft: Draft, wanted: Act, *, text: str = "", leave_out: MemberId | None
         text: the words whose hash the act names.
         leave_out: who is not told this way: a newcomer gets a welcome instead.
     """
-    if draft.cold.stage is not Stage.ACTIVE:
+    is_blind = has_heard_nobody(draft.cold) and not isinstance(wanted, Leaving)
+    if draft.cold.stage is not Stage.ACTIVE or is_blind:
         return False
     operation = sign_act(draft, _informed(draft, wanted))
     body = encode_announcement(Announcement(operation, text))
@@ -101,7 +104,7 @@ def can_return(cold: Cold, member: MemberId) -> bool:
 def _informed(draft: Draft, wanted: Act) -> Act:
     """Fill in how far we have heard whom the act is about."""
     match wanted:
-        case Removal(target) | RoleChange(target):
+        case Removal(target) | RoleChange(target) | Muting(target):
             return evolve(wanted, heard=_heard(draft, target))
         case Second(subject):
             number = ledger_of(draft).numbers.get(subject)

@@ -47,6 +47,8 @@ def open_gap(
         gaps_shown={**draft.log.gaps_shown, stream: last},
         gaps={**draft.log.gaps, stream: gaps},
     )
+    if gap.is_quiet:
+        return
     entry = _entry(draft, stream, gap)
     draft.write(entry)
     draft.ask(Show(entry))
@@ -91,6 +93,8 @@ def fill(
     )
     others = {one: kept for one, kept in draft.log.gaps.items() if one != stream}
     draft.log = changed(draft.log, gaps={**others, stream: gaps} if gaps else others)
+    if gap.is_quiet:
+        return is_sure
     if missing:
         draft.write(_entry(draft, stream, after))
     else:

@@ -21,13 +21,13 @@ from __future__ import annotations
 from typing import Final
 
 from toheal_protocol.errors import RemoteError
-from toheal_protocol.machines import calls, courier, linking
+from toheal_protocol.machines import calls, courier, greeting, linking, spreading
 from toheal_protocol.machines.arrivals import take_knocking_frame, take_lan_frame
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import CloseLan
 from toheal_protocol.machines.pair import ack_if_untold, ack_soon, offer_keys
 from toheal_protocol.machines.state import Stage, Standing
-from toheal_protocol.model import MemberId
+from toheal_protocol.model import Instant, MemberId
 
 
 def take_met(draft: Draft, member: MemberId, wire: int) -> None:
@@ -35,13 +35,13 @@ def take_met(draft: Draft, member: MemberId, wire: int) -> None:
     if not _may_meet(draft, member):
         draft.ask(CloseLan(member, wire))
         return
-    draft.change_courier(member, lan=wire, is_here=True)
+    draft.change_courier(member, lan=wire, is_here=True, is_present=True, leave_at=None)
     calls.repeat_call(draft, member)
     calls.repeat_unconfirmed(draft, member)
     offer_keys(draft, member)
     ack_soon(draft, member, over_link=True)
     courier.start_over(draft, member)
-    linking.say_here(draft, member, is_reply=True)
+    greeting.say_here(draft, member, is_reply=True)
 
 
 def take_frames(draft: Draft, member: MemberId, frames: tuple[bytes, ...]) -> None:
@@ -75,10 +75,11 @@ def take_parted(draft: Draft, member: MemberId, wire: int) -> None:
     present = draft.courier(member)
     if present.lan != wire or member not in draft.cold.peers:
         return
-    draft.change_courier(member, lan=0, resend_wait=0.0)
+    away_at = Instant(draft.now + spreading.AWAY_AFTER)
+    draft.change_courier(member, lan=0, resend_wait=0.0, is_present=True, away_at=away_at)
     courier.start_over(draft, member)
     if not present.is_linked:
-        linking.say_here(draft, member, is_reply=False)
+        greeting.say_here(draft, member, is_reply=False)
         ack_if_untold(draft, member)
 
 

@@ -102,10 +102,16 @@ class DrainAsked:
 class Doubted:
     """Something happened that may have ended the way to the peer."""
 
+    progress: int = 0
+    """As in `Woke`."""
+
 
 @frozen
 class Woke:
     """The instant of `WakeAt` has come."""
+
+    progress: int = 0
+    """The channel's: another number than before says that the peer took more of what was sent."""
 
 
 @frozen
@@ -279,10 +285,10 @@ def _step_open(state: Open, event: Event, now: Instant) -> Step:
         case DrainAsked():
             outbound = changed(state.outbound, is_draining=True)
             return _settle(changed(state, outbound=outbound))
-        case Doubted():
-            return _doubt(state, now)
-        case Woke():
-            return _wake(state, now)
+        case Doubted(progress):
+            return _doubt(state, progress, now)
+        case Woke(progress):
+            return _wake(state, progress, now)
         case ChannelLost():
             return _end(Ending.LOST)
         case _:
@@ -345,19 +351,21 @@ def _settle(state: Open, *answers: Credit | Pong, sent: tuple[bytes, ...] = ()) 
     return Open(outbound, inbound, state.pulse), effects
 
 
-def _wake(state: Open, now: Instant) -> Step:
+def _wake(state: Open, progress: int, now: Instant) -> Step:
     pulse = state.pulse
     if pulse.is_silent(now):
-        return _end(Ending.SILENT)
+        if progress == pulse.progress:
+            return _end(Ending.SILENT)
+        pulse = pulse.moved(progress, now)
     if now < pulse.ping_at:
-        return state, (WakeAt(pulse.wake_at),)
-    pulse, number = ping(pulse, now)
+        return changed(state, pulse=pulse), (WakeAt(pulse.wake_at),)
+    pulse, number = ping(pulse, now, progress)
     outbound, records = transmit(state.outbound, number)
     return Open(outbound, state.inbound, pulse), (Transmit(records), WakeAt(pulse.wake_at))
 
 
-def _doubt(state: Open, now: Instant) -> Step:
-    pulse, question = doubt(state.pulse, now)
+def _doubt(state: Open, progress: int, now: Instant) -> Step:
+    pulse, question = doubt(state.pulse, now, progress)
     if question is None:
         return state, ()
     outbound, records = transmit(state.outbound, question)

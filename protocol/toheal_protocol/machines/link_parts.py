@@ -39,7 +39,7 @@ PING_EVERY: Final = 8.0
 SILENCE_LONGEST: Final = 8.0
 """Seconds without a sign of life after a ping: SCTP repeats a lost one three times until then. A
 link that died idle is noticed after 16."""
-DOUBT_LONGEST: Final = 3.0
+DOUBT_LONGEST: Final = 2.5
 """Seconds for the answer to a ping of a link in doubt: one repeat of a lost packet on a bad line. A
 link given up too soon costs a detour over the relay; one kept too long, everybody's patience."""
 MAX_PINGS: Final = 32
@@ -115,6 +115,8 @@ class Pulse:
     """When the first ping left since which nothing was heard. None while the peer speaks."""
     doubted_until: Instant | None = None
     """When the link is over unless the latest ping was answered. None where nobody doubts it."""
+    progress: int = 0
+    """Where the channel stood when the latest ping left, or a silence was forgiven."""
     answers: int = 0
     """Pings answered since our latest one."""
     round_trip: float | None = None
@@ -138,6 +140,12 @@ class Pulse:
     def heard(self) -> Pulse:
         """Take any record as a sign of life."""
         return self if self.asked_at is None else changed(self, asked_at=None)
+
+    def moved(self, progress: int, now: Instant) -> Pulse:
+        """Wait anew: our ping is behind much else, of which the peer goes on taking."""
+        asked = None if self.asked_at is None else now
+        doubted = None if self.doubted_until is None else Instant(now + DOUBT_LONGEST)
+        return changed(self, progress=progress, asked_at=asked, doubted_until=doubted)
 
     def answered(self, number: int, now: Instant) -> Pulse:
         """Measure with an answer to the latest ping; an answer to any other says nothing."""
@@ -210,24 +218,25 @@ def consume(inbound: Inbound, size: int) -> tuple[Inbound, tuple[Credit, ...]]:
     return changed(inbound, consumed=consumed, granted=granted), (Credit(granted),)
 
 
-def ping(pulse: Pulse, now: Instant) -> tuple[Pulse, Ping]:
-    """Ask the peer whether it is there."""
+def ping(pulse: Pulse, now: Instant, progress: int = 0) -> tuple[Pulse, Ping]:
+    """Ask the peer whether it is there. `progress` is the channel's (see `link.Woke`)."""
     asked = changed(
         pulse,
         number=(pulse.number + 1) % 2**32,
         pinged_at=now,
         asked_at=now if pulse.asked_at is None else pulse.asked_at,
         ping_at=Instant(now + PING_EVERY),
+        progress=progress,
         answers=0,
     )
     return asked, Ping(asked.number)
 
 
-def doubt(pulse: Pulse, now: Instant) -> tuple[Pulse, Ping | None]:
+def doubt(pulse: Pulse, now: Instant, progress: int) -> tuple[Pulse, Ping | None]:
     """Ask at once, and give it little time. None: that was done and is not decided yet."""
     if pulse.doubted_until is not None:
         return pulse, None
-    asked, question = ping(pulse, now)
+    asked, question = ping(pulse, now, progress)
     return changed(asked, doubted_until=Instant(now + DOUBT_LONGEST)), question
 
 

@@ -24,12 +24,12 @@ from typing import Final
 
 from attrs import evolve
 
-from toheal_protocol.machines import comparing, courier
+from toheal_protocol.machines import comparing, courier, greeting, spreading
 from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.carrying import tell_who_is_out, want
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import CloseLink, ConnectLink, LinkWay, PrepareLink, ProbeLink
-from toheal_protocol.machines.ledgers import members, membership_of, our_view, unknown
+from toheal_protocol.machines.ledgers import membership_of, unknown
 from toheal_protocol.machines.pair import ack_if_untold, ack_soon, pass_note
 from toheal_protocol.machines.state import (
     Cold,
@@ -90,33 +90,21 @@ def way_to(draft: Draft, member: MemberId) -> LinkWay:
     return LinkWay.DIRECT if all(direct_choices(draft.cold, member)) else LinkWay.TURN
 
 
-def say_here(draft: Draft, member: MemberId, *, is_reply: bool) -> None:
-    """Tell a peer that we are here. It answers once, and links may follow.
-
-    Who is out, or was not let in, says nothing any more, and to them nothing is said.
-    """
-    if draft.cold.stage not in (Stage.ACTIVE, Stage.KNOCKING):
-        return
-    if draft.peer(member).standing is Standing.GONE:
-        return
-    is_member = draft.peer(member).standing is Standing.MEMBER
-    digest = comparing.digest_for(draft, member)
-    here = Here(is_reply, digest, view=our_view(draft) if is_member else ())
-    if pass_note(draft, member, here):
-        comparing.note_said(draft, member, digest)
-
-
-def greet(draft: Draft) -> None:
-    """Say to everybody that we are here: taken back, we were silent until now."""
-    for member in members(draft)[1:]:
-        say_here(draft, member, is_reply=False)
-
-
 def take_here(draft: Draft, member: MemberId, note: Here) -> None:
-    """Learn that a peer is here: answer, expect acknowledgements, perhaps open a link."""
+    """Learn that a peer is here: answer, expect acknowledgements, perhaps open a link.
+
+    One that may have lain there for minutes is answered in turn, and is no sign of who is there now.
+    """
+    if spreading.may_be_old(draft, member, is_reply=note.is_reply):
+        courier.hear(draft, member)
+        if not note.is_reply:
+            draft.change_courier(member, answer_at=spreading.greet_at(draft, member))
+        return
     if not note.is_reply:
-        say_here(draft, member, is_reply=True)
+        greeting.say_here(draft, member, is_reply=True)
+        courier.look_after(draft, member)  # their end of the link may be gone
     courier.hear(draft, member)
+    courier.see(draft, member)
     match draft.peer(member).standing:
         case Standing.MEMBER:
             want(draft, member, unknown(draft, note.view))
@@ -124,13 +112,6 @@ def take_here(draft: Draft, member: MemberId, note: Here) -> None:
             tell_who_is_out(draft, member, note.view)
     comparing.take_digest(draft, member, note.digest)
     open_if_wanted(draft, member)
-
-
-def compare_again(draft: Draft) -> None:
-    """Tell those who are there that our log is another one than we said, after a while."""
-    for member in draft.cold.peers:
-        if comparing.is_news(draft, member):
-            say_here(draft, member, is_reply=True)
 
 
 def open_if_wanted(draft: Draft, member: MemberId) -> None:
@@ -205,17 +186,19 @@ def take_opened(draft: Draft, member: MemberId, attempt_id: bytes) -> None:
         draft.ask(CloseLink(member, attempt_id))
         return
     older = draft.courier(member).link
+    courier.see(draft, member)
     draft.change_courier(
         member,
         link=OpenLink(attempt_id, attempt.way),
         attempt=None,
         is_here=True,
         is_link_stale=False,
+        is_looked_after=False,
         link_failures=0,
     )
     ack_soon(draft, member, over_link=True)
     courier.start_over(draft, member)
-    say_here(draft, member, is_reply=True)
+    greeting.say_here(draft, member, is_reply=True)
     if older is not None:
         draft.ask(CloseLink(member, older.attempt, drains=True))
 
@@ -225,8 +208,13 @@ def take_closed(draft: Draft, member: MemberId, attempt_id: bytes) -> None:
     present = draft.courier(member)
     if present.link is not None and present.link.attempt == attempt_id:
         _unlink(draft, member)
-        draft.change_courier(member, is_here=False)
-        say_here(draft, member, is_reply=False)
+        draft.change_courier(
+            member,
+            is_here=False,
+            is_present=True,
+            away_at=Instant(draft.now + spreading.AWAY_AFTER),
+        )
+        greeting.say_here(draft, member, is_reply=False)
         ack_if_untold(draft, member)
         return
     attempt = _present(draft, member, attempt_id)
@@ -432,6 +420,7 @@ def _unlink(draft: Draft, member: MemberId) -> None:
         member,
         link=None,
         is_link_stale=False,
+        is_looked_after=False,
         resend_wait=0.0,
         link_after=Instant(draft.now + RETRY_FIRST),
     )

@@ -35,6 +35,7 @@ from toheal_protocol.machines.ledgers import members_for, our_view, roll_in, unk
 from toheal_protocol.machines.missing import ask_soon, note_gain
 from toheal_protocol.machines.pair import OpenedPassed, owe_message
 from toheal_protocol.machines.records import ConfirmEntries, DropHeld, PutHeld
+from toheal_protocol.machines.restoring import next_number
 from toheal_protocol.machines.state import Held, Position, Stage, Standing, Stream
 from toheal_protocol.machines.stories import (
     be_sure,
@@ -71,14 +72,14 @@ def write_message(
     leave_out: MemberId | None = None,
 ) -> MessageId:
     """Write a message of ours: seal it once, wrap it for everybody it is for, owe it to each."""
+    number, previous = next_number(draft, audience)
     log, our_id = draft.log, draft.our_id
-    head = log.heads.get(Stream(our_id, audience))
     newest = log.newest_for(audience)
     content = Content(
         circle_id=draft.cold.id,
         audience=audience,
-        author_seq=head.seq + 1 if head else 1,
-        prev_own=head.mid if head else None,
+        author_seq=number,
+        prev_own=previous,
         parents=newest.frontier[-MAX_PARENTS:],
         view=our_view(draft),
         lamport=min(newest.lamport + 1, LAMPORT_LIMIT),
@@ -92,8 +93,9 @@ def write_message(
     mid = message_id(common)
     recipients = tuple(one for one in members_for(draft, audience) if one != leave_out)
     enter(draft, our_id, content, Sealed(mid, key, common), recipients=recipients)
+    is_urgent = audience is Audience.FACILITATORS  # somebody asks for help
     for member in recipients:
-        owe_message(draft, member, mid=mid, key=key, common=common)
+        owe_message(draft, member, mid=mid, key=key, common=common, is_urgent=is_urgent)
     return mid
 
 

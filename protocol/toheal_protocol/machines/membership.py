@@ -27,6 +27,7 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Tell
 from toheal_protocol.machines.lan_secrets import bring_ours, follow_departures
 from toheal_protocol.machines.ledgers import ledger_of, membership_of
+from toheal_protocol.machines.mutes import note_mutes
 from toheal_protocol.machines.records import GiveUpOwed
 from toheal_protocol.machines.silences import Silenced
 from toheal_protocol.machines.state import Peer, Stage, Standing, Stream
@@ -174,6 +175,9 @@ _KINDS: Final = {
     OperationKind.CHARTER: "charter",
     OperationKind.SECOND: "second",
     OperationKind.ACCEPT: "accept",
+    OperationKind.TERM: "term",
+    OperationKind.MUTE: "mute",
+    OperationKind.UNMUTE: "unmute",
 }
 
 
@@ -281,6 +285,7 @@ def _carry_over_rules(draft: Draft, now: Membership) -> None:
     may_be_direct = draft.cold.is_direct or draft.our_id in now.agreed_to_be_direct
     if draft.cold.is_direct != (now.is_direct and may_be_direct):
         draft.set_cold(is_direct=not draft.cold.is_direct)
+    note_mutes(draft, now)
 
 
 def _tell_removed(draft: Draft, member: MemberId) -> None:

@@ -11,6 +11,7 @@ from toheal_protocol.machines import (
     consent,
     door,
     door_words,
+    greeting,
     lan_secrets,
     linking,
     moving,
@@ -168,5 +169,5 @@ def _take_grants(draft: Draft, member: MemberId, grants: tuple[Grant, ...]) -> N
     add_grants(draft, member, grants)
     moving.follow(draft, member)
     pump(draft, member)
-    linking.say_here(draft, member, is_reply=False)
+    greeting.say_here(draft, member, is_reply=False)
     linking.open_if_wanted(draft, member)

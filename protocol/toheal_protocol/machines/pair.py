@@ -22,7 +22,7 @@ from toheal_protocol.errors import (
     TooFarAhead,
     UnknownSession,
 )
-from toheal_protocol.machines import courier
+from toheal_protocol.machines import courier, placing, spreading
 from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.counting import count_received, ranges_of
 from toheal_protocol.machines.draft import Draft
@@ -53,7 +53,7 @@ from toheal_protocol.messages.notes import (
     encode_item,
     encode_note,
 )
-from toheal_protocol.model import ID_SIZE, Frame, Instant, MemberId, MessageId
+from toheal_protocol.model import ID_SIZE, Frame, MemberId, MessageId
 from toheal_protocol.ratchet import (
     Session,
     forget_expired_keys,
@@ -69,7 +69,8 @@ CHAIN_SPARED: Final = 250
 peer can skip 500 of them; who sends more to somebody who never answers locks itself out."""
 
 SEALED_AHEAD: Final = 400
-"""Items sealed and not acknowledged; what is owed beyond is sealed when it is handed over. The peer
+"""Items sealed and not acknowledged; what is owed beyond is sealed when it is handed over, and so is
+what does not leave at once: what was never sealed has never left, and can be taken back. The peer
 keeps keys for what it has not seen only so far (500 in a chain, 1000 in all), and a note that
 overtakes a long queue must not make it forget the keys of the queue."""
 
@@ -136,10 +137,18 @@ def owe_note(draft: Draft, member: MemberId, note: Lasting) -> None:
 
 
 def owe_message(
-    draft: Draft, member: MemberId, *, mid: MessageId, key: ContentKey, common: bytes
+    draft: Draft,
+    member: MemberId,
+    *,
+    mid: MessageId,
+    key: ContentKey,
+    common: bytes,
+    is_urgent: bool = False,
 ) -> None:
     """Owe a circle message to a peer and hand it over when there is a way."""
     _owe(draft, member, mid=mid, body=u8(_ITEM_KEY) + key, common=common)
+    if is_urgent:
+        courier.hurry(draft, member)
 
 
 def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
@@ -166,7 +175,7 @@ def pass_note(draft: Draft, member: MemberId, note: Passing) -> bool:
         draft.ask(SendFrames(member, (frame,)))
     else:
         through = pair.received_through if isinstance(note, Ack) else 0
-        courier.deposit(draft, member, frame, seq=0, kind=kind, through=through)
+        placing.deposit(draft, member, frame, kind=kind, through=through)
     return True
 
 
@@ -264,7 +273,8 @@ def _owe(
     pair = draft.pair(member)
     seq = pair.next_seq
     is_far_ahead = seq - pair.acked_through > SEALED_AHEAD
-    if pair.session is None or not pair.session.can_send or is_far_ahead:
+    can_send = pair.session is not None and pair.session.can_send and not is_far_ahead
+    if not can_send or not courier.leaves_now(draft, member):
         draft.set_pair(member, changed(pair, next_seq=seq + 1))
         unsealed = encode_frame(Envelope(b"", common)) if mid else Frame(b"")
         never = u32(0) + u32(0) + body
@@ -407,7 +417,7 @@ def opens(draft: Draft, member: MemberId, frame: Sealed) -> bool:
 
 def ack_soon(draft: Draft, member: MemberId, *, over_link: bool) -> None:
     """Let an acknowledgement fall due: at once over a link, a moment later through a mailbox."""
-    at = draft.now if over_link else Instant(draft.now + MAIL_ACK_DELAY)
+    at = draft.now if over_link else spreading.acknowledge_at(draft, member, MAIL_ACK_DELAY)
     present = draft.courier(member).ack_at
     if present is None or at < present:
         draft.change_courier(member, ack_at=at)

@@ -14,7 +14,6 @@ from toheal_protocol.envelope import Content, ContentKey, decode_content, open_c
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.comparing import may_compare
-from toheal_protocol.machines.courier import deposit
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import SendFrames
 from toheal_protocol.machines.ledgers import roll_in, unknown
@@ -24,6 +23,7 @@ from toheal_protocol.machines.pair import (
     never_sent_again,
     pass_note,
 )
+from toheal_protocol.machines.placing import deposit
 from toheal_protocol.machines.sync_events import EntriesFound, FindEntries, FoundEntry
 from toheal_protocol.machines.sync_parts import Answering
 from toheal_protocol.messages.asking import Answered, Asked
@@ -121,7 +121,7 @@ def hand_over_passed(draft: Draft, member: MemberId, entry: FoundEntry) -> None:
     if draft.courier(member).has_link:
         draft.ask(SendFrames(member, (frame,)))
     else:
-        deposit(draft, member, frame, seq=0, kind=MAIL)
+        deposit(draft, member, frame, kind=MAIL)
 
 
 def _answer(draft: Draft, event: EntriesFound) -> None:

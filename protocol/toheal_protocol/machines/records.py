@@ -13,6 +13,7 @@ Spec: docs/vault.md, section 4.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from attrs import field, frozen
 
@@ -20,6 +21,21 @@ from toheal_protocol.machines.lifetime import Ages
 from toheal_protocol.messages.file_chunks import FileKey
 from toheal_protocol.messages.file_tree import FileId
 from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
+
+MARKS_KEPT: Final = 4
+"""Runs of relays noted with one owed frame: two relays, and the run of each before this one."""
+
+MARK_SIZE: Final = 16
+"""Bytes that name one run of a relay."""
+
+
+def marked(marks: bytes, boot: bytes) -> bytes:
+    """Return the runs in which a frame lies at a relay, with one more."""
+    known = {marks[at : at + MARK_SIZE] for at in range(0, len(marks), MARK_SIZE)}
+    if boot in known:
+        return marks
+    return (marks + boot)[-MARKS_KEPT * MARK_SIZE :] if boot else b""
+
 
 Encoded = bytes | Callable[[], bytes]
 """The encoding of a frozen state, or what makes it: of many in one transaction only the last is made."""
@@ -88,10 +104,11 @@ class PutOwed:
 
 @frozen
 class MarkAtRelay:
-    """Note that these owed frames lie at a relay since the start named by `boot`.
+    """Note that these owed frames lie at one relay more, in the run of it named by `boot`.
 
-    `boot` names one run of one relay, which forgets everything when it ends; empty bytes say
-    that the frames lie nowhere any more. A `seq` that is owed no longer is passed over.
+    A run has a name of 16 bytes, and the relay forgets everything when it ends. Of one frame the
+    last `MARKS_KEPT` are kept, joined; empty bytes say that the frames lie nowhere any more. A
+    `seq` that is owed no longer is passed over.
     """
 
     circle: CircleId
@@ -165,6 +182,30 @@ class PutEntry:
     reply: MessageId | None = None
     ttl: int = 0
     previous: MessageId | None = None
+
+
+@frozen
+class KeptEntry:
+    """An entry as another vault had it, on its way into a new one.
+
+    Attributes:
+        came: the unseen count when it was accepted there.
+        shown: the seen count when it was shown first; None: it was not.
+        undelivered: of its recipients, who will never fetch it.
+    """
+
+    entry: PutEntry
+    came: int
+    shown: int | None
+    undelivered: tuple[MemberId, ...] = ()
+
+
+@frozen
+class PutForgotten:
+    """These messages were here and disappeared: a repeat brings nothing back."""
+
+    circle: CircleId
+    mids: tuple[MessageId, ...]
 
 
 @frozen
@@ -306,6 +347,8 @@ Write = (
     | DropOwed
     | GiveUpOwed
     | PutEntry
+    | KeptEntry
+    | PutForgotten
     | ConfirmEntries
     | DropEntry
     | MarkShown

@@ -18,7 +18,7 @@ from typing import Final
 from toheal_protocol.errors import ForgedMessage, RemoteError, UnknownSession
 from toheal_protocol.handshake import prekey_id_of, reset_psk
 from toheal_protocol.identity import decode_card, encode_card, make_card
-from toheal_protocol.machines import calls, courier, reset
+from toheal_protocol.machines import calls, placing, reset
 from toheal_protocol.machines.cards import turn_prekeys
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.meetings import meeting_grants
@@ -56,9 +56,9 @@ def send_renewal(draft: Draft, member: MemberId) -> None:
     turn_prekeys(draft)
     card = Renewal(encode_card(make_card(draft.cold.persona, draft.cold.prekeys[-1])))
     if draft.courier(member).lan:
-        courier.deposit(draft, member, encode_frame(card), seq=0, kind=MAIL)
+        placing.deposit(draft, member, encode_frame(card), kind=MAIL)
     for grant in meeting_grants(draft.cold, secret, caller=member):
-        courier.deposit_at(draft, member, grant, encode_frame(card))
+        placing.deposit_at(draft, member, grant, encode_frame(card))
 
 
 def take_renewal(draft: Draft, member: MemberId, encoded: bytes) -> None:

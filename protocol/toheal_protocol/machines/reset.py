@@ -41,17 +41,20 @@ from toheal_protocol.machines.state import Calling, Peer, Position, Source, Stag
 from toheal_protocol.messages.frames import Sealed, decode_frame
 from toheal_protocol.messages.grants import Grant, encode_grants
 from toheal_protocol.messages.notes import Granted, YourHead
-from toheal_protocol.model import Audience, MemberId
+from toheal_protocol.model import ID_SIZE, Audience, MemberId, MessageId
 
 UNOPENED_IS_FORK: Final = 3
 """Frames in a row out of a peer's own mailbox that do not open, after which the peer speaks with
 another copy of us. One or two can be late: their keys were forgotten."""
 
+NO_MESSAGE: Final = MessageId(bytes(ID_SIZE))
+"""Named where there is none of theirs here."""
+
 MAX_RESETS_SEEN: Final = 64
 """Resets answered under one continuity without the caller ever confirming one."""
 
-HEAD_STEP: Final = 1 << 16
-"""How far a peer may move our own count on at once."""
+HEAD_STEP: Final = 1 << 27
+"""How far a peer may move our own count on at once: over the longest leap of a restored copy, too."""
 
 HEAD_HIGHEST: Final = 1 << 31
 """Where it stops however often a peer says it: nobody can carry our count to its end."""
@@ -118,6 +121,7 @@ def take_reset_answer(draft: Draft, member: MemberId, flight: bytes) -> None:
     peer = draft.peer(member)
     current = tuple(box for box in peer.mailboxes if box.number > peer.quiet_through)
     draft.change_peer(member, mailboxes=current, resets_seen=())
+    courier.see(draft, member)
     _begin_counting(draft, member)
     owe_note(draft, member, Granted(calls.confirm_mailboxes(draft, member)))
     _tell(draft, member)
@@ -170,9 +174,9 @@ def note_opened(draft: Draft, member: MemberId, *, was_silent: bool) -> None:
     draft.change_peer(
         member, continuity=peer.next_continuity, next_continuity=b"", resets_seen=(), calling=None
     )
-    for audience in Audience:
-        head = draft.log.heads.get(Stream(member, audience))
-        if head is not None:
+    for audience in reversed(Audience):  # that of the circle last: with it they were heard
+        head = draft.log.heads.get(Stream(member, audience)) or Position(0, NO_MESSAGE)
+        if head.seq or audience is Audience.CIRCLE:
             owe_note(draft, member, YourHead(audience, head.seq, head.mid))
     _tell(draft, member)
 
@@ -183,6 +187,7 @@ def take_our_head(draft: Draft, member: MemberId, note: YourHead) -> None:
     Bounded, and only said to those who asked for a reset: a peer who lies makes a gap in our own
     count, which the others see as one.
     """
+    _hear(draft, member, note)
     stream = Stream(draft.our_id, note.audience)
     ours = draft.log.heads.get(stream)
     at = ours.seq if ours is not None else 0
@@ -193,6 +198,12 @@ def take_our_head(draft: Draft, member: MemberId, note: YourHead) -> None:
     draft.log = evolve(draft.log, heads=heads)
     open_gap(draft, stream, at + 1, note.seq)  # others may have what this vault lost
     ask_soon(draft)
+
+
+def _hear(draft: Draft, member: MemberId, note: YourHead) -> None:
+    """Note that somebody has told a restored author how far they have read."""
+    if note.audience is Audience.CIRCLE and member in draft.cold.unheard:
+        draft.set_cold(unheard=tuple(one for one in draft.cold.unheard if one != member))
 
 
 # ---- numbering anew

@@ -122,6 +122,13 @@ class ProbeLink:
 
 
 @frozen
+class HailRelay:
+    """Have a relay say that it is there; `RelaySilent` follows if it does not."""
+
+    relay: RelayAddress
+
+
+@frozen
 class CloseLan:
     """End the wire to a member."""
 

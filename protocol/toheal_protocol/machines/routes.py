@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from toheal_protocol.machines import courier, linking
+from toheal_protocol.machines import courier, greeting, linking
 from toheal_protocol.machines.addressing import choose_grant, fails_now
 from toheal_protocol.machines.calls import repeat_call, repeat_unconfirmed
 from toheal_protocol.machines.draft import Draft
@@ -33,7 +33,8 @@ def find_relay(draft: Draft, relay: RelayAddress, boot: bytes) -> None:
     couriers = {
         member: _without_refusal(present, relay) for member, present in draft.live.couriers.items()
     }
-    draft.set_live(boots=boots, silent=draft.live.silent - {relay}, couriers=couriers)
+    silent = draft.live.silent - {relay}
+    draft.set_live(boots=boots, silent=silent, couriers=couriers, up_at=draft.now)
 
 
 def lose_relay(draft: Draft, relay: RelayAddress) -> None:
@@ -62,6 +63,8 @@ def doubt_relay(draft: Draft, relay: RelayAddress) -> None:
 def trust_relay(draft: Draft, relay: RelayAddress) -> None:
     """Learn that a relay was only slow."""
     draft.set_live(silent=draft.live.silent - {relay})
+    for member in draft.cold.peers:
+        courier.copy_again(draft, member)
 
 
 def is_used(draft: Draft, member: MemberId, relay: RelayAddress) -> bool:
@@ -107,7 +110,7 @@ def _hand_over_again(draft: Draft, member: MemberId, boot: bytes) -> None:
     else:
         ack_if_untold(draft, member)
     if SIGNAL in lost:
-        linking.say_here(draft, member, is_reply=False)
+        greeting.say_here(draft, member, is_reply=False)
 
 
 def _without_refusal(present: Courier, relay: RelayAddress) -> Courier:

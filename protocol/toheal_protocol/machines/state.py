@@ -21,8 +21,11 @@ from attrs import field, frozen
 
 from toheal_protocol.crypto import SealKey, SigningSeed
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets, PrekeySecrets
+from toheal_protocol.machines.courier_state import Courier as Courier
+from toheal_protocol.machines.courier_state import LinkAttempt as LinkAttempt
+from toheal_protocol.machines.courier_state import LinkStep as LinkStep
+from toheal_protocol.machines.courier_state import OpenLink as OpenLink
 from toheal_protocol.machines.door_said import DoorSaid
-from toheal_protocol.machines.events import LinkWay
 from toheal_protocol.machines.fetch_state import Fetch, Serving
 from toheal_protocol.machines.lan_kept import LanSecretKept
 from toheal_protocol.machines.lifetime import DEFAULT_TTL
@@ -39,6 +42,7 @@ from toheal_protocol.messages.grants import Grant
 from toheal_protocol.messages.notes import DirectChoice
 from toheal_protocol.model import (
     Address,
+    Audience,
     CircleId,
     DepositToken,
     Instant,
@@ -222,7 +226,12 @@ class Cold:
         relays: where we read.
         allowed: where we deposit for others beside that.
         shares: what was asked to be shown outside, by us and of us.
+        unheard: who has not told us yet, since we came out of a backup, how far they have read us.
+        leaps: of each of our streams, up to which number the lost device may have used it.
+        met: who was a member when we came out of a backup: what they said is for us from its beginning.
         disappear: seconds for which what we say stays with its readers; 0: for ever.
+        mutes: when this device took each mute that stands and is not over.
+        hidden: whose words our person does not want to read. Nobody is told.
     """
 
     id: CircleId
@@ -248,6 +257,11 @@ class Cold:
     for_talk: bytes = b""
     porch_of: bytes = b""
     came_by: bytes = field(default=b"", repr=False)
+    mutes: Mapping[OperationId, WallTime] = field(factory=dict)
+    hidden: frozenset[MemberId] = frozenset()
+    unheard: tuple[MemberId, ...] = ()
+    met: tuple[MemberId, ...] = ()
+    leaps: Mapping[Audience, int] = field(factory=dict)
 
 
 @frozen(slots=False)
@@ -272,112 +286,6 @@ class Pair:
     acked_beyond: frozenset[int] = frozenset()
     received_through: int = 0
     received_beyond: frozenset[int] = frozenset()
-
-
-class LinkStep(StrEnum):
-    """How far an attempt to open a link has come."""
-
-    WAITING = "waiting"
-    """A peer's offer that came too soon after its last one."""
-    PREPARING = "preparing"
-    OFFERED = "offered"
-    CONNECTING = "connecting"
-
-
-@frozen
-class LinkAttempt:
-    """One attempt to open a data channel to a peer."""
-
-    attempt: bytes
-    is_ours: bool
-    way: LinkWay
-    step: LinkStep
-    our_secret: bytes = field(repr=False)
-    our_blob: bytes = field(default=b"", repr=False)
-    their_secret: bytes = field(default=b"", repr=False)
-    their_blob: bytes = field(default=b"", repr=False)
-    start_at: Instant = Instant(0)
-    give_up_at: Instant = Instant(0)
-
-
-@frozen
-class OpenLink:
-    """A data channel that carries frames, and the way our side took to it."""
-
-    attempt: bytes
-    way: LinkWay
-
-
-@frozen(slots=False)
-class Courier:
-    """How we deliver to one peer just now.
-
-    Attributes:
-        link: the data channel that is open.
-        lan: number of the wire to them on the local network; 0: there is none.
-        is_here: we heard from them since we started: they will answer.
-        cursor: the last seq handed over on the present route.
-        is_loading: owed frames are on their way from the vault.
-        deposits: deposits the relay has not answered yet.
-        resend_at: when what is not acknowledged goes out again.
-        resend_wait: seconds of the next such wait.
-        retry_at: until when nothing is deposited: a relay asked for time, and there is no other.
-        ack_at: when our acknowledgement is due.
-        told_through, told_boot: up to which of their items an acknowledgement of ours lies at a relay,
-            and which run of it. What went over a link may be lost with it.
-        is_ignoring_marks: what lies at the relay is deposited again as well.
-        is_sealing_anew: the peer is there and did not take our frames as they were sealed.
-        call_at, call_wait: when an unanswered first flight goes out again, and the next such wait.
-        here_at: when we say again that we are here, because the relay did not take it.
-        renewed_at: when we last sent or took a card in place of an answer.
-        is_outdated: what is being loaded was asked for before the session began anew.
-        unopened: frames in a row out of their mailbox that did not open.
-        relay: the one their mail went to last: we stay there until it fails us.
-        refused: relays that would not take mail for them, and until when that counts.
-        attempt: the link that is being opened, beside the open one if there is one.
-        is_link_stale: our network or theirs changed: a new link is wanted beside the open one.
-        link_after: when the next attempt of ours may begin.
-        link_failures: attempts in a row that failed.
-        offer_after: when the next offer of theirs is prepared for.
-    """
-
-    link: OpenLink | None = None
-    is_here: bool = False
-    cursor: int = 0
-    is_loading: bool = False
-    deposits: int = 0
-    resend_at: Instant | None = None
-    resend_wait: float = 0.0
-    retry_at: Instant | None = None
-    ack_at: Instant | None = None
-    told_through: int = 0
-    told_boot: bytes = b""
-    is_ignoring_marks: bool = False
-    is_sealing_anew: bool = False
-    call_at: Instant | None = None
-    call_wait: float = 0.0
-    here_at: Instant | None = None
-    renewed_at: Instant | None = None
-    is_outdated: bool = False
-    unopened: int = 0
-    relay: RelayAddress | None = None
-    refused: Mapping[RelayAddress, Instant] = field(factory=dict)
-    attempt: LinkAttempt | None = None
-    is_link_stale: bool = False
-    link_after: Instant = Instant(0)
-    link_failures: int = 0
-    offer_after: Instant = Instant(0)
-    lan: int = 0
-
-    @property
-    def is_linked(self) -> bool:
-        """Whether a data channel is open."""
-        return self.link is not None
-
-    @property
-    def has_link(self) -> bool:
-        """Say whether frames reach them without a relay now."""
-        return self.is_linked or self.lan > 0
 
 
 @frozen
@@ -413,6 +321,8 @@ class Live:
     Attributes:
         boots: the relays that answer, with the run each is in.
         silent: those of them that owe an answer for too long.
+        up_at: when we started, or a relay began to answer: what lay in mailboxes comes just then.
+        is_ending: the program is about to end: nothing waits for long any more.
     """
 
     boots: Mapping[RelayAddress, bytes] = field(factory=dict)
@@ -423,6 +333,8 @@ class Live:
     sources: Mapping[Address, Source] = field(factory=dict)
     watched: Mapping[Address, RelayAddress] = field(factory=dict)
     repeat_at: Instant | None = None
+    is_ending: bool = False
+    up_at: Instant = Instant(0)
     sync: Sync = field(factory=Sync)
     asked: frozenset[tuple[MemberId, OperationId]] = frozenset()
     """Who was asked for which operations since the process began."""

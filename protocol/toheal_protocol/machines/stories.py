@@ -16,6 +16,7 @@ from toheal_protocol.machines.holes import gap_around
 from toheal_protocol.machines.missing import ask_soon
 from toheal_protocol.machines.records import ConfirmEntries
 from toheal_protocol.machines.state import Position, Stream
+from toheal_protocol.machines.streams import is_leap
 from toheal_protocol.machines.sync_events import FindStories, StoriesFound
 from toheal_protocol.machines.sync_parts import Wanted
 from toheal_protocol.model import MemberId, MessageId
@@ -46,7 +47,8 @@ def is_due(draft: Draft, stream: Stream, content: Content, mid: MessageId) -> bo
     seq, head = content.author_seq, draft.log.heads.get(stream)
     at = head.seq if head is not None else 0
     if seq > at:
-        return stream.author != draft.our_id and seq <= at + MAX_BEYOND
+        is_near = seq <= at + MAX_BEYOND or is_leap(at, seq, content.prev_own)
+        return stream.author != draft.our_id and is_near
     return mid in draft.live.sync.wanted or gap_around(draft, stream, seq) is not None
 
 

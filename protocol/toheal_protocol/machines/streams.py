@@ -9,11 +9,15 @@ Spec: docs/protocol/circle.md, section 7.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from attrs import field, frozen
 
 from toheal_protocol.envelope import Content, Parent
 from toheal_protocol.model import Audience, Instant, MemberId, MessageId, WallTime
+
+LEAP: Final = 1 << 16
+"""An author who was restored from a backup goes on after a multiple of this, drawn at random."""
 
 
 @frozen
@@ -30,6 +34,14 @@ class Position:
 
     seq: int
     mid: MessageId
+
+
+def is_leap(at: int, seq: int, previous: MessageId | None) -> bool:
+    """Say whether a number follows `at` as that of an author who was restored: nothing is sure between.
+
+    Spec: docs/protocol/backup.md, section 6.1.
+    """
+    return previous is None and seq % LEAP == 1 and seq // LEAP > at // LEAP
 
 
 @frozen
@@ -59,6 +71,11 @@ class Gap:
     last: int
     missing: tuple[tuple[int, int], ...]
     above: MessageId | None = None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it reaches over a leap: nobody knows whether there was anything, so it is not shown."""
+        return self.first // LEAP < self.last // LEAP
 
 
 @frozen(slots=False)

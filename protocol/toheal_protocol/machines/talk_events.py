@@ -75,6 +75,14 @@ class ShareTakenBack:
 
 
 @frozen
+class HidingChosen:
+    """The person does not want to read what a member says to the circle, or does again."""
+
+    member: MemberId
+    is_hidden: bool
+
+
+@frozen
 class DisappearChosen:
     """The person said how long what they say from now on stays with its readers; 0: for ever."""
 
@@ -90,4 +98,5 @@ TalkEvent = (
     | ShareAnswered
     | ShareTakenBack
     | DisappearChosen
+    | HidingChosen
 )

@@ -11,22 +11,25 @@ from __future__ import annotations
 from toheal_protocol.errors import LocalError
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Edited, HelpAsked, Retracted, Submitted
+from toheal_protocol.machines.governing import act
 from toheal_protocol.machines.log import write_message
+from toheal_protocol.machines.mutes import muted_until
 from toheal_protocol.machines.state import Stage
+from toheal_protocol.messages.acts import Unmuting
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
 from toheal_protocol.model import Audience, Role
 
 
 def submit(draft: Draft, said: Submitted) -> None:
-    """Say something."""
-    _require_voice(draft, said.audience)
+    """Say something. A mute of ours whose time is over ends with it."""
+    require_voice(draft, said.audience)
     body = _words(draft, said.text, said.notes)
     write_message(draft, ContentKind.TEXT, body, audience=said.audience, reply=said.reply)
 
 
 def ask_help(draft: Draft, asked: HelpAsked) -> None:
     """Ask the facilitators to look at a message; its author, if one of them, is not asked."""
-    _require_voice(draft, Audience.FACILITATORS)
+    require_voice(draft, Audience.FACILITATORS)
     write_message(
         draft,
         ContentKind.REQUEST,
@@ -39,7 +42,7 @@ def ask_help(draft: Draft, asked: HelpAsked) -> None:
 
 def edit(draft: Draft, edited: Edited) -> None:
     """Say a message of ours differently."""
-    _require_voice(draft, edited.audience)
+    require_voice(draft, edited.audience)
     body = _words(draft, edited.text, edited.notes)
     write_message(draft, ContentKind.EDIT, body, audience=edited.audience, reply=edited.target)
 
@@ -56,10 +59,23 @@ def _require_member(draft: Draft) -> None:
         raise LocalError("writing to a circle we are not in")
 
 
-def _require_voice(draft: Draft, audience: Audience) -> None:
+def require_voice(draft: Draft, audience: Audience) -> None:
+    """Return where our person may write to this audience; the application asked before.
+
+    Raises:
+        LocalError: not in, only listening, or muted.
+    """
     _require_member(draft)
-    if draft.cold.my_role is Role.LISTENER and audience is Audience.CIRCLE:
+    if audience is not Audience.CIRCLE:
+        return
+    if draft.cold.my_role is Role.LISTENER:
         raise LocalError("writing where we listen only")
+    until = muted_until(draft.cold, draft.our_id)
+    if until is None:
+        return
+    if draft.wall_now < until:
+        raise LocalError("writing while we are muted")
+    act(draft, Unmuting(draft.our_id))
 
 
 def _words(draft: Draft, text: str, notes: tuple[str, ...] = ()) -> bytes:

@@ -1,8 +1,8 @@
 """Voice: whose words count.
 
 Words count if their author was in, and no listener, in the membership they name; and if no removal
-or listener's role stands against them that the author did not know, except for what was heard
-before it was signed. What does not count is kept a little, unseen: the act may turn out void.
+or listener's role stands against them that the author did not know, and no mute whose end they did
+not know, except for what was heard before it was signed. What does not count is kept a little, unseen: the act may turn out void.
 
 Notes to facilitators are counted apart, and only a removal stands against them. The act cannot
 say how far they were heard: everybody reads it, and it would tell them that there are any. So
@@ -117,7 +117,8 @@ def _judge(draft: Draft, author: MemberId, audience: Audience, seq: int, known: 
     peer, ledger = draft.cold.peers.get(author), ledger_of(draft)
     is_note = audience is Audience.FACILITATORS
     roles = () if is_note else ledger.roles.get(author, ())
-    against = (*ledger.removals.get(author, ()), *roles)
+    mutes = () if is_note else ledger.mutes.get(author, ())
+    against = (*ledger.removals.get(author, ()), *roles, *mutes)
     if peer is None or not against:
         return
     place = roll_at(ledger, known).get(author)
@@ -127,8 +128,11 @@ def _judge(draft: Draft, author: MemberId, audience: Audience, seq: int, known: 
     over = {
         ledger.entries[number].operation.id
         for number in against
-        if any(known >> one & 1 and ledger.entries[one].knows(number) for one in later)
-        and (number in roles or _is_back(ledger, place, number))
+        if any(
+            known >> one & 1 and ledger.entries[one].knows(number)
+            for one in (ledger.unmutes.get(author, ()) if number in mutes else later)
+        )
+        and (number in (*roles, *mutes) or _is_back(ledger, place, number))
     }
     _keep_returns(draft, author, over, audience, seq)
 

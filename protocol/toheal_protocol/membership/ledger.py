@@ -20,9 +20,12 @@ from toheal_protocol.messages.acts import (
     Addition,
     Foundation,
     Leaving,
+    Muting,
     Removal,
     RoleChange,
     Second,
+    Term,
+    Unmuting,
 )
 from toheal_protocol.messages.operations import Operation
 from toheal_protocol.model import CircleId, MemberId, OperationId, Role
@@ -76,8 +79,14 @@ class Entry:
 
     @cached_property
     def target(self) -> MemberId | None:
-        """Return whom a removal or a change of role is about."""
-        return self.act.target if isinstance(self.act, Removal | RoleChange) else None
+        """Return whom a removal, a change of role, a term or a mute is about."""
+        match self.act:
+            case Removal(target) | RoleChange(target) | Term(target):
+                return target
+            case Muting(target) | Unmuting(target):
+                return target
+            case _:
+                return None
 
     def knows(self, number: int) -> bool:
         """Say whether this operation knows that one."""
@@ -90,7 +99,7 @@ class Ledger:
     Attributes:
         numbers: the number of each operation, by id.
         torn: authors who signed two operations of which neither knows the other.
-        adds, removals, roles: the operations about somebody; seconds: those that support an operation.
+        adds, removals, roles, terms, mutes, unmutes: the operations about somebody; seconds: those that support an operation.
         held: operations some parent of which is not here.
         refused: operations that no device takes in, by id.
         rolls: who was in at a point, once it was worked out.
@@ -105,6 +114,9 @@ class Ledger:
         self.adds: dict[MemberId, tuple[int, ...]] = {}
         self.removals: dict[MemberId, tuple[int, ...]] = {}
         self.roles: dict[MemberId, tuple[int, ...]] = {}
+        self.terms: dict[MemberId, tuple[int, ...]] = {}
+        self.mutes: dict[MemberId, tuple[int, ...]] = {}
+        self.unmutes: dict[MemberId, tuple[int, ...]] = {}
         self.seconds: dict[int, tuple[int, ...]] = {}
         self.leaves: dict[MemberId, Bits] = {}
         self.keys: dict[MemberId, PersonaKeys] = {}
@@ -185,6 +197,12 @@ class Ledger:
                 self.removals[target] = (*self.removals.get(target, ()), number)
             case RoleChange(target):
                 self.roles[target] = (*self.roles.get(target, ()), number)
+            case Term(target):
+                self.terms[target] = (*self.terms.get(target, ()), number)
+            case Muting(target):
+                self.mutes[target] = (*self.mutes.get(target, ()), number)
+            case Unmuting(target):
+                self.unmutes[target] = (*self.unmutes.get(target, ()), number)
             case Second(subject):
                 about = self.numbers[subject]
                 self.seconds[about] = (*self.seconds.get(about, ()), number)

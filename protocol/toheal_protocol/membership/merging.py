@@ -22,9 +22,11 @@ from toheal_protocol.messages.acts import (
     Addition,
     Foundation,
     Leaving,
+    Muting,
     Removal,
     RoleChange,
     Second,
+    Unmuting,
 )
 from toheal_protocol.model import MAX_MEMBERS, MemberId, Role
 
@@ -183,7 +185,11 @@ class Merge:
             if any(done & ~taking.entry.past for taking in takings):
                 return True
         for target, promotions in upper.promotions.items():
-            about = (*ledger.removals.get(target, ()), *ledger.roles.get(target, ()))
+            about = (
+                *ledger.removals.get(target, ()),
+                *ledger.roles.get(target, ()),
+                *ledger.mutes.get(target, ()),
+            )
             beside = (
                 n for one in promotions for n in about if n != one.number and not one.knows(n)
             )
@@ -214,12 +220,12 @@ class Merge:
         place = entry.at[entry.author]
         if not place.adds & found.stands:
             return False
-        if isinstance(entry.act, Leaving | Acceptance):
+        if isinstance(entry.act, Leaving | Acceptance) or _ends_own_mute(entry):
             return True
-        is_addition = isinstance(entry.act, Addition)
-        if is_addition and not place.made_by & found.stands:
+        needs_role = isinstance(entry.act, Addition | Unmuting)
+        if needs_role and not place.made_by & found.stands:
             return False
-        if not against.voids(self.ledger, entry, needs_role=is_addition):
+        if not against.voids(self.ledger, entry, needs_role=needs_role):
             found.sound |= 1 << entry.number
         if is_proposal(entry):
             return self._is_carried(entry, found, against)
@@ -227,8 +233,9 @@ class Merge:
 
     def _is_carried(self, entry: Entry, found: Round, against: Round) -> bool:
         is_promotion = isinstance(entry.act, RoleChange) and entry.act.role is Role.FACILITATOR
-        is_taking = entry.target is not None and not is_promotion
-        need = need_of(entry, is_raised=is_taking and against.raises(entry))
+        is_taking = isinstance(entry.act, Removal | RoleChange) and not is_promotion
+        is_against = is_taking or isinstance(entry.act, Muting)
+        need = need_of(entry, is_raised=is_against and against.raises(entry))
         believed_anyway = is_promotion or need is Need.ITSELF
         supports = self._supports(entry, found, None if believed_anyway else against)
         if need in (Need.ITSELF, Need.ALL):
@@ -353,6 +360,10 @@ class Merge:
             for entry in last:
                 made_by |= 1 << entry.number
         return Place(live, role, made_by)
+
+
+def _ends_own_mute(entry: Entry) -> bool:
+    return isinstance(entry.act, Unmuting) and entry.author == entry.target
 
 
 def _role_of(entry: Entry) -> Role:

@@ -15,16 +15,19 @@ from toheal_protocol.membership.ledger import Entry, Ledger
 from toheal_protocol.membership.merging import Merge, Settled
 from toheal_protocol.membership.quorum import Need, facilitators_needed, is_proposal, need_of
 from toheal_protocol.membership.reading import read_ledger
+from toheal_protocol.membership.rights import open_mutes
 from toheal_protocol.messages.acts import (
     Acceptance,
     Act,
     Addition,
     CharterChange,
     Foundation,
+    Muting,
     PolicyChange,
     Removal,
     RoleChange,
     Second,
+    Term,
 )
 from toheal_protocol.messages.operations import Operation
 from toheal_protocol.model import CircleId, MemberId, OperationId, Role
@@ -66,12 +69,14 @@ class Silence:
     """From where on somebody's words do not count: those above `heard` by who did not know this.
 
     `is_over`: somebody gave them their voice back, knowing this, and that stands too.
+    `until`: for a mute, when it should be over, in seconds since 1970; None for anything else.
     """
 
     act: OperationId
     heard: int
     is_removal: bool
     is_over: bool = False
+    until: int | None = None
 
 
 @frozen
@@ -83,6 +88,7 @@ class Membership:
         founder: who began it all.
         agreed_to_be_direct: who signed that it be so, where it was decided later.
         silences: what stands against somebody's writing, by member.
+        terms: until when who facilitates does so, in seconds since 1970, where that was said.
         accepted: who said yes to the charter that holds.
         gone: who was in and is not.
         left: those of them who went by themselves: for good.
@@ -98,6 +104,7 @@ class Membership:
     accepted: frozenset[MemberId]
     outcomes: tuple[Outcome, ...]
     silences: Mapping[MemberId, tuple[Silence, ...]]
+    terms: Mapping[MemberId, int]
     gone: frozenset[MemberId]
     left: frozenset[MemberId]
     heads: tuple[OperationId, ...]
@@ -135,6 +142,7 @@ def conclude(ledger: Ledger) -> Membership:
         accepted=_accepted(ledger, settled, charter),
         outcomes=tuple(_outcome(ledger, settled, entry) for entry in _in_order(ledger)),
         silences=_silences(ledger, settled),
+        terms=_terms(ledger, settled),
         gone=frozenset(set(ledger.keys) - set(members)),
         left=frozenset(ledger.leaves),
         heads=ledger.heads,
@@ -198,37 +206,68 @@ def _people(ledger: Ledger, entry: Entry) -> set[MemberId]:
 
 
 def _silences(ledger: Ledger, settled: Settled) -> dict[MemberId, tuple[Silence, ...]]:
-    found: dict[MemberId, tuple[Silence, ...]] = {}
+    found: dict[MemberId, list[Entry]] = {}
     for member, takings in settled.takings.items():
-        said = sorted(takings, key=lambda taking: taking.entry.operation.id)
-        found[member] = tuple(
-            Silence(
-                taking.entry.operation.id,
-                _heard(ledger, taking.entry),
-                taking.is_removal,
-                _is_over(ledger, settled, member, taking.entry),
-            )
-            for taking in said
-            if taking.is_removal or _makes_listener(taking.entry)
+        found[member] = [taking.entry for taking in takings if _takes_voice(taking.entry)]
+    for member, mutes in ledger.mutes.items():
+        standing = [ledger.entries[number] for number in mutes if settled.stands >> number & 1]
+        found[member] = [*found.get(member, ()), *standing]
+    return {
+        member: tuple(
+            _silence(ledger, settled, member, entry)
+            for entry in sorted(said, key=lambda entry: entry.operation.id)
         )
-    return {member: silences for member, silences in found.items() if silences}
+        for member, said in found.items()
+        if said
+    }
 
 
-def _is_over(ledger: Ledger, settled: Settled, member: MemberId, against: Entry) -> bool:
-    later = (*ledger.adds.get(member, ()), *ledger.roles.get(member, ()))
-    return any(
-        settled.stands >> number & 1 and ledger.entries[number].knows(against.number)
-        for number in later
+def _silence(ledger: Ledger, settled: Settled, member: MemberId, against: Entry) -> Silence:
+    act = against.act
+    if isinstance(act, Muting):
+        later = ledger.unmutes.get(member, ())
+    else:
+        later = (*ledger.adds.get(member, ()), *ledger.roles.get(member, ()))
+    return Silence(
+        against.operation.id,
+        _heard(ledger, against),
+        is_removal=isinstance(act, Removal),
+        is_over=any(
+            settled.stands >> number & 1 and ledger.entries[number].knows(against.number)
+            for number in later
+        ),
+        until=act.until if isinstance(act, Muting) else None,
     )
 
 
-def _makes_listener(entry: Entry) -> bool:
-    return isinstance(entry.act, RoleChange) and entry.act.role is Role.LISTENER
+def _takes_voice(entry: Entry) -> bool:
+    is_listening = isinstance(entry.act, RoleChange) and entry.act.role is Role.LISTENER
+    return is_listening or isinstance(entry.act, Removal)
+
+
+def _terms(ledger: Ledger, settled: Settled) -> dict[MemberId, int]:
+    """Return until when somebody facilitates: what was said last; of several the earliest."""
+    terms: dict[MemberId, int] = {}
+    for member, place in settled.roll.items():
+        if place.role is not Role.FACILITATOR:
+            continue
+        said = list(ledger.among(place.made_by))
+        for number in ledger.terms.get(member, ()):
+            entry = ledger.entries[number]
+            if settled.stands >> number & 1 and entry.past & place.made_by:
+                said.append(entry)
+        last = [one for one in said if not any(other.knows(one.number) for other in said)]
+        terms[member] = min(_until(entry) for entry in last)
+    return {member: until for member, until in terms.items() if until}
+
+
+def _until(entry: Entry) -> int:
+    return entry.act.until if isinstance(entry.act, Foundation | RoleChange | Term) else 0
 
 
 def _heard(ledger: Ledger, entry: Entry) -> int:
     """Return the most that any supporter had heard of the target."""
-    heard = entry.act.heard if isinstance(entry.act, Removal | RoleChange) else 0
+    heard = entry.act.heard if isinstance(entry.act, Removal | RoleChange | Muting) else 0
     for number in ledger.seconds.get(entry.number, ()):
         second = ledger.entries[number].act
         if isinstance(second, Second):
@@ -287,11 +326,18 @@ def _standing_of_proposal(ledger: Ledger, settled: Settled, entry: Entry) -> Sta
         taking.is_removal and taking.voids(ledger, entry) for taking in against
     ):
         return Standing.VOID
-    if not _is_target_here(entry, settled):
+    if not _is_target_here(entry, settled) or _is_mute_over(ledger, settled, entry):
         return Standing.MOOT
     if not any(member in settled.roll for member in entry.at):
         return Standing.MOOT
     return Standing.WAITS
+
+
+def _is_mute_over(ledger: Ledger, settled: Settled, entry: Entry) -> bool:
+    if not isinstance(entry.act, Muting):
+        return False
+    within = settled.stands | 1 << entry.number
+    return entry.number not in open_mutes(ledger, entry.act.target, within)
 
 
 def _is_target_here(entry: Entry, settled: Settled) -> bool:
@@ -304,6 +350,6 @@ def _is_target_here(entry: Entry, settled: Settled) -> bool:
 
 def _may_support(entry: Entry, settled: Settled, people: set[MemberId]) -> tuple[MemberId, ...]:
     asked = {member for member in entry.at if member in settled.roll} - people
-    if isinstance(entry.act, Removal):
+    if isinstance(entry.act, Removal | Muting):
         asked.discard(entry.act.target)
     return tuple(sorted(asked))

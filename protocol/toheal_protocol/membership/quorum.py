@@ -11,7 +11,14 @@ from enum import StrEnum
 from attrs import frozen
 
 from toheal_protocol.membership.ledger import Entry, Roll
-from toheal_protocol.messages.acts import CharterChange, PolicyChange, Removal, RoleChange
+from toheal_protocol.messages.acts import (
+    CharterChange,
+    Muting,
+    PolicyChange,
+    Removal,
+    RoleChange,
+    Term,
+)
 from toheal_protocol.model import MemberId, Role
 
 
@@ -21,7 +28,7 @@ class Need(StrEnum):
     ITSELF = "itself"
     """Nobody but its author."""
     ONE = "one"
-    """A facilitator, or a majority."""
+    """A facilitator other than the target, or a majority."""
     TWO = "two"
     """Two facilitators other than the target, or a majority."""
     LEAD = "lead"
@@ -44,7 +51,9 @@ class Support:
 
 def is_proposal(entry: Entry) -> bool:
     """Say whether others can second this."""
-    return isinstance(entry.act, Removal | RoleChange | PolicyChange | CharterChange)
+    return isinstance(
+        entry.act, Removal | RoleChange | PolicyChange | CharterChange | Term | Muting
+    )
 
 
 def need_of(entry: Entry, *, is_raised: bool) -> Need:
@@ -54,11 +63,13 @@ def need_of(entry: Entry, *, is_raised: bool) -> Need:
         is_raised: its target was made a facilitator without the proposal knowing it.
     """
     match entry.act:
-        case Removal(target):
+        case Removal(target) | Muting(target):
             is_one = entry.at[target].role is Role.FACILITATOR
             return Need.TWO if is_one or is_raised else Need.ONE
         case RoleChange(target, role):
             return _need_of_role(entry, entry.at[target].role, role, is_raised=is_raised)
+        case Term():
+            return Need.ONE
         case CharterChange():
             return Need.LEAD
         case PolicyChange():

@@ -6,6 +6,7 @@ Spec: docs/protocol/membership.md, section 3.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from toheal_protocol.crypto import VerifyKey
 from toheal_protocol.errors import ForgedMessage, MalformedFrame
@@ -16,9 +17,12 @@ from toheal_protocol.messages.acts import (
     Addition,
     CharterChange,
     Foundation,
+    Muting,
     Removal,
     RoleChange,
     Second,
+    Term,
+    Unmuting,
     decode_act,
     verify_voucher,
 )
@@ -30,6 +34,9 @@ from toheal_protocol.messages.operations import (
     verify_operation,
 )
 from toheal_protocol.model import MAX_MEMBERS, CircleId, MemberId, OperationId, Role
+
+MAX_OPEN_MUTES: Final = 2
+"""Mutes of one member by who facilitates, until one ends them: a mute can be renewed once."""
 
 
 def check_foundation(operation: Operation, *, circle: CircleId | None) -> Foundation:
@@ -68,22 +75,71 @@ def check_operation(ledger: Ledger, operation: Operation, *, past: Bits, at: Rol
         raise ForgedMessage("an act of somebody who is not in")
     _verify(operation, ledger.keys[operation.author].verify)
     act = decode_act(operation)
-    if ledger.is_for_two and isinstance(act, Removal | RoleChange | CharterChange):
+    if ledger.is_for_two and isinstance(act, _OVER_OTHERS):
         raise ForgedMessage("an act of one of two over the other")
     match act:
         case Addition():
             _check_addition(ledger, operation.author, act, past=past, at=at)
+        case Second(subject):
+            _check_second(ledger, operation.author, subject, past=past)
+        case Muting(target):
+            _check_muting(ledger, operation.author, target, past=past, at=at)
+        case Unmuting(target):
+            _check_unmuting(ledger, operation.author, target, past=past, at=at)
+        case _:
+            _check_target(operation.author, act, at=at)
+    return act
+
+
+def _check_target(author: MemberId, act: Act, *, at: Roll) -> None:
+    match act:
         case Removal(target):
-            if target not in at or target == operation.author:
+            if target not in at or target == author:
                 raise ForgedMessage("a removal of somebody who is not in, or of oneself")
         case RoleChange(target, role):
             if target not in at or at[target].role is role:
                 raise ForgedMessage("a role for somebody who is not in, or has it already")
-        case Second(subject):
-            _check_second(ledger, operation.author, subject, past=past)
+        case Term(target):
+            if target not in at or at[target].role is not Role.FACILITATOR:
+                raise ForgedMessage("a term for somebody who does not facilitate")
         case _:
             pass
-    return act
+
+
+_OVER_OTHERS = Removal | RoleChange | CharterChange | Term | Muting | Unmuting
+
+
+def _check_muting(
+    ledger: Ledger, author: MemberId, target: MemberId, *, past: Bits, at: Roll
+) -> None:
+    if target not in at or target == author or at[target].role is Role.LISTENER:
+        raise ForgedMessage("a mute of somebody who is not in, only listens, or is its author")
+    led = [
+        number
+        for number in open_mutes(ledger, target, past)
+        if (entry := ledger.entries[number]).at[entry.author].role is Role.FACILITATOR
+    ]
+    if len(led) >= MAX_OPEN_MUTES:
+        raise ForgedMessage("a mute that was renewed once already")
+
+
+def _check_unmuting(
+    ledger: Ledger, author: MemberId, target: MemberId, *, past: Bits, at: Roll
+) -> None:
+    if target not in at or not open_mutes(ledger, target, past):
+        raise ForgedMessage("the end of a mute that is none")
+    if author != target and at[author].role is not Role.FACILITATOR:
+        raise ForgedMessage("somebody else's mute ends by who facilitates")
+
+
+def open_mutes(ledger: Ledger, target: MemberId, within: Bits) -> tuple[int, ...]:
+    """Return the mutes of somebody that no unmute of these operations knows, standing or not."""
+    ends = [number for number in ledger.unmutes.get(target, ()) if within >> number & 1]
+    return tuple(
+        number
+        for number in ledger.mutes.get(target, ())
+        if within >> number & 1 and not any(ledger.entries[end].knows(number) for end in ends)
+    )
 
 
 def _check_addition(
@@ -109,8 +165,8 @@ def _check_second(ledger: Ledger, author: MemberId, subject: OperationId, *, pas
     entry = ledger.entries[number]
     if not is_proposal(entry) or author not in entry.at:
         raise ForgedMessage("support for what needs none, or by somebody without a say in it")
-    if isinstance(entry.act, Removal) and author == entry.target:
-        raise ForgedMessage("support for one's own removal, which is leaving")
+    if isinstance(entry.act, Removal | Muting) and author == entry.target:
+        raise ForgedMessage("support for one's own removal or mute")
 
 
 @lru_cache(maxsize=4096)  # a ledger is read anew with each operation, and a signature costs 70 us

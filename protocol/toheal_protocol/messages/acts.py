@@ -1,15 +1,18 @@
 """What membership operations say: one class for each kind's body.
 
 ```
-create  = nonce[32] || keys[1248] || policy[1] || charter hash[32]
+create  = nonce[32] || keys[1248] || policy[1] || charter hash[32] || until[8]
 add     = keys[1248] || charter hash[32] || voucher[64]
 leave   = (nothing)
 remove  = target id[32] || heard[4] || category[1] || text hash[32]
-role    = target id[32] || role[1] || heard[4] || category[1] || text hash[32]
+role    = target id[32] || role[1] || until[8] || heard[4] || category[1] || text hash[32]
 policy  = policy[1]
 charter = charter hash[32]
 second  = operation id[32] || heard[4]
 accept  = charter hash[32]
+term    = target id[32] || until[8]
+mute    = target id[32] || until[8] || heard[4] || category[1] || text hash[32]
+unmute  = target id[32]
 ```
 
 Spec: docs/protocol/membership.md, section 2.
@@ -41,7 +44,7 @@ from toheal_protocol.errors import MalformedFrame
 from toheal_protocol.identity import PersonaKeys, PersonaSecrets
 from toheal_protocol.messages.operations import Operation, OperationKind
 from toheal_protocol.model import ID_SIZE, CircleId, MemberId, OperationId, Role
-from toheal_protocol.wire.codec import Reader, u8, u32
+from toheal_protocol.wire.codec import Reader, u8, u32, u64
 
 DIRECT_ALLOWED: Final = 1
 """Flag of a policy: members may connect to each other directly, showing their addresses."""
@@ -51,6 +54,9 @@ FOR_TWO: Final = 2
 
 HASH_SIZE: Final = 32
 """Bytes of a hash of a charter or of a reason's text."""
+
+TIME_LIMIT: Final = 1 << 40
+"""No time in an operation reaches this many seconds since 1970: so a bound holds before it is shown."""
 
 NO_TEXT: Final = bytes(HASH_SIZE)
 """The hash that stands for no text."""
@@ -84,13 +90,14 @@ class Reason:
 
 @frozen
 class Foundation:
-    """What a `create` operation says."""
+    """What a `create` operation says. `until`: as in `RoleChange`, for the founder."""
 
     nonce: bytes
     founder: PersonaKeys
     is_direct: bool
     charter_hash: bytes
     is_for_two: bool = False
+    until: int = 0
 
 
 @frozen
@@ -118,12 +125,17 @@ class Removal:
 
 @frozen
 class RoleChange:
-    """Somebody is to have another role."""
+    """Somebody is to have another role.
+
+    `until`: when a facilitator's term ends, in seconds since 1970; 0: nothing was said. No merge
+    reads it: what ends is said by another operation.
+    """
 
     target: MemberId
     role: Role
     heard: int
     reason: Reason
+    until: int = 0
 
 
 @frozen
@@ -155,6 +167,35 @@ class Acceptance:
     charter_hash: bytes
 
 
+@frozen
+class Term:
+    """Somebody who facilitates is to go on until then, in seconds since 1970."""
+
+    target: MemberId
+    until: int
+
+
+@frozen
+class Muting:
+    """Somebody's words to the circle are not to be shown for a while.
+
+    `until`: when it should be over, in seconds since 1970. It is over with an `Unmuting`.
+    `heard`: as in a removal.
+    """
+
+    target: MemberId
+    until: int
+    heard: int
+    reason: Reason
+
+
+@frozen
+class Unmuting:
+    """Every mute of somebody that its author knows is over."""
+
+    target: MemberId
+
+
 Act = (
     Foundation
     | Addition
@@ -165,6 +206,9 @@ Act = (
     | CharterChange
     | Second
     | Acceptance
+    | Term
+    | Muting
+    | Unmuting
 )
 
 _KINDS: Final[dict[type[Act], OperationKind]] = {
@@ -177,6 +221,9 @@ _KINDS: Final[dict[type[Act], OperationKind]] = {
     CharterChange: OperationKind.CHARTER,
     Second: OperationKind.SECOND,
     Acceptance: OperationKind.ACCEPT,
+    Term: OperationKind.TERM,
+    Muting: OperationKind.MUTE,
+    Unmuting: OperationKind.UNMUTE,
 }
 
 
@@ -188,23 +235,35 @@ def kind_of(act: Act) -> OperationKind:
 def encode_act(act: Act) -> bytes:
     """Write an operation's body."""
     match act:
-        case Foundation(nonce, founder, is_direct, charter_hash, is_for_two):
+        case Foundation(nonce, founder, is_direct, charter_hash, is_for_two, until):
             flags = (DIRECT_ALLOWED if is_direct else 0) | (FOR_TWO if is_for_two else 0)
-            return nonce + encode_keys(founder) + u8(flags) + charter_hash
+            return nonce + encode_keys(founder) + u8(flags) + charter_hash + u64(until)
         case Addition(keys, charter_hash, voucher):
             return encode_keys(keys) + charter_hash + voucher
         case Leaving():
             return b""
-        case Removal(target, heard, reason):
-            return target + u32(heard) + _reason(reason)
-        case RoleChange(target, role, heard, reason):
-            return target + u8(ROLE_BYTES[role]) + u32(heard) + _reason(reason)
         case PolicyChange(is_direct):
             return _policy(is_direct)
         case Second(subject, heard):
             return subject + u32(heard)
         case CharterChange(charter_hash) | Acceptance(charter_hash):
             return charter_hash
+        case _:
+            return _encode_about(act)
+
+
+def _encode_about(act: Removal | RoleChange | Term | Muting | Unmuting) -> bytes:
+    match act:
+        case Removal(target, heard, reason):
+            return target + u32(heard) + _reason(reason)
+        case RoleChange(target, role, heard, reason, until):
+            return target + u8(ROLE_BYTES[role]) + u64(until) + u32(heard) + _reason(reason)
+        case Term(target, until):
+            return target + u64(until)
+        case Muting(target, until, heard, reason):
+            return target + u64(until) + u32(heard) + _reason(reason)
+        case Unmuting(target):
+            return target
 
 
 def decode_act(operation: Operation) -> Act:
@@ -292,7 +351,8 @@ def _take_foundation(reader: Reader) -> Foundation:
     if flags & ~(DIRECT_ALLOWED | FOR_TWO):
         raise MalformedFrame("a policy we do not know")
     is_direct, is_for_two = bool(flags & DIRECT_ALLOWED), bool(flags & FOR_TWO)
-    return Foundation(nonce, founder, is_direct, reader.take(HASH_SIZE), is_for_two)
+    charter = reader.take(HASH_SIZE)
+    return Foundation(nonce, founder, is_direct, charter, is_for_two, _take_until(reader))
 
 
 def _take_addition(reader: Reader) -> Addition:
@@ -308,7 +368,26 @@ def _take_role(reader: Reader) -> RoleChange:
     target, role = MemberId(reader.take(ID_SIZE)), _ROLES.get(reader.u8())
     if role is None:
         raise MalformedFrame("a role we do not know")
-    return RoleChange(target, role, reader.u32(), _take_reason(reader))
+    until = _take_until(reader)
+    if until and role is not Role.FACILITATOR:
+        raise MalformedFrame("a term for who does not facilitate")
+    return RoleChange(target, role, reader.u32(), _take_reason(reader), until)
+
+
+def _take_term(reader: Reader) -> Term:
+    return Term(MemberId(reader.take(ID_SIZE)), _take_until(reader))
+
+
+def _take_muting(reader: Reader) -> Muting:
+    target, until = MemberId(reader.take(ID_SIZE)), _take_until(reader)
+    return Muting(target, until, reader.u32(), _take_reason(reader))
+
+
+def _take_until(reader: Reader) -> int:
+    until = reader.u64()
+    if until >= TIME_LIMIT:
+        raise MalformedFrame("a time beyond all clocks")
+    return until
 
 
 _TAKERS: Final[dict[OperationKind, Callable[[Reader], Act]]] = {
@@ -321,4 +400,7 @@ _TAKERS: Final[dict[OperationKind, Callable[[Reader], Act]]] = {
     OperationKind.CHARTER: lambda reader: CharterChange(reader.take(HASH_SIZE)),
     OperationKind.SECOND: lambda reader: Second(OperationId(reader.take(ID_SIZE)), reader.u32()),
     OperationKind.ACCEPT: lambda reader: Acceptance(reader.take(HASH_SIZE)),
+    OperationKind.TERM: _take_term,
+    OperationKind.MUTE: _take_muting,
+    OperationKind.UNMUTE: lambda reader: Unmuting(MemberId(reader.take(ID_SIZE))),
 }

@@ -20,6 +20,7 @@ from toheal_protocol.messages.acts import (
     Act,
     CharterChange,
     Foundation,
+    Muting,
     Removal,
     RoleChange,
     charter_hash,
@@ -80,7 +81,7 @@ def decode_announcement(body: bytes) -> Announcement:
 def named_text(act: Act) -> bytes:
     """Return the hash of the text an act names; zeros where it names none."""
     match act:
-        case Removal(_, _, reason) | RoleChange(_, _, _, reason):
+        case Removal(_, _, reason) | RoleChange(_, _, _, reason) | Muting(_, _, _, reason):
             return reason.text_hash
         case CharterChange(named) | Foundation(_, _, _, named):
             return named

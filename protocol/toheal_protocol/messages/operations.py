@@ -61,6 +61,9 @@ class OperationKind(IntEnum):
     CHARTER = 7
     SECOND = 8
     ACCEPT = 9
+    TERM = 10
+    MUTE = 11
+    UNMUTE = 12
 
 
 @frozen

@@ -49,6 +49,15 @@ def read_bursts(bound: socket.socket, alike: int) -> list[Burst[Any]]:
     return bursts
 
 
+def read_first(bound: socket.socket) -> list[Burst[Any]]:
+    """Read one datagram, cut as in `read_bursts`; nothing if there is none."""
+    try:
+        packet, sender = bound.recvfrom(MAX_STUN_SIZE + 1)
+    except OSError:
+        return []
+    return [(sender, [packet])]
+
+
 def gather(
     bursts: list[Burst[Sender]], arrived: Iterable[tuple[bytes, Sender]], alike: int
 ) -> None:
@@ -57,11 +66,16 @@ def gather(
     What one sender sent stays in order; what several sent at the same time need not.
     """
     latest: dict[Sender, list[bytes]] = {}
+    burst: list[bytes] = []
+    speaker, size, head = None, -1, b""
     for packet, sender in arrived:
-        burst = latest.get(sender)
-        if burst is None or len(burst[0]) != len(packet) or burst[0][:alike] != packet[:alike]:
-            burst = latest[sender] = []
-            bursts.append((sender, burst))
+        if sender != speaker or len(packet) != size or packet[:alike] != head:
+            speaker, size, head = sender, len(packet), packet[:alike]
+            known = latest.get(sender)
+            if known is None or len(known[0]) != size or known[0][:alike] != head:
+                known = latest[sender] = []
+                bursts.append((sender, known))
+            burst = known
         burst.append(packet)
 
 

@@ -30,6 +30,9 @@ class PlainStream:
     One task reads, one writes; `send_nowait` may be called by anybody while nobody else writes.
     """
 
+    gives_all = True
+    """Whether a read that gives less than 16 kB gives all there is; of TLS it gives one record."""
+
     def __init__(self, accepted: socket.socket) -> None:
         """Take over an accepted, non-blocking socket."""
         self._socket = accepted
@@ -110,6 +113,8 @@ class PlainStream:
 
 class TlsStream(PlainStream):
     """One accepted connection with TLS."""
+
+    gives_all = False
 
     def __init__(self, accepted: socket.socket, context: ssl.SSLContext) -> None:
         """Take over an accepted, non-blocking socket.

@@ -64,6 +64,7 @@ class TurnStream:
     _blocks: list[bytes] = field(factory=list, init=False)
     _waiting: int = field(default=0, init=False)
     _is_writing: bool = field(default=False, init=False)
+    _is_empty: bool = field(default=False, init=False)
 
     async def run(self, caller: TurnCaller, host: str, port: int) -> None:
         """Serve until the client goes, breaks a rule, or is not worth keeping."""
@@ -86,11 +87,14 @@ class TurnStream:
     async def _receive(self) -> bytes:
         """Wait for what comes next and return what a few reads give, so that it is looked at together;
         empty at the end."""
+        if self._is_empty:
+            await self.stream.wait_for_bytes()
         part = await self.stream.receive()
         parts = [part]
         while len(part) == RECORD and len(parts) < _READS_AT_ONCE:
             part = self.stream.receive_nowait() or b""
             parts.append(part)
+        self._is_empty = self.stream.gives_all and len(part) < RECORD
         return b"".join(parts)
 
     def send(self, block: bytes, size: int, _to: object, /) -> None:

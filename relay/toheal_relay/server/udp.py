@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Hashable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import trio
 from attrs import define, field
@@ -18,10 +18,14 @@ from attrs import define, field
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.model import Instant
 from toheal_protocol.wire.turn import CHANNEL_HEADER
-from toheal_relay.server.bursts import DatagramSender, read_bursts
+from toheal_relay.server.bursts import DatagramSender, read_bursts, read_first
 from toheal_relay.server.sockets import plain_host
 from toheal_relay.server.turn_stream import Dirty
 from toheal_relay.turn.allocation import Client, Outgoing
+
+SINGLES: Final = 7
+"""Wake-ups for one datagram each after one that found nothing more: to hear that again costs as much as to
+pass a packet on. Only so many, for what waits behind one is found by looking for it."""
 
 Relay: TypeAlias = Callable[[Hashable, list[bytes], Instant], Outgoing | None]
 
@@ -92,15 +96,22 @@ async def serve_datagrams(
     Args:
         alike: so many bytes at the beginning are the same in all packets of a burst.
     """
+    looks, clock = 0, trio.lowlevel.current_clock().current_time
     while bound.fileno() >= 0:  # it may be closed before we begin to wait
         try:
             await trio.lowlevel.wait_readable(bound)
         except trio.ClosedResourceError:
             return
-        now = Instant(trio.current_time())
-        for sender, packets in read_bursts(bound, alike):
+        now = Instant(clock())
+        if looks:
+            looks, bursts = looks - 1, read_first(bound)
+        else:
+            bursts = read_bursts(bound, alike)
+            looks = SINGLES if len(bursts) == 1 == len(bursts[0][1]) else 0
+        for sender, packets in bursts:
             try:
                 take(sender, packets, now)
             except Exception:  # noqa: BLE001 - the border of one burst: should it find a bug of ours, everybody else's relay goes on; it is counted, never logged
                 note_fault()
-        dirty.flush()
+        if dirty.streams:
+            dirty.flush()

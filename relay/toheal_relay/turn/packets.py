@@ -70,6 +70,9 @@ class Packets:
         if now >= until or size <= 0 or first[2] << 8 | first[3] != size:
             return None
         allowed = self._allowed(allocation, size, len(messages), now)
+        if allowed == 1:  # most come alone
+            block = first[CHANNEL_HEADER:] if prefix is None else prefix + first[2:]
+            return send, block, len(block), to
         if allowed < len(messages):
             if not allowed:
                 return None
@@ -148,7 +151,8 @@ class Packets:
         neighbour = self._neighbour(peer.address)
         if neighbour is not None:
             sender = (self._host, allocation.port.number)
-            frame = self._frame(neighbour, sender, len(packet), now)
+            back = neighbour.peers.get(sender)
+            frame = self._frame(neighbour, back, sender, len(packet), now)
             return None if frame is None else hand_over(neighbour.client, frame, [packet])
         if peer.is_port_of_ours:
             return None
@@ -163,8 +167,8 @@ class Packets:
 
         The packets are of one size.
         """
-        size = len(packets[0])
-        frame = self._frame(allocation, sender, size, now)
+        size, peer = len(packets[0]), allocation.peers.get(sender)
+        frame = self._frame(allocation, peer, sender, size, now)
         if frame is None:
             return None
         allowed = self._allowed(allocation, size, len(packets), now)
@@ -172,19 +176,22 @@ class Packets:
             if not allowed:
                 return None
             packets = packets[:allowed]
-        peer = allocation.peers.get(sender)
         if peer is not None and not peer.has_answered:
             peer.has_answered = any(map(is_ice_check, packets))
         return hand_over(allocation.client, frame, packets)
 
     def _frame(
-        self, allocation: Allocation, sender: PeerAddress, size: int, now: Instant
+        self,
+        allocation: Allocation,
+        peer: Peer | None,
+        sender: PeerAddress,
+        size: int,
+        now: Instant,
     ) -> tuple[bytes, bytes] | None:
         """Return what stands before and after a packet for a client, by the channel of its sender or as
         a Data indication; None if the client may not have it."""
         if allocation.expires_at <= now or size > MAX_PACKET:
             return None
-        peer = allocation.peers.get(sender)
         if peer is not None and peer.channel_until > now:
             return peer.prefix + size.to_bytes(2, "big"), b""
         return indication(sender, size) if allocation.permits(sender[0], now) else None

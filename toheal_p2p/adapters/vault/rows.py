@@ -15,7 +15,8 @@ from toheal_protocol.wire.codec import Reader, prefixed16
 ENTRY_COLUMNS: Final = """
     entries.position, entries.mid, author.member, entries.audience, entries.author_seq, entries.kind,
     entries.text, entries.sent_at, entries.received_at, entries.is_mine, entries.notes,
-    passer.member, entries.reply, entries.edit, entries.shown
+    passer.member, entries.reply, entries.edit, entries.shown, entries.ttl,
+    max(0, entries.shown + entries.ttl - (SELECT seen FROM profile))
 """
 """What `entry_row` takes, in its order."""
 
@@ -57,7 +58,7 @@ def split_texts(joined: bytes) -> tuple[str, ...]:
 def entry_row(columns: tuple[apsw.SQLiteValue, ...]) -> EntryRow:
     """Make an entry of a row with `ENTRY_COLUMNS`."""
     position, mid, author, audience, author_seq, kind, text, *others = columns
-    sent, received, is_mine, notes, passer, reply, edit, shown = others
+    sent, received, is_mine, notes, passer, reply, edit, shown, stays, left = others
     return EntryRow(
         position=cast(int, position),
         mid=MessageId(cast(bytes, mid)),
@@ -74,4 +75,6 @@ def entry_row(columns: tuple[apsw.SQLiteValue, ...]) -> EntryRow:
         reply=None if reply is None else MessageId(cast(bytes, reply)),
         is_edited=cast(int, edit) > 0,
         is_shown=shown is not None,
+        stays=cast(int, stays),
+        left=cast("int | None", left) if stays else None,
     )

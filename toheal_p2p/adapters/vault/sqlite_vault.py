@@ -9,8 +9,8 @@ Spec: docs/vault.md, sections 3 to 5.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -24,6 +24,7 @@ from toheal_p2p.adapters.vault.files import (
     make_private_file,
     remove_other_stores,
     replace_keyring,
+    storage_errors,
     store_path,
     sync_file,
 )
@@ -39,6 +40,7 @@ from toheal_p2p.adapters.vault.keyring import (
     unlock_keyring,
 )
 from toheal_p2p.adapters.vault.lock_file import HeldLock
+from toheal_p2p.adapters.vault.snapshot import StoreSnapshot, copy_path
 from toheal_p2p.adapters.vault.store import Store
 from toheal_p2p.adapters.vault.writes import apply_writes
 from toheal_p2p.ports.vault import (
@@ -76,6 +78,7 @@ class SqliteVault:
     _entropy: Entropy = field(repr=False)
     _was_put_back: bool
     _turn: trio.Lock = field(factory=trio.Lock, init=False, repr=False)
+    _copying: trio.Lock = field(factory=trio.Lock, init=False, repr=False)
     _is_closed: bool = field(default=False, init=False)
     _is_broken: bool = field(default=False, init=False)
 
@@ -220,6 +223,23 @@ class SqliteVault:
             async with self._turn:
                 self._require_whole()
                 await self._move(fresh, keyring)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[StoreSnapshot]:
+        """Lend one moment of everything; the vault goes on meanwhile."""
+        target, key = copy_path(self._home), DataKey(self._entropy.draw(KEY_SIZE))
+        async with self._copying:
+            try:
+                await trio.to_thread.run_sync(make_private_file, target)
+                await self._read(copy_store, target, key)
+                store = await Store.open(target, key)
+                try:
+                    yield StoreSnapshot(store)
+                finally:
+                    await store.close()
+            finally:
+                with storage_errors():
+                    target.unlink(missing_ok=True)
 
     async def aclose(self) -> None:
         """Close. A second time does nothing; works in a cancelled scope too."""

@@ -19,6 +19,7 @@ from toheal_p2p.adapters.vault.amending import (
 from toheal_p2p.adapters.vault.database import transaction
 from toheal_p2p.adapters.vault.file_writes import FILE_WRITERS, FILES_OF_A_CIRCLE
 from toheal_p2p.adapters.vault.forgetting import forget_what_is_over
+from toheal_p2p.adapters.vault.kept import KEPT_WRITERS, put_times
 from toheal_p2p.adapters.vault.numbers import Numbers
 from toheal_p2p.adapters.vault.rows import join_ids, join_texts
 from toheal_p2p.adapters.vault.words import forget_words, index_words
@@ -29,6 +30,7 @@ from toheal_protocol.machines.records import (
     DropHeld,
     DropOwed,
     GiveUpOwed,
+    KeptEntry,
     MarkAtRelay,
     MarkShown,
     PutAges,
@@ -40,6 +42,7 @@ from toheal_protocol.machines.records import (
     PutPair,
     PutSetting,
     Write,
+    marked,
 )
 from toheal_protocol.model import MessageId
 
@@ -111,7 +114,10 @@ def _find_envelope(
 def _mark_at_relay(db: apsw.Connection, numbers: Numbers, write: MarkAtRelay) -> None:
     peer = numbers.find_peer(write.circle, write.member)
     for seq in write.seqs:
-        db.execute("UPDATE owed SET boot = ? WHERE peer = ? AND seq = ?", (write.boot, peer, seq))
+        row = db.execute("SELECT boot FROM owed WHERE peer = ? AND seq = ?", (peer, seq)).fetchone()
+        if row is not None:
+            boots = marked(cast(bytes, row[0]), write.boot)
+            db.execute("UPDATE owed SET boot = ? WHERE peer = ? AND seq = ?", (boots, peer, seq))
 
 
 def _drop_owed(db: apsw.Connection, numbers: Numbers, write: DropOwed) -> None:
@@ -161,6 +167,12 @@ def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
         settle(db, circle, write.reply)
     elif is_spoken_about(db, circle, write.mid):
         settle(db, circle, write.mid)
+
+
+def _put_kept_entry(db: apsw.Connection, numbers: Numbers, write: KeptEntry) -> None:
+    _put_entry(db, numbers, write.entry)
+    put_times(db, numbers, write)
+    numbers.envelopes.clear()  # a retraction may have emptied one that is owed only after it
 
 
 def _insert_entry(
@@ -346,6 +358,8 @@ WRITERS: Final[Mapping[type, Callable[[apsw.Connection, Numbers, Any], None]]] =
     DropOwed: _drop_owed,
     GiveUpOwed: _give_up_owed,
     PutEntry: _put_entry,
+    KeptEntry: _put_kept_entry,
+    **KEPT_WRITERS,
     ConfirmEntries: _confirm_entries,
     DropEntry: _drop_entry,
     MarkShown: _mark_shown,

@@ -90,6 +90,7 @@ def invite(
     for path, write in forms:
         if path is not None:
             write(path, seat["link"])
+    note_size(terminal, _members(terminal, circle))
 
 
 @click.command(cls=Command, help="help.invitations")
@@ -168,9 +169,11 @@ def admit(terminal: Terminal, circle: str, who: str) -> None:
     by_notice = [p for p in waits if p["notice"] and (who in (p["name"], p["id"][: len(who)]))]
     terminal.order("admit", stage="progress.waiting", circle=circle, who=who)
     terminal.tell("done.invited_by_notice" if by_notice else "done.admitted", name=who)
-    note_size(
-        terminal, list(terminal.ask_app("circle_members", stage="progress.waiting", circle=circle))
-    )
+    note_size(terminal, _members(terminal, circle))
+
+
+def _members(terminal: Terminal, circle: str) -> list[Item]:
+    return list(terminal.ask_app("circle_members", stage="progress.waiting", circle=circle))
 
 
 @click.command(cls=Command, help="help.decline")

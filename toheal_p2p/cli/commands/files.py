@@ -9,23 +9,12 @@ from typing import Final
 import click
 
 from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.vocabulary import FILE_ENDINGS
 from toheal_p2p.cli.files import write_new_file, write_private_file
 from toheal_p2p.cli.local_client import Item
-from toheal_p2p.cli.parsing import Command, UsageProblem, argument, json_option, note_option
+from toheal_p2p.cli.parsing import Command, UsageProblem, argument, json_option, note_option, word
 from toheal_p2p.cli.showing import attachment_line
 from toheal_p2p.cli.terminal import Terminal
-
-ENDINGS: Final = {
-    "image/jpeg": "jpg",
-    "image/png": "png",
-    "image/webp": "webp",
-    "image/gif": "gif",
-    "audio/ogg": "ogg",
-    "audio/mpeg": "mp3",
-    "audio/mp4": "m4a",
-    "audio/wav": "wav",
-}
-"""How a written file's name ends. The name is ours: its author's was never sent."""
 
 
 @click.command(cls=Command, help="help.attach")
@@ -33,8 +22,18 @@ ENDINGS: Final = {
 @click.argument("file")
 @click.option("--describe", "about", metavar="TEXT", default="", help="option.describe")
 @note_option
+@click.option("--to-facilitators", is_flag=True, help="option.to_facilitators")
+@click.option("--reply", metavar="ID", type=word, help="option.reply")
 @click.pass_obj
-def attach(terminal: Terminal, circle: str, file: str, about: str, notes: tuple[str, ...]) -> None:
+def attach(
+    terminal: Terminal,
+    circle: str,
+    file: str,
+    about: str,
+    notes: tuple[str, ...],
+    to_facilitators: bool,
+    reply: str | None,
+) -> None:
     """Print the message's id."""
     if not about.strip():
         terminal.note(terminal.words.text("note.no_description"))
@@ -45,6 +44,8 @@ def attach(terminal: Terminal, circle: str, file: str, about: str, notes: tuple[
         path=os.path.abspath(file),
         about=about,
         notes=tuple(dict.fromkeys(notes)),
+        to_facilitators=to_facilitators,
+        reply=reply,
     )
     terminal.show(message["id"])
 
@@ -85,7 +86,7 @@ def _write(terminal: Terminal, circle: str, message: str, fetched: Item, target:
     """Write the file where nothing is, or where the person says yes; return where."""
     path = os.path.abspath(target)
     if os.path.isdir(path):
-        path = os.path.join(path, f"{message[:12]}.{ENDINGS[fetched['media_type']]}")
+        path = os.path.join(path, f"{message[:12]}.{FILE_ENDINGS[fetched['media_type']]}")
     pieces = terminal.ask_app(
         "fetched_file", stage="progress.waiting", circle=circle, message=message
     )

@@ -1,4 +1,4 @@
-"""`toheal circle remove|role|second|readmit|acts`: what a circle decides about its members."""
+"""`toheal circle remove|role|second|readmit|acts|term|mute|unmute`: what a circle decides about members."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from toheal_p2p.app.vocabulary import ACT_REASONS, ROLES
 from toheal_p2p.cli.commands.circles import circle
 from toheal_p2p.cli.local_client import Item
-from toheal_p2p.cli.parsing import argument, json_option, word
+from toheal_p2p.cli.parsing import argument, json_option, number, word
 from toheal_p2p.cli.showing_acts import act_lines
 from toheal_p2p.cli.terminal import Terminal
 
@@ -17,6 +17,9 @@ reason_option = click.option(
     "--reason", type=click.Choice(ACT_REASONS), default="other", help="option.reason"
 )
 text_option = click.option("--text", metavar="TEXT", default="", type=word, help="option.why")
+
+
+weeks_option = click.option("--weeks", metavar="N", type=number, default="4", help="option.weeks")
 
 
 @circle.command("remove", help="help.circle_remove")
@@ -45,6 +48,7 @@ def remove(
 @argument("circle")
 @argument("who")
 @click.argument("role", type=click.Choice(ROLES))
+@weeks_option
 @reason_option
 @text_option
 @json_option
@@ -54,6 +58,7 @@ def role(
     circle: str,
     who: str,
     role: str,
+    weeks: int,
     reason: str,
     text: str,
     as_json: bool,
@@ -65,6 +70,7 @@ def role(
         circle=circle,
         who=who,
         role=role,
+        weeks=weeks,
         reason=reason,
         text=text,
     )
@@ -90,6 +96,61 @@ def readmit(terminal: Terminal, circle: str, who: str) -> None:
     """Take somebody back who was removed."""
     terminal.order("circle_readmit", stage="progress.waiting", circle=circle, who=who)
     terminal.tell("done.readmitted", name=who)
+
+
+@circle.command("term", help="help.circle_term")
+@argument("circle")
+@argument("who")
+@weeks_option
+@json_option
+@click.pass_obj
+def term(terminal: Terminal, circle: str, who: str, weeks: int, as_json: bool) -> None:
+    """Sign that a facilitator goes on."""
+    act = terminal.ask_one(
+        "circle_term", stage="progress.waiting", circle=circle, who=who, weeks=weeks
+    )
+    show_act(terminal, act, as_json=as_json)
+
+
+@circle.command("mute", help="help.circle_mute")
+@argument("circle")
+@argument("who")
+@click.option("--hours", metavar="N", type=number, default="24", help="option.mute_hours")
+@reason_option
+@text_option
+@json_option
+@click.pass_obj
+def mute(
+    terminal: Terminal,
+    circle: str,
+    who: str,
+    hours: int,
+    reason: str,
+    text: str,
+    as_json: bool,
+) -> None:
+    """Sign that somebody's words to the circle are not shown for a while."""
+    act = terminal.ask_one(
+        "circle_mute",
+        stage="progress.waiting",
+        circle=circle,
+        who=who,
+        hours=hours,
+        reason=reason,
+        text=text,
+    )
+    show_act(terminal, act, as_json=as_json)
+
+
+@circle.command("unmute", help="help.circle_unmute")
+@argument("circle")
+@argument("who")
+@json_option
+@click.pass_obj
+def unmute(terminal: Terminal, circle: str, who: str, as_json: bool) -> None:
+    """Sign that a mute is over."""
+    act = terminal.ask_one("circle_unmute", stage="progress.waiting", circle=circle, who=who)
+    show_act(terminal, act, as_json=as_json)
 
 
 @circle.command("acts", help="help.circle_acts")

@@ -49,7 +49,7 @@ def init(terminal: Terminal, name: str, passphrase_file: str | None) -> None:
     """Make the profile."""
     if has_profile(terminal.home):
         raise Refused("profile_exists")
-    passphrase = _passphrase(terminal, passphrase_file, is_new=True)
+    passphrase = new_passphrase(terminal, passphrase_file)
     terminal.note(terminal.words.text("progress.preparing"))
     starting.make_profile(terminal.home, nickname=name, passphrase=passphrase)
     terminal.tell("done.profile", path=os.path.abspath(terminal.home))
@@ -150,12 +150,21 @@ def _tell_page(terminal: Terminal, address: PageAddress, *, opens_browser: bool)
 
 @click.command(cls=Command, help="help.demo")
 @click.option("--check", is_flag=True, help="option.check")
+@click.option("--page", is_flag=True, help="option.demo_page")
 @no_browser_option
 @click.pass_context
-def demo(ctx: click.Context, check: bool, no_browser: bool) -> None:
-    """Run a relay, two people and one circle."""
+def demo(ctx: click.Context, check: bool, page: bool, no_browser: bool) -> None:
+    """Run a relay, three people and one circle; leave it open where somebody looks."""
     terminal: Terminal = ctx.obj
-    ctx.exit(starting.demonstrate(terminal.words, check=check, tell=terminal.show))
+    stays = True if page else False if check or no_browser else None
+    code = starting.demonstrate(
+        terminal.words,
+        check=check,
+        page=stays,
+        opens_browser=not no_browser,
+        tell=terminal.show,
+    )
+    ctx.exit(code)
 
 
 @click.command(cls=Command, help="help.doctor")
@@ -209,6 +218,11 @@ def _wait_until_gone(home: str) -> None:
             return
         time.sleep(WIPE_PAUSE)
     raise Refused("storage_failed")
+
+
+def new_passphrase(terminal: Terminal, path: str | None) -> str:
+    """Return a passphrase for a new profile: out of a file, or typed twice."""
+    return _passphrase(terminal, path, is_new=True)
 
 
 def _passphrase(terminal: Terminal, path: str | None, *, is_new: bool) -> str:

@@ -11,7 +11,7 @@ from toheal_p2p.cli.commands.circles import charter_in, circle
 from toheal_p2p.cli.commands.governance import show_act
 from toheal_p2p.cli.local_client import Item
 from toheal_p2p.cli.parsing import argument, json_option
-from toheal_p2p.cli.showing_acts import charter_lines
+from toheal_p2p.cli.showing_acts import act_lines, charter_lines
 from toheal_p2p.cli.terminal import Terminal
 
 POLICIES: Final = ("direct", "relayed")
@@ -78,8 +78,11 @@ def policy(terminal: Terminal, circle: str, policy: str | None, as_json: bool) -
     found = terminal.ask_one("circle_policy", stage="progress.waiting", circle=circle)
     if as_json:
         terminal.show_json(found)
-    else:
-        terminal.tell("line.policy_direct" if found["direct"] else "line.policy_relayed")
+        return
+    terminal.tell("line.policy_direct" if found["direct"] else "line.policy_relayed")
+    for act in found["waiting"]:
+        for line in act_lines(terminal.words, act):
+            terminal.show(line)
 
 
 def _show_charter(terminal: Terminal, found: Item, *, as_json: bool) -> None:

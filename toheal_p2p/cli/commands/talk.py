@@ -33,6 +33,9 @@ ENTRY_FIELDS: Final = (
     "reply_to",
     "quote",
     "edited",
+    "is_new",
+    "stays",
+    "left",
     "position",
 )
 """What `--json` gives of an entry, in this order."""
@@ -112,14 +115,39 @@ def retract(terminal: Terminal, circle: str, message: str, as_json: bool) -> Non
 @argument("circle")
 @click.option("--follow", is_flag=True, help="option.follow")
 @click.option("--after", metavar="POSITION", type=number, default="0", help="option.after")
+@click.option("--hidden", is_flag=True, help="option.hidden")
 @json_option
 @click.pass_obj
-def read(terminal: Terminal, circle: str, follow: bool, after: int, as_json: bool) -> None:
+def read(
+    terminal: Terminal, circle: str, follow: bool, after: int, hidden: bool, as_json: bool
+) -> None:
     """Print what was said; with `--follow` go on until Ctrl-C."""
     stage = None if follow else "progress.waiting"
-    found = terminal.ask_app("read", stage=stage, circle=circle, after=after, follow=follow)
+    found = terminal.ask_app(
+        "read", stage=stage, circle=circle, after=after, follow=follow, hidden=hidden
+    )
     for entry in found:
         _show_entry(terminal, entry, as_json=as_json)
+
+
+@click.command(cls=Command, help="help.hide")
+@argument("circle")
+@argument("who")
+@click.pass_obj
+def hide(terminal: Terminal, circle: str, who: str) -> None:
+    """Show a member's words to the circle on this device no more."""
+    terminal.order("hide", stage="progress.waiting", circle=circle, who=who, hidden=True)
+    terminal.tell("done.hidden", name=who)
+
+
+@click.command(cls=Command, help="help.show")
+@argument("circle")
+@argument("who")
+@click.pass_obj
+def show(terminal: Terminal, circle: str, who: str) -> None:
+    """Show a member's words again, those of meanwhile too."""
+    terminal.order("hide", stage="progress.waiting", circle=circle, who=who, hidden=False)
+    terminal.tell("done.shown", name=who)
 
 
 @click.command(cls=Command, help="help.search")
@@ -194,4 +222,4 @@ def _standard_input_text() -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-COMMANDS: Final = (say, request, edit, retract, read, search, deliveries, safety_words)
+COMMANDS: Final = (say, request, edit, retract, read, hide, show, search, deliveries, safety_words)

@@ -22,11 +22,19 @@ class Attach(Request, frozen=True):
     path: Word
     about: str
     notes: Annotated[tuple[ContentNote, ...], msgspec.Meta(max_length=7)]
+    to_facilitators: bool = False
+    reply: Word | None = None
 
     async def carry_out(self, app: AppInterface, give: Give) -> None:
         """Give what is being done, then the message's id."""
         message = await app.files.attach(
-            self.circle, self.path, about=self.about, notes=self.notes, report=give
+            self.circle,
+            self.path,
+            about=self.about,
+            notes=self.notes,
+            report=give,
+            to_facilitators=self.to_facilitators,
+            reply=self.reply,
         )
         await give({"id": message})
 

@@ -14,6 +14,10 @@ Reasoning = Annotated[str, msgspec.Meta(max_length=4096)]
 """Why, in words: the application says what is too long."""
 
 
+Amount = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
+"""Weeks or hours: the application says what does not fit."""
+
+
 class CircleActs(Request, frozen=True):
     """`toheal circle acts`."""
 
@@ -49,14 +53,63 @@ class CircleRole(Request, frozen=True):
     role: Role
     reason: ActReason
     text: Reasoning
+    weeks: Amount = 4
     changes: ClassVar[bool] = True
 
     async def carry_out(self, app: AppInterface, give: Give) -> None:
         """Give what became of it."""
         act = await app.circle_role(
-            self.circle, self.who, self.role, reason=self.reason, text=self.text
+            self.circle,
+            self.who,
+            self.role,
+            reason=self.reason,
+            text=self.text,
+            weeks=self.weeks,
         )
         await give(act)
+
+
+class CircleTerm(Request, frozen=True):
+    """`toheal circle term`."""
+
+    circle: Word
+    who: Word
+    weeks: Amount
+    changes: ClassVar[bool] = True
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give what became of it."""
+        await give(await app.circle_term(self.circle, self.who, weeks=self.weeks))
+
+
+class CircleMute(Request, frozen=True):
+    """`toheal circle mute`."""
+
+    circle: Word
+    who: Word
+    hours: Amount
+    reason: ActReason
+    text: Reasoning
+    changes: ClassVar[bool] = True
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give what became of it."""
+        act = await app.circle_mute(
+            self.circle, self.who, hours=self.hours, reason=self.reason, text=self.text
+        )
+        await give(act)
+
+
+class CircleUnmute(Request, frozen=True):
+    """`toheal circle unmute`."""
+
+    circle: Word
+    who: Word
+    changes: ClassVar[bool] = True
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give what became of it."""
+        await give(await app.circle_unmute(self.circle, self.who))
 
 
 class CircleSecond(Request, frozen=True):

@@ -83,20 +83,35 @@ class Read(Request, frozen=True):
     circle: Word
     after: Position
     follow: bool
+    hidden: bool = False
 
     async def carry_out(self, app: AppInterface, give: Give) -> None:
         """Give the entries there are; then, if asked to follow, each new one, without an end."""
         after, has_more = self.after, True
         while has_more:
-            page = await app.read(self.circle, after=after, limit=PAGE)
+            page = await app.read(self.circle, after=after, limit=PAGE, with_hidden=self.hidden)
             for entry in page:
                 await give(entry)
                 after = entry.position
             has_more = len(page) == PAGE
         if self.follow:
-            async with aclosing(app.follow(self.circle, after=after)) as entries:
+            following = app.follow(self.circle, after=after, with_hidden=self.hidden)
+            async with aclosing(following) as entries:
                 async for entry in entries:
                     await give(entry)
+
+
+class Hide(Request, frozen=True):
+    """`toheal hide` and `toheal show`."""
+
+    circle: Word
+    who: Word
+    hidden: bool
+    changes: ClassVar[bool] = True
+
+    async def carry_out(self, app: AppInterface, give: Give) -> None:
+        """Give nothing."""
+        await app.hide(self.circle, self.who, hidden=self.hidden)
 
 
 class Deliveries(Request, frozen=True):

@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from toheal_p2p.app.refusals import Refused, refusal_in
-from toheal_p2p.locale import LANGUAGES
 from toheal_p2p.web.pages.circles import circles
 from toheal_p2p.web.site import Endpoint, Form, Site
 
@@ -30,10 +29,7 @@ async def now(site: Site, request: Request, form: Form) -> Response:
 
 async def choose_language(site: Site, _request: Request, form: Form) -> Response:
     """Take the language, keep it with an open profile, and begin the page anew in it."""
-    chosen = form["language"]
-    for language in LANGUAGES:
-        if chosen == language:
-            site.language = language
+    site.take_language(form["language"])
     if site.house.state == "open":
         async with site.house.visit() as app:
             await app.settings.set("language", site.words.language)
@@ -58,9 +54,12 @@ async def begin(site: Site, request: Request, form: Form) -> Response:
         await site.house.begin(nickname=form["nickname"], passphrase=form["passphrase"])
     except (Refused, ExceptionGroup) as error:
         return site.show("name.html", error=_said(site, error), nickname=form["nickname"])
-    if site.language is not None:
-        async with site.house.visit() as app:
+    async with site.house.visit() as app:
+        if site.language is not None:
             await app.settings.set("language", site.language)
+        offered = await app.settings.offered_proxy()
+    if offered is not None:
+        return site.show("proxy_offer.html", offered=offered)
     return await circles(site, request, form)
 
 

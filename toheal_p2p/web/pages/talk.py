@@ -8,63 +8,135 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from attrs import asdict
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from toheal_p2p.app.interface import AppInterface, CircleView, EntryView
+from toheal_p2p.app.interface import AppInterface, CircleView, EntryView, MemberView
 from toheal_p2p.app.refusals import Refused
-from toheal_p2p.app.vocabulary import CONTENT_NOTES
-from toheal_p2p.locale.acts import act_sentence
+from toheal_p2p.app.vocabulary import AUDIENCES, CONTENT_NOTES
+from toheal_p2p.web.entries import entries_as_html
 from toheal_p2p.web.live import LiveCircle
 from toheal_p2p.web.site import SAY, Endpoint, Form, Site
 
 FIRST: Final = 50
-"""Entries that are shown at first; the person asks for more."""
+"""Entries that are shown at first."""
 
-MOST: Final = 800
-"""Entries on one page: making them takes a tenth of a second, in which nothing else is done."""
+MORE: Final = 100
+"""Entries that are brought to them at a time, above or below."""
+
+AROUND: Final = 20
+"""Entries above the place that a page is opened at."""
 
 
 async def circle(site: Site, request: Request, _form: Form) -> Response:
-    """Show a circle."""
+    """Show a circle: where it is new, otherwise its newest words."""
     return await circle_page(site, request.path_params["circle"])
 
 
-async def earlier(site: Site, request: Request, _form: Form) -> Response:
-    """Show a circle with more of what was said before."""
-    shown = request.path_params["shown"]
-    return await circle_page(site, request.path_params["circle"], shown=min(shown * 4, MOST))
+async def at(site: Site, request: Request, _form: Form) -> Response:
+    """Show a circle at the place of one message."""
+    return await circle_page(
+        site, request.path_params["circle"], message=request.path_params["message"]
+    )
 
 
-async def circle_page(site: Site, wanted: str, *, shown: int = FIRST) -> Response:
+async def circle_page(site: Site, wanted: str, *, message: str = "") -> Response:
     """Return the page of one circle, whatever we are to it."""
     async with site.house.visit() as app:
-        view = await _find(app, wanted)
-        entries: Sequence[EntryView] = ()
+        view = await find_circle(app, wanted)
+        entries: list[EntryView] = []
+        first_new, has_later, place = None, False, ""
         if view.state != "waiting_at_door":
-            entries = await app.read(view.id, limit=shown, newest=True)
-        role = await _my_role(app, view)
-    return site.show(
-        "circle.html",
-        circle=view,
-        entries=entries_as_html(site, entries),
-        last=entries[-1].position if entries else 0,
-        shown=shown,
-        has_more=len(entries) == shown < MOST,
-        can_write=view.state == "active" and role != "listener",
-        facilitates=role == "facilitator",
-        composer=composer(site, view.id),
-    )
+            if message:
+                found = await app.entry(view.id, message)
+                place = found.id
+                entries, has_later = await _around(app, view.id, found.position)
+            else:
+                first_new = await app.first_new(view.id)
+                entries, has_later = await _newest(app, view.id, first_new)
+        if entries and entries[0].position == first_new:
+            first_new = None  # all of it is new: that says nothing
+        writing = await _writing(app, view)
+        site.on_page.begin(view.id, entries, can_answer=writing is not None)
+        return site.show(
+            "circle.html",
+            circle=view,
+            entries=await entries_as_html(
+                site, app, entries, can_answer=writing is not None, first_new=first_new
+            ),
+            last=entries[-1].position if entries else 0,
+            earlier=await _earlier(app, view.id, entries),
+            has_later=has_later,
+            place=place,
+            facilitates=_my_role(await _members(app, view)) == "facilitator",
+            composer=(
+                None if writing is None else composer(site, view.id, writing, is_window=has_later)
+            ),
+        )
+
+
+async def before(site: Site, request: Request, _form: Form) -> Response:
+    """Give what was said before, to be put above what the page shows."""
+    wanted, position = request.path_params["circle"], request.path_params["position"]
+    async with site.house.visit() as app:
+        entries = await app.read(wanted, before=position, limit=MORE, newest=True)
+        earlier = await _earlier(app, wanted, entries)
+        return await _more(site, app, wanted, entries, earlier=earlier)
+
+
+async def after(site: Site, request: Request, _form: Form) -> Response:
+    """Give what was said after, to be put below what a page of the past shows."""
+    wanted, position = request.path_params["circle"], request.path_params["position"]
+    async with site.house.visit() as app:
+        entries = await app.read(wanted, after=position, limit=MORE)
+        later = entries[-1].position if len(entries) == MORE else 0
+        return await _more(site, app, wanted, entries, later=later)
+
+
+async def _more(
+    site: Site,
+    app: AppInterface,
+    wanted: str,
+    entries: Sequence[EntryView],
+    **facts: int,
+) -> Response:
+    site.on_page.add(wanted, entries)
+    made = await entries_as_html(site, app, entries, can_answer=site.on_page.can_answer)
+    return site.show("more.html", circle_id=wanted, entries=made, facts=facts)
 
 
 async def say(site: Site, request: Request, form: Form) -> Response:
     """Say something, and empty the box. What is refused stays in it: see `site.refusal_answer`."""
     wanted = request.path_params["circle"]
-    notes = [note for note in CONTENT_NOTES if form[f"note-{note}"]]
     async with site.house.visit() as app:
-        await app.say(wanted, form["text"], notes=notes, to_facilitators=False)
-    return HTMLResponse(composer(site, wanted))
+        if form["audience"] not in AUDIENCES:  # nothing goes to people who were not chosen
+            raise Refused("internal")
+        await app.say(
+            wanted,
+            form["text"],
+            notes=chosen_notes(form),
+            to_facilitators=form["audience"] == "facilitators",
+            reply=form["reply"] or None,
+        )
+        if form["window"]:  # what was said is not on that page
+            page = await circle_page(site, wanted)
+            page.headers["HX-Retarget"] = "#page"
+            page.headers["HX-Reswap"] = "innerHTML"
+            return page
+        writing = await _writing(app, await find_circle(app, wanted))
+    return HTMLResponse(composer(site, wanted, writing, form={"audience": form["audience"]}))
+
+
+async def compose(site: Site, request: Request, form: Form) -> Response:
+    """Show the place to write as an answer to a message, or to none; what was typed stays."""
+    wanted = request.path_params["circle"]
+    async with site.house.visit() as app:
+        reply = await _answered(app, wanted, form["answer"])
+        choice = (await app.settings.get("content-notes")).value
+        writing = await _writing(app, await find_circle(app, wanted))
+    return HTMLResponse(
+        composer(site, wanted, writing, form=form, reply=reply, is_covered=choice != "shown")
+    )
 
 
 async def live(site: Site, request: Request, _form: Form) -> Response:
@@ -73,29 +145,111 @@ async def live(site: Site, request: Request, _form: Form) -> Response:
         site,
         request.path_params["circle"],
         after=_position(request),
-        entry_as_html=lambda entry: entries_as_html(site, [entry], is_live=True)[0],
+        is_window="window" in request.query_params,
     )
 
 
-def composer(site: Site, wanted: str) -> str:
-    """Return the place to write."""
-    return site.fill("composer.html", circle_id=wanted, all_notes=CONTENT_NOTES)
-
-
-def entries_as_html(
-    site: Site, entries: Sequence[EntryView], *, is_live: bool = False
-) -> list[str]:
-    """Return each entry as a list item.
+def composer(
+    site: Site,
+    wanted: str,
+    writing: dict[str, object] | None,
+    *,
+    form: Form | None = None,
+    reply: EntryView | None = None,
+    is_covered: bool = True,
+    is_window: bool = False,
+) -> str:
+    """Return the place to write.
 
     Args:
-        is_live: the page shows what came before: what an entry changes is sent once more with it.
+        form: what was typed and chosen so far; None: the page was opened just now.
+        is_covered: words with a content note are not shown beside the answer.
+        is_window: the page shows a part of the past.
     """
-    made = []
-    for entry in entries:
-        act = None if entry.act is None else asdict(entry.act)
-        what = "" if act is None else act_sentence(site.words, act)
-        made.append(site.fill("entry.html", entry=entry, what=what, is_live=is_live))
-    return made
+    given = form or {}
+    audience = given.get("audience", "circle")
+    if reply is not None and reply.audience == "facilitators":
+        audience = "facilitators"
+    return site.fill(
+        "composer.html",
+        circle_id=wanted,
+        all_notes=CONTENT_NOTES,
+        notes_given=chosen_notes(given),
+        text=given.get("text", ""),
+        window=is_window or given.get("window", ""),
+        is_sent=form is not None and "text" not in form,
+        audience=audience,
+        reply=reply,
+        is_covered=is_covered,
+        writing=writing or {"listens": False, "facilitators": ()},
+    )
+
+
+def chosen_notes(form: Form) -> list[str]:
+    """Return the content notes that were ticked."""
+    return [note for note in CONTENT_NOTES if form.get(f"note-{note}")]
+
+
+async def find_circle(app: AppInterface, wanted: str) -> CircleView:
+    """Return the circle with this id: no_such_circle."""
+    for view in await app.circle_list():
+        if view.id == wanted:
+            return view
+    raise Refused("no_such_circle", name=wanted[:12])
+
+
+async def _answered(app: AppInterface, wanted: str, message: str) -> EntryView | None:
+    """Return what is to be answered; what has disappeared meanwhile takes nothing typed with it."""
+    if not message:
+        return None
+    try:
+        return await app.entry(wanted, message)
+    except Refused as refusal:
+        if refusal.code != "no_such_message":
+            raise
+        return None
+
+
+async def _around(app: AppInterface, wanted: str, position: int) -> tuple[list[EntryView], bool]:
+    above = await app.read(wanted, before=position, limit=AROUND, newest=True)
+    below = await app.read(wanted, after=position - 1, limit=MORE)
+    return [*above, *below], len(below) == MORE
+
+
+async def _newest(
+    app: AppInterface, wanted: str, first_new: int | None
+) -> tuple[list[EntryView], bool]:
+    newest = await app.read(wanted, after=(first_new or 1) - 1, limit=FIRST, newest=not first_new)
+    if first_new is None:
+        return list(newest), False
+    above = await app.read(wanted, before=first_new, limit=AROUND, newest=True)
+    return [*above, *newest], len(newest) == FIRST
+
+
+async def _earlier(app: AppInterface, wanted: str, entries: Sequence[EntryView]) -> int:
+    """Return the position above which there is more; 0: there is none."""
+    if not entries:
+        return 0
+    first = entries[0].position
+    return first if await app.read(wanted, before=first, limit=1, newest=True) else 0
+
+
+async def _members(app: AppInterface, view: CircleView) -> Sequence[MemberView]:
+    return await app.circle_members(view.id) if view.state == "active" else ()
+
+
+def _my_role(members: Sequence[MemberView]) -> str:
+    return next((one.role for one in members if one.is_me), "")
+
+
+async def _writing(app: AppInterface, view: CircleView) -> dict[str, object] | None:
+    """Return to whom we can write; None: to nobody."""
+    members = await _members(app, view)
+    facilitators = tuple(one.name for one in members if one.role == "facilitator" and not one.is_me)
+    listens = _my_role(members) == "listener"
+    if not members or (listens and not facilitators):
+        return None
+    return {"listens": listens, "facilitators": facilitators}
 
 
 def _position(request: Request) -> int:
@@ -106,22 +260,12 @@ def _position(request: Request) -> int:
     return 0
 
 
-async def _find(app: AppInterface, wanted: str) -> CircleView:
-    for view in await app.circle_list():
-        if view.id == wanted:
-            return view
-    raise Refused("no_such_circle", name=wanted[:12])
-
-
-async def _my_role(app: AppInterface, view: CircleView) -> str:
-    if view.state != "active":
-        return ""
-    return next(one.role for one in await app.circle_members(view.id) if one.is_me)
-
-
 PAGES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("GET", "/circle/{circle}", circle),
-    ("GET", "/circle/{circle}/earlier/{shown:int}", earlier),
+    ("GET", "/circle/{circle}/at/{message}", at),
+    ("GET", "/circle/{circle}/before/{position:int}", before),
+    ("GET", "/circle/{circle}/after/{position:int}", after),
+    ("POST", "/circle/{circle}/compose", compose),
     ("POST", f"/circle/{{circle}}{SAY}", say),
     ("GET", "/circle/{circle}/live", live),
 )

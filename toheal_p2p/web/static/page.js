@@ -23,7 +23,14 @@
     }
   });
   document.addEventListener("htmx:error", event => {
-    if (event.detail.error instanceof TypeError) close();
+    if (event.detail.error instanceof TypeError) {
+      const words = $("text")?.value; // the program has ended: what was not sent is not lost
+      close();
+      if (words) {
+        $("unsent").hidden = false;
+        $("unsent-text").value = words;
+      }
+    }
   });
   document.addEventListener("htmx:sse:error", event => {
     if (event.detail.status === 403) close();
@@ -47,6 +54,23 @@
     if (event.target.closest("[data-exit]")) leave();
   });
 
+  // ---- somebody is here: typing is use, and must not end in a locked page
+  let told = 0;
+  const use = () => {
+    if (Date.now() - told < 20000 || !page.querySelector("[data-open]")) return;
+    told = Date.now();
+    fetch("/used", {method: "POST", headers: {"X-Page": secret}}).catch(() => {});
+  };
+  for (const kind of ["keydown", "pointerdown", "wheel"])
+    document.addEventListener(kind, use, {passive: true, capture: true});
+  // ... and a page that nobody uses must not go on showing what was locked meanwhile
+  setInterval(async () => {
+    if (!page.querySelector("[data-open]")) return;
+    const answer = await fetch("/state", {headers: {"X-Page": secret}}).catch(() => null);
+    if (answer && answer.status === 200 && await answer.text() !== "open" && page.querySelector("[data-open]"))
+      htmx.ajax("GET", "/now", {target: "#page", swap: "innerHTML"});
+  }, 5000);
+
   // ---- after something was put into the page
   const isNearEnd = () => innerHeight + scrollY > document.documentElement.scrollHeight - 240;
   let wasNearEnd = true;
@@ -57,8 +81,11 @@
       const heading = page.querySelector("h1");
       const wanted = page.querySelector("[autofocus]") || page.querySelector("#composer [data-focus]") || heading;
       if (wanted) wanted.focus({preventScroll: true});
-      scrollTo(0, $("entries") && !$("entries").matches(":empty") ? document.documentElement.scrollHeight : 0);
-    } else if (target && target.id === "entries") {
+      const place = $($("entries")?.dataset.place) || $("new");
+      if (place) place.scrollIntoView({block: "center"});
+      else scrollTo(0, $("entries") && !$("entries").matches(":empty") ? document.documentElement.scrollHeight : 0);
+      if (place && place.id !== "new") place.focus({preventScroll: true});
+    } else if (target && target.id === "entries" && !event.detail.ctx.swap.startsWith("after")) {
       if (wasNearEnd) scrollTo(0, document.documentElement.scrollHeight);
     } else if (target && target.id === "composer") {
       $("text").focus({preventScroll: true});

@@ -1,0 +1,107 @@
+"""Keeping and losing in the page: settings, a backup, erasing everything, and coming back."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.browser.test_page_two_people import begin, say
+from tests.support.browser import a_browser
+from tests.support.page_program import a_program
+from tests.support.pages import Page
+from tests.support.processes import a_town
+from tests.support.tour import Tour
+from tests.support.tour_keeping import keep_and_lose
+from toheal_p2p.locale import LANGUAGES, Language
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_backup_is_made_everything_erased_and_brought_back(
+    tmp_path: Path, language: Language
+) -> None:
+    with (
+        a_town(tmp_path) as town,
+        a_program(tmp_path / "ours") as program,
+        a_browser(tmp_path / "b") as browser,
+    ):
+        page = Page(browser)
+        page.size(360, 740)
+        tour = Tour(page, program, town, language)
+        for _ in (*tour.begin(), *tour.make_circle()):
+            pass
+        tour.press("page_invite.done")
+        page.wait("!!document.getElementById('text')")
+        page.fill("text", "said before")
+        tour.press("page_circle.send")
+        page.see("said before")
+        tour.press("page.my_circles")
+        for _ in keep_and_lose(tour, tmp_path):
+            assert page.axe() == []
+        page.click(tour.names[0])
+        page.see("said before")
+
+
+def test_erasing_takes_less_than_a_second_and_leaves_no_file(tmp_path: Path) -> None:
+    with a_program(tmp_path / "ours") as program, a_browser(tmp_path / "b") as browser:
+        page = Page(browser)
+        begin(page, program, "Nawras")
+        page.click("Settings")
+        page.click("Erase everything on this device")
+        page.see("within a second")
+        began = time.monotonic()
+        page.click("Erase everything")
+        while program.home.exists():
+            assert time.monotonic() - began < 30
+            time.sleep(0.005)
+        took = time.monotonic() - began
+        page.see("Everything is erased")
+        assert not program.start_file.exists()
+        assert took < 1.0, took
+        page.click("Go on")
+        page.see("I am an adult")
+
+
+def test_the_profile_locks_by_itself_and_the_page_shows_nothing_then(tmp_path: Path) -> None:
+    with (
+        a_program(tmp_path / "ours", minutes_are=0.05) as program,
+        a_browser(tmp_path / "b") as browser,
+    ):
+        page = Page(browser)
+        begin(page, program, "Nawras")
+        page.click("Create a circle")
+        page.fill("name", "Evening")
+        page.click("Create the circle")
+        page.click("Enter the circle")
+        page.fill("text", "x")
+        say(page, "a secret word")
+        page.see("a secret word")
+        page.click("Settings")
+        page.wait("!!document.getElementById('s-auto-lock')")
+        page.ask(
+            "(e => {e.value = '5'; e.dispatchEvent(new Event('change', {bubbles: true}))})"
+            "(document.getElementById('s-auto-lock'))"
+        )
+        page.see("Locked", within=60)
+
+
+def test_a_neutral_look_says_nothing_while_it_is_locked(tmp_path: Path) -> None:
+    with a_program(tmp_path / "ours") as program, a_browser(tmp_path / "b") as browser:
+        page = Page(browser)
+        begin(page, program, "Nawras")
+        page.click("Settings")
+        page.wait("!!document.getElementById('s-neutral')")
+        page.ask(
+            "(e => {e.value = 'on'; e.dispatchEvent(new Event('change', {bubbles: true}))})"
+            "(document.getElementById('s-neutral'))"
+        )
+        page.see("No circle yet")
+        page.click("Lock")
+        page.see("Locked")
+        page.wait("!document.querySelector('.foot')")
+        shown = " ".join((page.text(), str(page.ask("document.title")))).lower()
+        for telling in ("circle", "help", "heal", "support", "calm", "crisis", "peer"):
+            assert telling not in shown, telling

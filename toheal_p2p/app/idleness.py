@@ -1,0 +1,49 @@
+"""Idleness: for how long nobody has used the profile, and when that is long enough to lock it.
+
+A command, an address of the page that a person asked for, and typing in the page are use; what a
+page asks by itself, and what others say, are none.
+
+Docs: docs/command-line.md, section 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import trio
+from attrs import define, field
+
+LOOK_EVERY: Final = 5.0
+"""Seconds between two looks: a setting that changed counts from the next one on."""
+
+MINUTE: Final = 60.0
+
+
+@define(eq=False)
+class Idleness:
+    """Belongs to one opened profile.
+
+    Attributes:
+        limit: minutes after which it is over; None: never. Asked again at each look.
+    """
+
+    limit: Callable[[], int | None]
+    _last: float = field(factory=trio.current_time, init=False)
+
+    def end(self) -> None:
+        """Note that somebody is using it."""
+        self._last = trio.current_time()
+
+    async def over(self) -> None:
+        """Return when nobody has used it for as long as was chosen."""
+        while True:
+            minutes = self.limit()
+            left = (
+                LOOK_EVERY
+                if minutes is None
+                else self._last + MINUTE * minutes - trio.current_time()
+            )
+            if left <= 0:
+                return
+            await trio.sleep(min(left, LOOK_EVERY))
