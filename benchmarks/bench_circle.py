@@ -5,10 +5,11 @@ a vault, a link's own seal or an event loop. "Alone" is a message after everythi
 acknowledged: its author takes a step of the ratchet with every member. "In a burst" many are said
 before an acknowledgement comes, so no step is due. A reader takes each frame in a record of its own.
 Bytes are those of the frames, before a link's seal and the channel's packets. The envelope is the
-common part, which a relay or a member's device keeps once, with one wrap for each member.
+common part, which every device keeps once, with one wrap for each member. Every fiftieth message or so
+carries ML-KEM in its wraps, 1.2 to 2.3 kB more for each; the median is of those without.
 
-Neither magic-wormhole, which connects two, nor toxcore, which has no package for this Python and
-sends a group's texts in the clear of each pair, has the same work to do: nothing stands beside this.
+Nothing stands beside this: magic-wormhole brings one text from one to one and ends, and toxcore would have
+to be built from its C source; neither was installed for it.
 """
 
 from __future__ import annotations
@@ -133,11 +134,7 @@ def in_a_burst(members: Members) -> list[Told]:
 def _figures(size: int) -> list[Figure]:
     members = Members.meet(size)
     single, burst = alone(members), in_a_burst(members)
-    envelopes = [decode_frame(frame) for frame in single[-1].sent]
-    wraps = [one for one in envelopes if isinstance(one, Envelope)]
-    assert len(wraps) == size - 1
     about = f"700 B to {size - 1} others"
-    once = len(wraps[0].common) + sum(len(one.wrap) for one in wraps)
     aim = {15: "aim: 3 kB"}.get(size, "")
     aims = {15: ("aim: 0.6", "aim: 0.4")}.get(size, ("", ""))
 
@@ -148,7 +145,9 @@ def _figures(size: int) -> list[Figure]:
         return median(one.take) * 1e3
 
     return [
-        Figure(f"{about}: the envelope, common part and wraps", once, "B", aim),
+        Figure(
+            f"{about}: the envelope, common part and wraps", middle(single, _envelope), "B", aim
+        ),
         Figure(f"{about}: sent by its author", middle(single, lambda one: _size(one.sent)), "B"),
         Figure(
             f"{about}: acknowledged to it", middle(single, lambda one: _size(one.answered)), "B"
@@ -172,6 +171,13 @@ def _figures(size: int) -> list[Figure]:
             "ms",
         ),
     ]
+
+
+def _envelope(told: Told) -> int:
+    """Return the bytes of a message where everything that all have in common is there once."""
+    decoded = [decode_frame(frame) for frame in told.sent]
+    envelopes = [one for one in decoded if isinstance(one, Envelope)]
+    return len(envelopes[0].common) + sum(len(one.wrap) for one in envelopes)
 
 
 def _size(frames: Sequence[bytes]) -> int:
