@@ -187,7 +187,7 @@ class Talking:
                     yield view
             finally:
                 self._mark_shown(running, rows[:given], shown[:given], may_wait=True)
-            if not rows:
+            if len(rows) < PAGE:  # what came since this was read has set `changed`
                 await changed.wait()
 
     async def deliveries(self, circle: str, message: str | None) -> Sequence[views.DeliveryView]:
