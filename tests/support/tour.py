@@ -17,6 +17,7 @@ from tests.support.browser import a_browser
 from tests.support.page_program import PASSPHRASE, PageProgram, a_program
 from tests.support.pages import Page
 from tests.support.processes import PersonProcess, Town, a_town, await_true
+from tests.support.tour_circle import take_pictures as take_pictures_around
 from tests.support.tour_talk import talk_more
 from toheal_p2p.locale import LANGUAGES, Language, load_words
 from toheal_p2p.locale.charter import default_charter
@@ -229,3 +230,4 @@ def take_pictures(folder: Path, language: Language) -> None:
 if __name__ == "__main__":
     for chosen in LANGUAGES:
         take_pictures(Path(sys.argv[1]), chosen)
+        take_pictures_around(Path(sys.argv[1]) / "circle", chosen)
