@@ -53,7 +53,7 @@ from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.probes import Interfaces, Probe
 from toheal_p2p.ports.vault import Vault, VaultError
-from toheal_p2p.services.circle import CircleService
+from toheal_p2p.services.circle import CircleService, waiting_here
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_p2p.services.forgetting import Forgetting
 from toheal_p2p.services.relay_connection import RelayConnection
@@ -161,7 +161,7 @@ class Application(Paths, Sharing, Notices, KnownRelays):
             nursery.start_soon(self.meeting.run, self._running)
             nursery.start_soon(self.keep_talks)
             if self.locks_when_idle:
-                nursery.start_soon(self._lock_when_idle)
+                nursery.start_soon(self.idleness.lock_when_over, self.lock)
             await nursery.start(Forgetting(self.committer, self.wall_clock).run, stored.ages)
             task_status.started()
 
@@ -302,14 +302,19 @@ class Application(Paths, Sharing, Notices, KnownRelays):
 
     # ---- ending
 
-    async def lock(self) -> None:
-        """Forget every key and end the process."""
+    async def drain(self) -> int:
+        """Let leave what can, for two seconds at most; return for how many members something stays."""
         await self.committer.flushed()
         with trio.move_on_after(DRAIN_DEADLINE):
             async with trio.open_nursery() as nursery:
                 for running in self._running.values():
-                    nursery.start_soon(running.service.drain_links)
+                    nursery.start_soon(running.service.drain)
         await self.committer.flushed()  # what was acknowledged while the links drained
+        return sum(len(waiting_here(one.service.circle)) for one in self._running.values())
+
+    async def lock(self) -> None:
+        """Forget every key and end the process."""
+        await self.drain()
         self.end()
 
     async def change_passphrase(self, old: str, new: str) -> None:
@@ -323,10 +328,6 @@ class Application(Paths, Sharing, Notices, KnownRelays):
             await self.rekey(old, new)
         except VaultError as reason:
             raise refusal(reason) from None
-
-    async def _lock_when_idle(self) -> None:
-        await self.idleness.over()
-        await self.lock()
 
     async def wipe(self) -> None:
         """Destroy this profile on this device, and end the process."""

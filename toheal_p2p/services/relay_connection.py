@@ -149,7 +149,6 @@ class RelayConnection:
     _has_news: trio.Event = field(factory=trio.Event, init=False)
     _has_asked: trio.Event = field(factory=trio.Event, init=False)
     _has_answered: trio.Event = field(factory=trio.Event, init=False)
-    """The relay owes us no word any more."""
     _all_told: trio.Event = field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -52,6 +52,7 @@ from toheal_protocol.machines.files import follow_files, take_file_event
 from toheal_protocol.machines.log import restart_gaps
 from toheal_protocol.machines.pair import ack_if_untold, acknowledge_if_due, offer_keys, seal_again
 from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
+from toheal_protocol.machines.unsaying import without_unsaid
 from toheal_protocol.machines.watching import watch_all
 from toheal_protocol.model import Instant, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -76,8 +77,9 @@ def step(
     if draft.cold.stage is Stage.ACTIVE and circle.cold.stage is Stage.REMOVED:
         greeting.greet(draft)
     follow_files(draft)
-    for member in draft.live.couriers:
-        acknowledge_if_due(draft, member)
+    for member, present in draft.live.couriers.items():
+        if present.ack_at is not None:
+            acknowledge_if_due(draft, member)
     if draft.cold is not circle.cold or isinstance(event, happened.Started):
         watch_all(draft)
     return draft.decide(wake_at=next_alarm(draft))
@@ -222,7 +224,7 @@ def _owed_loaded(draft: Draft, event: happened.OwedLoaded) -> None:
     anew = courier.SEALED_ANEW if draft.courier(member).is_sealing_anew else 0
     draft.change_courier(member, is_sealing_anew=False)
     frames = tuple(
-        seal_again(draft, member, owed, anew=place < anew)
+        seal_again(draft, member, without_unsaid(draft, owed), anew=place < anew)
         for place, owed in enumerate(event.frames)
         if not courier.is_acked(draft, member, owed.seq)
     )

@@ -17,6 +17,7 @@ from toheal_protocol.machines.lan_events import (
 from toheal_protocol.machines.lan_events import (
     LanParted as LanParted,
 )
+from toheal_protocol.machines.owed_frame import OwedFrame as OwedFrame
 from toheal_protocol.machines.pairing_events import PairingEvent
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.relay_events import (
@@ -61,7 +62,6 @@ from toheal_protocol.model import (
     Address,
     Instant,
     MemberId,
-    MessageId,
 )
 from toheal_protocol.wire.relay_address import RelayAddress
 
@@ -220,17 +220,6 @@ class DepositRefused:
 
     ticket: int
     retry_after: float
-
-
-@frozen
-class OwedFrame:
-    """One owed frame as the vault has it."""
-
-    seq: int
-    mid: MessageId | None
-    item: bytes = field(repr=False)
-    frame: bytes = field(repr=False)
-    boot: bytes
 
 
 @frozen
