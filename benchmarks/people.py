@@ -156,6 +156,12 @@ class Driver(FileVerbs):
             await trio.sleep(0.001)
         return {"at": time.monotonic()}
 
+    async def await_all_direct(self, circle: str, count: int) -> Answer:
+        """Answer when so many members are reached directly."""
+        while [one.link for one in await self.app.links(circle)].count("direct") < count:  # noqa: ASYNC110
+            await trio.sleep(0.02)
+        return {"at": time.monotonic()}
+
     async def say(self, circle: str, text: str) -> Answer:
         await self._say(circle, text)
         return {"at": time.monotonic()}
@@ -214,6 +220,28 @@ class Driver(FileVerbs):
             if not count:
                 break
         return {"at": time.monotonic(), "cpu": time.process_time() - used}
+
+    async def read_times(self, circle: str, count: int, after: int) -> Answer:
+        """Answer when each of `count` texts of others could be read, and the CPU it all took."""
+        used = time.process_time()
+        at: list[float] = []
+        async for _text in self._texts_of_others(circle, after=after):
+            at.append(time.monotonic())
+            if len(at) == count:
+                break
+        return {"at": at, "cpu": time.process_time() - used}
+
+    async def say_at_rest(self, circle: str, size: int, count: int) -> Answer:
+        """Say texts, each when everybody has the one before and a moment has passed."""
+        began, used = [], time.process_time()
+        took: list[float] = []
+        for _ in range(count):
+            began.append(time.monotonic())
+            await self._say(circle, "w" * size)
+            await until(lambda: self._all_acknowledged(circle))
+            took.append(time.monotonic() - began[-1])
+            await trio.sleep(0.06)
+        return {"began": began, "took": took, "cpu": time.process_time() - used}
 
     async def echo(self, circle: str, count: int, after: int) -> Answer:
         """Answer each of `count` texts with the same text."""

@@ -220,7 +220,8 @@ async def test_words_of_a_dropped_circle_leave_the_index(tmp_path: Path) -> None
         await vault.commit([an_entry(900, circle=circle_id(2), text="باقية")])
         assert len(await vault._store.run(indexed)) == 301
         await vault.commit([DropCircle(circle_id(1))])
-        assert await vault._store.run(indexed) == {"باقيه"}
+        (left,) = await vault._store.run(indexed)
+        assert str(left).endswith("باقيه")
 
 
 @pytest.mark.trio

@@ -645,6 +645,8 @@ class World:
                 self._open_ways.pop((person.name, attempt), None)
                 if person.links.get(member) == attempt:
                     self.cut_link(person, member)
+            case m.ExpectLink():
+                pass  # preparing takes no longer here without it
             case m.HailRelay():
                 pass  # the relay of this world never falls silent by itself
             case m.ProbeLink(member, attempt):

@@ -25,6 +25,7 @@ from toheal_p2p.app.interface import (
     TalkView,
     WaitingView,
 )
+from toheal_p2p.app.vocabulary import CircleState
 from toheal_p2p.locale import Language
 from toheal_p2p.web.routes import PAGES
 
@@ -204,5 +205,37 @@ async def test_forms_from_nowhere_make_no_fault(tmp_path: Path) -> None:
             address = re.sub(r"{circle}", here.removeprefix("/circle/"), path)
             address = re.sub(r"{\w+}", "zz", address)
             for form in (b"", b"\xff\xfe", b"a=1&" * 30, b"role=king&reason=%ff&change=x&lasts=9"):
-                assert (await web.ask("POST", address, form)).status in (200, 204, 400, 403), address
+                assert (await web.ask("POST", address, form)).status in (200, 204, 400, 403), (
+                    address
+                )
         assert web.faults == []
+
+
+@pytest.mark.parametrize("state", ["left", "declined", "removed", "waiting_at_door"])
+async def test_however_we_stand_to_a_circle_its_pages_are_there(
+    tmp_path: Path, state: CircleState
+) -> None:
+    async with a_page(tmp_path) as web:
+        here = await a_circle(web)
+        app = web.profile.app
+        app.circles[0] = evolve(app.circles[0], state=state)
+        text = (await web.get(here)).text
+        for path in ("about", "acts", "members", "charter", "asks", "door/host", "seats"):
+            assert (await web.get(f"{here}/{path}")).status == 200, path
+        for path in (f"role/{SAM}", f"removal/{SAM}"):
+            assert "From now on" not in (await web.get(f"{here}/{path}")).text
+        assert web.faults == []
+        assert ("Any facilitator can take this back" in text) is (state == "removed")
+        assert ("Words at the door" in text) is (state == "waiting_at_door")
+
+
+async def test_in_a_conversation_of_two_nobody_decides_over_the_other(tmp_path: Path) -> None:
+    async with a_page(tmp_path) as web:
+        here = await a_circle(web)
+        app = web.profile.app
+        app.circles[0] = evolve(app.circles[0], is_talk=True)
+        for path in ("about", f"member/{SAM}", "members"):
+            shown = (await web.get(f"{here}/{path}")).text
+            for way in ("removal", "role", "mute", "term", "invite", "door", "talks", "charter"):
+                assert f"{here}/{way}" not in shown, (path, way)
+        assert f"{here}/invite" not in (await web.get(here)).text

@@ -159,13 +159,25 @@ TALK_CARD = {"when": "evenings", "can": " ", "heavy": "a pause"}
 ASKED: list[tuple[str, dict[str, str], str]] = [
     (f"role/{SAM}", {"role": "listener", "reason": "request"}, f"role {SAM} listener request  4"),
     (f"term/{SAM}", {"weeks": "8"}, f"term {SAM} 8"),
-    (f"mute/{SAM}", {"hours": "1", "reason": "harm", "text": "so"}, f"mute {SAM} 1 harm so"),
+    (
+        f"mute/{SAM}",
+        {"hours": "1", "reason": "harm", "text": "since Tuesday"},
+        f"mute {SAM} 1 harm since Tuesday",
+    ),
     (f"mute/{SAM}", {"hours": "999"}, f"mute {SAM} 6 other "),
     (f"unmute/{SAM}", {}, f"unmute {SAM}"),
     (f"hide/{SAM}", {"hidden": "yes"}, f"hide {SAM} True"),
     (f"hide/{SAM}", {}, f"hide {SAM} False"),
-    (f"removal/{SAM}", {"reason": "harm", "text": " so "}, f"remove {SAM} harm so"),
-    (f"removal/{SAM}", {"reason": "whim", "text": "so"}, f"remove {SAM} other so"),
+    (
+        f"removal/{SAM}",
+        {"reason": "harm", "text": " since Tuesday "},
+        f"remove {SAM} harm since Tuesday",
+    ),
+    (
+        f"removal/{SAM}",
+        {"reason": "whim", "text": "since Tuesday"},
+        f"remove {SAM} other since Tuesday",
+    ),
     ("support/abab", {}, "second abab"),
     (f"readmit/{SAM}", {}, f"readmit {SAM}"),
     ("charter/change", {"charter": "One.\nTwo."}, "charter One.\nTwo."),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 MAX_QUERY_WORDS: Final = 16
@@ -96,15 +97,22 @@ def asked_words(query: str) -> tuple[tuple[str, ...], ...]:
     return tuple(_ways_to_write(word) for word in tuple(words)[:MAX_QUERY_WORDS])
 
 
-def match_expression(query: str) -> str | None:
-    """Return an FTS5 expression for a query, or None where it holds no word.
+def holds(text: str, asked: Iterable[tuple[str, ...]]) -> bool:
+    """Say whether a text holds all of what `asked_words` returned, as the index would."""
+    words = _words(text)
+    return all(any(word.startswith(ways) for word in words) for ways in asked)
+
+
+def match_expression(asked: Iterable[Sequence[str]], *, shelf: str = "") -> str:
+    """Return an FTS5 expression for what `asked_words` returned.
 
     Nothing of the query but letters and digits reaches the expression, and these stand in quotes.
+
+    Args:
+        shelf: what every word that counts has in front of it in the index.
     """
-    groups = (
-        " OR ".join(f'"{word}"*' for word in alternatives) for alternatives in asked_words(query)
-    )
-    return " AND ".join(f"({group})" for group in groups) or None
+    groups = (" OR ".join([f'"{shelf}{word}"*' for word in ways]) for ways in asked)
+    return " AND ".join([f"({group})" for group in groups])
 
 
 def _words(text: str) -> list[str]:

@@ -13,10 +13,11 @@ import trio
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.lan_sockets import SocketLan
 from toheal_p2p.adapters.network import NetworkLook
-from toheal_p2p.adapters.vault import SqliteVault, create_vault, open_vault, wipe_vault
+from toheal_p2p.adapters.vault import SqliteVault, create_vault, open_vault
 from toheal_p2p.adapters.webrtc_later import WebRtcLater
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.connecting import Connector
+from toheal_p2p.app.erasing import wipe_home
 from toheal_p2p.app.interface import ProgressView, Serve
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.network_policy import NetworkPolicy, PolicedChannels
@@ -77,6 +78,7 @@ async def run_opened(
     try:
         async with trio.open_nursery() as nursery:
             committer, policy = Committer(vault), NetworkPolicy()
+            channels = WebRtcLater(include_loopback=allow_loopback)
             news, connector = RelayNews(on_progress), Connector(policy, SystemEntropy())
             app = Application(
                 home=home,
@@ -84,7 +86,7 @@ async def run_opened(
                 committer=committer,
                 entropy=SystemEntropy(),
                 wall_clock=_wall_clock,
-                channels=PolicedChannels(WebRtcLater(include_loopback=allow_loopback), policy),
+                channels=PolicedChannels(channels, policy),
                 connect=connector.connect,
                 probe=connector.probe,
                 settings=Settings(home, policy),
@@ -103,23 +105,13 @@ async def run_opened(
             if app.was_put_back and on_trouble is not None:
                 on_trouble("vault_put_back")
             on_ready()
+            if policy.may_open_links:
+                nursery.start_soon(channels.load_soon)
     except* VaultFailed as group:
         raise refusal(_reason(group)) from None
     finally:
         with trio.CancelScope(shield=True):
             await vault.aclose()
-
-
-def wipe_home(home: Path) -> None:
-    """Destroy a profile at once, running or not: a panic waits for nobody.
-
-    Raises:
-        Refused: there is none, or the folder cannot be erased.
-    """
-    try:
-        wipe_vault(home)
-    except ports.VaultError as reason:
-        raise refusal(reason) from None
 
 
 async def _watch_network(app: Application) -> None:

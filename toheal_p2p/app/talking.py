@@ -21,7 +21,6 @@ from toheal_p2p.app.running import (
     require_active,
     require_audience,
     require_facilitators,
-    require_voice,
 )
 from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES
 from toheal_p2p.ports.vault import EntryRow, Vault
@@ -106,8 +105,7 @@ class Talking:
         active = require_active(self._find(circle))
         require_text(text)
         row = await self._our_message(active, message)
-        if row.audience is Audience.CIRCLE:
-            require_voice(active)
+        require_audience(active, row.audience)
         return await self._write(active, machine.Edited(row.mid, row.audience, text, row.notes))
 
     async def retract(self, circle: str, message: str) -> views.RetractionView:
@@ -189,7 +187,7 @@ class Talking:
                     yield view
             finally:
                 self._mark_shown(running, rows[:given], shown[:given], may_wait=True)
-            if not rows:
+            if len(rows) < PAGE:  # what came since this was read has set `changed`
                 await changed.wait()
 
     async def deliveries(self, circle: str, message: str | None) -> Sequence[views.DeliveryView]:

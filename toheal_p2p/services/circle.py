@@ -128,6 +128,8 @@ class CircleService:
         if decision.circle.cold is not self.circle.cold:
             self.follow(decision.circle.cold)
         self.circle = decision.circle
+        if isinstance(event, machine.NetworkChanged):
+            self.links.forget_expected()
         loaded, effects = self._load_from_memory(decision.effects)
         self.committer.submit(
             decision.writes,
@@ -187,6 +189,7 @@ class CircleService:
                 self._set_alarm(instant)
             case machine.Deposit():
                 self._deposit(effect)
+                self.links.look_ahead()
             case machine.DeleteMail(relay):
                 if relay in self.relays:
                     self.relays[relay].delete(effect)
@@ -205,6 +208,8 @@ class CircleService:
                 nursery.start_soon(self._find_entries, effect)
             case sync_events.FindStories():
                 nursery.start_soon(self._find_stories, effect)
+            case machine.ExpectLink():
+                self.links.expect(effect)
             case machine.PrepareLink():
                 self.links.prepare(effect)
             case machine.ConnectLink():

@@ -80,12 +80,20 @@ def next_alarm(draft: Draft) -> Instant | None:
         next_fetch_instant(draft),
     ]
     for member, present in draft.live.couriers.items():
-        instants += [present.resend_at, _ack_instant(draft, present)]
-        instants += [present.call_at, present.here_at, present.retry_at]
-        instants += [present.leave_at, present.copy_at, present.away_at, present.answer_at]
-        if member in draft.cold.peers:
+        instants += (
+            present.resend_at,
+            _ack_instant(draft, present),
+            present.call_at,
+            present.here_at,
+            present.retry_at,
+            present.leave_at,
+            present.copy_at,
+            present.away_at,
+            present.answer_at,
+        )
+        if (present.link_after or present.attempt) and member in draft.cold.peers:
             instants.append(linking.next_instant(draft, member))
-    return min((instant for instant in instants if instant is not None), default=None)
+    return min([instant for instant in instants if instant is not None], default=None)
 
 
 def _ack_instant(draft: Draft, present: Courier) -> Instant | None:

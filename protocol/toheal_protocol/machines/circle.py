@@ -77,8 +77,9 @@ def step(
     if draft.cold.stage is Stage.ACTIVE and circle.cold.stage is Stage.REMOVED:
         greeting.greet(draft)
     follow_files(draft)
-    for member in draft.live.couriers:
-        acknowledge_if_due(draft, member)
+    for member, present in draft.live.couriers.items():
+        if present.ack_at is not None:
+            acknowledge_if_due(draft, member)
     if draft.cold is not circle.cold or isinstance(event, happened.Started):
         watch_all(draft)
     return draft.decide(wake_at=next_alarm(draft))

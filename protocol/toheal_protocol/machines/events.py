@@ -34,6 +34,7 @@ from toheal_protocol.machines.route_effects import CloseLink as CloseLink
 from toheal_protocol.machines.route_effects import ConnectLink as ConnectLink
 from toheal_protocol.machines.route_effects import DeleteMail as DeleteMail
 from toheal_protocol.machines.route_effects import Deposit as Deposit
+from toheal_protocol.machines.route_effects import ExpectLink as ExpectLink
 from toheal_protocol.machines.route_effects import HailRelay as HailRelay
 from toheal_protocol.machines.route_effects import LinkWay as LinkWay
 from toheal_protocol.machines.route_effects import NameLan as NameLan
@@ -349,6 +350,7 @@ Effect = (
     | LoadOwed
     | LoadChunks
     | SyncEffect
+    | ExpectLink
     | PrepareLink
     | ConnectLink
     | CloseLink

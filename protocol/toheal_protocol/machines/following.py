@@ -70,11 +70,10 @@ def _is_followed(draft: Draft, stream: Stream) -> bool:
 
 
 def _is_here(draft: Draft, parent: Parent) -> bool:
-    return any(
-        position.seq >= parent.author_seq
-        for stream, position in draft.log.heads.items()
-        if _is_of(parent, stream)
-    )
+    for stream, position in draft.log.heads.items():
+        if position.seq >= parent.author_seq and _is_of(parent, stream):
+            return True
+    return False
 
 
 def _is_of(parent: Parent, stream: Stream) -> bool:
@@ -102,6 +101,8 @@ def show_gaps(draft: Draft, author: MemberId, content: Content, *, is_own: bool)
     )
     for parent in content.parents:
         for other, position in draft.log.heads.items():
+            if position.seq >= parent.author_seq:
+                continue  # a circle of 24 has hundreds of pairs of parent and stream
             is_theirs = other.author != author and _is_of(parent, other)
             # What somebody says of another's count is hearsay: a wild claim shows nothing.
             is_near = parent.author_seq <= position.seq + MAX_BEYOND

@@ -55,6 +55,7 @@ from toheal_protocol.messages.notes import (
 )
 from toheal_protocol.model import ID_SIZE, Frame, MemberId, MessageId
 from toheal_protocol.ratchet import (
+    Session,
     forget_expired_keys,
     offer_kem_next,
     open_message,
@@ -208,7 +209,8 @@ def seal_again(draft: Draft, member: MemberId, owed: OwedFrame, *, anew: bool = 
     if generation == pair.generation and owed.frame and is_young and not is_wanted:
         return owed
     body, common = reader.rest(), _common_of(owed)
-    frame = _seal(draft, member, owed.seq, mid=owed.mid, body=body, common=common)
+    session, frame = _seal(draft, pair, owed.seq, mid=owed.mid, body=body, common=common)
+    draft.set_pair(member, changed(pair, session=session))
     item = _item(draft, pair.generation, body)
     draft.write(PutOwed(draft.cold.id, member, owed.seq, owed.mid, item, frame))
     return evolve(owed, item=item, frame=frame, boot=b"")
@@ -275,16 +277,17 @@ def _owe(
 ) -> None:
     pair = draft.pair(member)
     seq = pair.next_seq
-    draft.set_pair(member, changed(pair, next_seq=seq + 1))
     is_far_ahead = seq - pair.acked_through > SEALED_AHEAD
     can_send = pair.session is not None and pair.session.can_send and not is_far_ahead
     if not can_send or not courier.leaves_now(draft, member):
+        draft.set_pair(member, changed(pair, next_seq=seq + 1))
         unsealed = encode_frame(Envelope(b"", common)) if mid else Frame(b"")
         never = u32(0) + u32(0) + body
         draft.write(PutOwed(draft.cold.id, member, seq, mid, never, unsealed))
         courier.pump(draft, member)
         return
-    frame = _seal(draft, member, seq, mid=mid, body=body, common=common)
+    session, frame = _seal(draft, pair, seq, mid=mid, body=body, common=common)
+    draft.set_pair(member, changed(pair, session=session, next_seq=seq + 1))
     item = _item(draft, pair.generation, body)
     draft.write(PutOwed(draft.cold.id, member, seq, mid, item, frame))
     courier.push(draft, member, seq, frame)
@@ -292,14 +295,13 @@ def _owe(
 
 def _seal(
     draft: Draft,
-    member: MemberId,
+    pair: Pair,
     seq: int,
     *,
     mid: MessageId | None,
     body: bytes,
     common: bytes,
-) -> Frame:
-    pair = draft.pair(member)
+) -> tuple[Session, Frame]:
     if pair.session is None:
         raise LocalError("sealing without a session")
     number = seq - pair.base
@@ -312,10 +314,9 @@ def _seal(
     session, sealed = seal_message(
         pair.session, plain, associated, entropy=draft.entropy, now=draft.wall_now
     )
-    draft.set_pair(member, changed(pair, session=session))
     if body[0] == _ITEM_KEY:
-        return encode_frame(Envelope(sealed, common))
-    return encode_frame(Note(sealed))
+        return session, encode_frame(Envelope(sealed, common))
+    return session, encode_frame(Note(sealed))
 
 
 # ---- taking

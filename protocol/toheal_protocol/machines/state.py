@@ -36,6 +36,7 @@ from toheal_protocol.machines.streams import Log as Log
 from toheal_protocol.machines.streams import Newest as Newest
 from toheal_protocol.machines.streams import Position as Position
 from toheal_protocol.machines.streams import Stream as Stream
+from toheal_protocol.machines.streams import Taken
 from toheal_protocol.machines.sync_parts import Sync
 from toheal_protocol.machines.talk_state import Talk
 from toheal_protocol.messages.grants import Grant
@@ -344,6 +345,10 @@ class Live:
     serving: Mapping[MemberId, Serving] = field(factory=dict)
     told_out: Mapping[MemberId, int] = field(factory=dict)
     """Who was told that they are out, and what we knew then (a set of operations, by number)."""
+    taken: Mapping[MemberId, Taken] = field(factory=dict)
+    """How much was taken from each member today, and written by us."""
+    passed: Mapping[MemberId, Taken] = field(factory=dict)
+    """How much of what others wrote was taken from each."""
 
 
 @frozen(slots=False)

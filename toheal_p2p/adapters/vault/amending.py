@@ -13,8 +13,8 @@ from typing import Final, cast
 
 import apsw
 
-from toheal_p2p.adapters.search_text import normalise_text
 from toheal_p2p.adapters.vault.forgetting_files import forget_file_of
+from toheal_p2p.adapters.vault.words import forget_words, index_words
 from toheal_protocol.model import MessageId
 
 ABOUT: Final = ("edit", "retraction")
@@ -78,12 +78,12 @@ def settle(db: apsw.Connection, circle: int, target: MessageId | None) -> None:
     new_kind, number, new_text, notes = about
     place, old_text = cast(int, position), cast(str, text)
     if kind == "retracted" or new_kind == "retraction":
-        erase(db, place, old_text)
+        erase(db, circle, place, old_text)
         _erase_edits(db, circle, cast(MessageId, target), cast(int, author))
         db.execute("UPDATE entries SET kind = 'retracted', edit = 0 WHERE position = ?", (place,))
     elif (number, new_text) != (edit, text):
-        forget_words(db, place, old_text)
-        index_words(db, place, cast(str, new_text))
+        forget_words(db, circle, place, old_text)
+        index_words(db, circle, place, cast(str, new_text))
         db.execute(
             "UPDATE entries SET text = ?, notes = ?, edit = ? WHERE position = ?",
             (new_text, notes, number, place),
@@ -96,16 +96,16 @@ def _erase_edits(db: apsw.Connection, circle: int, target: MessageId, author: in
         " AND kind IN ('edit', 'retraction') AND kind = 'edit' AND author = ? AND text <> ''",
         (circle, target, author),
     ).fetchall():
-        erase(db, cast(int, position), "")
+        erase(db, circle, cast(int, position), "")
 
 
-def erase(db: apsw.Connection, position: int, indexed: str) -> None:
+def erase(db: apsw.Connection, circle: int, position: int, indexed: str) -> None:
     """Erase a message's text, words and notes at once, its key and common part once nobody is owed it.
 
     Args:
         indexed: the text by which it is found now.
     """
-    forget_words(db, position, indexed)
+    forget_words(db, circle, position, indexed)
     forget_file_of(db, position)
     db.execute("UPDATE entries SET text = '', notes = x'' WHERE position = ?", (position,))
     db.execute("INSERT OR IGNORE INTO ending VALUES (?)", (position,))
@@ -135,18 +135,3 @@ def _leave_only_the_id(db: apsw.Connection, position: int) -> None:
         " AND NOT EXISTS (SELECT 1 FROM entries WHERE position = ?1)",
         (position,),
     )
-
-
-def index_words(db: apsw.Connection, position: int, text: str) -> None:
-    """Let a text be found."""
-    if words := normalise_text(text):
-        db.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (position, words))
-
-
-def forget_words(db: apsw.Connection, position: int, text: str) -> None:
-    """Let a text be found no more."""
-    # An index without its text must be told what to take out, word for word as it went in.
-    if words := normalise_text(text):
-        db.execute(
-            "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", (position, words)
-        )

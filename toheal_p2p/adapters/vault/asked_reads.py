@@ -74,15 +74,28 @@ def stories(
 
 def _places_in(
     db: apsw.Connection, circle: CircleId, one: Range, after: int, limit: int
-) -> tuple[int, ...]:
-    rows = db.execute(
-        f"SELECT position FROM entries WHERE author = (SELECT number FROM peers WHERE circle = {_CIRCLE}"
-        " AND member = ?) AND audience = ? AND author_seq BETWEEN ? AND ?"
-        f" AND position > ? AND {_IS_WHOLE}"
-        " ORDER BY position LIMIT ?",
-        (circle, one.author, int(one.audience), one.first, one.last, after, limit),
-    )
-    return tuple(cast(int, position) for (position,) in rows)
+) -> list[int]:
+    """Return the first places of a range. A range can hold years: only the index is gone through."""
+    found: list[int] = []
+    while len(found) < limit:
+        rows = db.execute(
+            "SELECT position FROM entries INDEXED BY entries_by_author WHERE author ="
+            f" (SELECT number FROM peers WHERE circle = {_CIRCLE} AND member = ?)"
+            " AND audience = ? AND author_seq BETWEEN ? AND ? AND position > ?"
+            " ORDER BY position LIMIT ?",
+            (circle, one.author, int(one.audience), one.first, one.last, after, limit),
+        ).fetchall()
+        places = [cast(int, position) for (position,) in rows]
+        found += [place for place in places if _is_whole(db, place)]
+        if len(places) < limit:
+            break
+        after = places[-1]
+    return found[:limit]
+
+
+def _is_whole(db: apsw.Connection, position: int) -> bool:
+    row = db.execute(f"SELECT 1 FROM entries WHERE position = ? AND {_IS_WHOLE}", (position,))
+    return row.fetchone() is not None
 
 
 def _places_of(

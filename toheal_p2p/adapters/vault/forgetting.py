@@ -19,17 +19,19 @@ def forget_what_is_over(db: apsw.Connection, ages: Ages) -> None:
     A retraction stays until what it takes back has come: without it, that would be shown.
     """
     over = db.execute(
-        "SELECT position, kind, text FROM entries WHERE ttl > 0 AND kind <> 'forgotten'"
-        " AND (shown <= ?1 - ttl OR came <= ?2)"
+        "SELECT circle, position, kind, text FROM entries WHERE position IN"
+        " (SELECT position FROM entries WHERE ttl > 0 AND shown IS NOT NULL AND shown + ttl <= ?1"
+        " UNION ALL SELECT position FROM entries WHERE ttl > 0 AND came <= ?2)"
+        " AND kind <> 'forgotten'"
         " AND (kind <> 'retraction' OR EXISTS (SELECT 1 FROM entries AS target"
         " WHERE target.circle = entries.circle AND target.mid = entries.reply)"
         " OR EXISTS (SELECT 1 FROM forgotten"
         " WHERE forgotten.circle = entries.circle AND forgotten.mid = entries.reply))",
         (ages.seen, ages.unseen - HARD_END),
     ).fetchall()
-    for position, kind, text in over:
+    for circle, position, kind, text in over:
         place = cast(int, position)
         db.execute(
             "UPDATE entries SET kind = 'forgotten', reply = NULL WHERE position = ?", (place,)
         )
-        erase(db, place, cast(str, text) if kind != "edit" else "")
+        erase(db, cast(int, circle), place, cast(str, text) if kind != "edit" else "")

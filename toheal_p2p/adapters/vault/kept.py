@@ -172,6 +172,8 @@ def put_times(db: apsw.Connection, numbers: Numbers, write: KeptEntry) -> None:
         "UPDATE entries SET came = ?, shown = ? WHERE circle = ? AND mid = ?",
         (write.came, write.shown, numbers.circle(entry.circle), entry.mid),
     )
+    if write.undelivered:
+        numbers.forget_undelivered()
     for member in write.undelivered:
         db.execute(
             "INSERT OR IGNORE INTO undelivered (mid, peer) VALUES (?, ?)",

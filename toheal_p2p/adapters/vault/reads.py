@@ -7,7 +7,6 @@ from typing import Final, cast
 
 import apsw
 
-from toheal_p2p.adapters.search_text import match_expression
 from toheal_p2p.adapters.vault.rows import ENTRY_COLUMNS, ENTRY_TABLES, entry_row, split_ids
 from toheal_p2p.ports.vault import (
     DeliveryRow,
@@ -165,22 +164,6 @@ def deliveries(
             state = states.get(member, "delivered")
             found.append(DeliveryRow(mid=one, member=MemberId(member), state=state))
     return tuple(found)
-
-
-def search(
-    db: apsw.Connection, circle: CircleId | None, query: str, limit: int
-) -> tuple[EntryRow, ...]:
-    """Read the newest entries that hold every word of a query."""
-    expression = match_expression(query)
-    if expression is None:
-        return ()
-    rows = db.execute(
-        f"SELECT {ENTRY_COLUMNS} FROM words JOIN {ENTRY_TABLES} WHERE words MATCH ?1"
-        " AND entries.position = words.rowid AND (?2 IS NULL OR entries.circle ="
-        " (SELECT number FROM circles WHERE circle = ?2)) ORDER BY words.rowid DESC LIMIT ?3",
-        (expression, circle, limit),
-    )
-    return tuple(entry_row(row) for row in rows)
 
 
 def _pairs(db: apsw.Connection, circle: int) -> Iterable[tuple[bytes, bytes]]:

@@ -18,7 +18,7 @@ import apsw
 import trio
 from attrs import define, evolve, field
 
-from toheal_p2p.adapters.vault import asked_reads, file_reads, reads
+from toheal_p2p.adapters.vault import asked_reads, file_reads, reads, words
 from toheal_p2p.adapters.vault.database import copy_store, write_generation
 from toheal_p2p.adapters.vault.files import (
     make_private_file,
@@ -170,7 +170,7 @@ class SqliteVault:
         self, circle: CircleId | None, query: str, *, limit: int
     ) -> tuple[EntryRow, ...]:
         """Return the newest entries that hold every word of a query."""
-        return await self._read(reads.search, circle, query, limit)
+        return await self._read(words.search, circle, query, limit)
 
     async def attachments(
         self, circle: CircleId, mids: Sequence[MessageId]

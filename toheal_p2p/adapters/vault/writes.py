@@ -11,8 +11,6 @@ from toheal_p2p.adapters.vault.amending import (
     ABOUT,
     ERASED,
     erase_delivered,
-    forget_words,
-    index_words,
     is_edited,
     is_forgotten,
     is_spoken_about,
@@ -24,6 +22,7 @@ from toheal_p2p.adapters.vault.forgetting import forget_what_is_over
 from toheal_p2p.adapters.vault.kept import KEPT_WRITERS, put_times
 from toheal_p2p.adapters.vault.numbers import Numbers
 from toheal_p2p.adapters.vault.rows import join_ids, join_texts
+from toheal_p2p.adapters.vault.words import forget_words, index_words
 from toheal_protocol.machines.records import (
     ConfirmEntries,
     DropCircle,
@@ -181,7 +180,7 @@ def _put_entry(db: apsw.Connection, numbers: Numbers, write: PutEntry) -> None:
         ),
     )
     if is_new or not is_edited(db, position):
-        index_words(db, position, write.text if write.kind != "edit" else "")
+        index_words(db, circle, position, write.text if write.kind != "edit" else "")
     if write.kind in ABOUT:
         settle(db, circle, write.reply)
     elif is_spoken_about(db, circle, write.mid):
@@ -252,7 +251,7 @@ def _replace_entry(
     if edit:
         db.execute("UPDATE entries SET passed_on_by = ? WHERE position = ?", (columns[7], position))
         return position  # its words are those of an edit, which may have disappeared meanwhile
-    forget_words(db, position, old_text if old_kind != "edit" else "")
+    forget_words(db, circle, position, old_text if old_kind != "edit" else "")
     db.execute(
         "UPDATE entries SET author = ?, audience = ?, author_seq = ?, kind = ?, sent_at = ?,"
         " received_at = ?, is_mine = ?, passed_on_by = ?, reply = ?, ttl = ?, edit = 0, notes = ?, text = ? WHERE position = ?",
@@ -279,13 +278,13 @@ def _confirm_entries(db: apsw.Connection, numbers: Numbers, write: ConfirmEntrie
 
 def _drop_entry(db: apsw.Connection, numbers: Numbers, write: DropEntry) -> None:
     row = db.execute(
-        "SELECT position, text FROM entries WHERE circle = ? AND mid = ?",
+        "SELECT circle, position, text FROM entries WHERE circle = ? AND mid = ?",
         (numbers.find_circle(write.circle), write.mid),
     ).fetchone()
     if row is None:
         return
-    position, text = cast("tuple[int, str]", row)
-    forget_words(db, position, text)
+    circle, position, text = cast("tuple[int, int, str]", row)
+    forget_words(db, circle, position, text)
     _give_back_common(db, position, write.mid)
     db.execute("DELETE FROM envelopes WHERE position = ?", (position,))
     db.execute("DELETE FROM entries WHERE position = ?", (position,))
@@ -339,7 +338,7 @@ def _drop_circle(db: apsw.Connection, numbers: Numbers, write: DropCircle) -> No
     for position, text in db.execute(
         "SELECT position, text FROM entries WHERE circle = ? AND kind <> 'edit'", (circle,)
     ).fetchall():
-        forget_words(db, cast(int, position), cast(str, text))
+        forget_words(db, circle, cast(int, position), cast(str, text))
     for statement in _OF_A_CIRCLE:
         db.execute(statement, (circle,))
     numbers.forget()
