@@ -214,3 +214,17 @@ def test_acknowledgements_of_old_mail_are_spread_too() -> None:
     firsts = sorted(at[0] for at in departures.times().values())
     assert len(firsts) == len(others)
     assert bursts(firsts) < 4
+
+
+def test_what_a_relay_forgot_is_deposited_again_in_turn() -> None:
+    world, ours, others = alone_at_home(11, 6)
+    for number in range(3):
+        ours.say(f"word {number}")
+    world.run_for(90)
+    departures, start = Departures(world, ours), world.now
+    world.restart_relay()
+    world.run_for(TURN_EACH * 5 + 2)
+    firsts = sorted(at[0] for at in departures.times().values())
+    assert len(firsts) == len(others)
+    assert bursts(firsts) < 4
+    assert firsts[-1] - start > 1

@@ -27,9 +27,9 @@ from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines import sync_events
 from toheal_protocol.machines.circle import step
-from toheal_protocol.machines.courier import DEPOSIT_RETRY
 from toheal_protocol.machines.draft import Decision, Draft
 from toheal_protocol.machines.file_effects import LoadChunks
+from toheal_protocol.machines.placing import DEPOSIT_RETRY
 from toheal_protocol.machines.state import Circle, Cold
 from toheal_protocol.model import Address, Instant, MemberId, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress

@@ -25,7 +25,6 @@ from toheal_protocol.changing import changed
 from toheal_protocol.machines import spreading
 from toheal_protocol.machines.addressing import (
     choose_grant,
-    fails_now,
     grants_in_reach,
 )
 from toheal_protocol.machines.doubts import LINK_DOUBT, look_after
@@ -36,7 +35,13 @@ from toheal_protocol.machines.events import (
     ProbeLink,
     SendFrames,
 )
-from toheal_protocol.machines.placing import deposit_at, relay_in, relays_for, where_missing
+from toheal_protocol.machines.placing import (
+    DEPOSIT_RETRY,
+    deposit_at,
+    relays_for,
+    turn_elsewhere,
+    where_missing,
+)
 from toheal_protocol.machines.records import DropOwed, MarkAtRelay
 from toheal_protocol.machines.state import Courier, Ticket
 from toheal_protocol.messages.grants import MAIL, SIGNAL, Grant
@@ -71,9 +76,6 @@ CALL_REPEAT_FIRST: Final = 1.0
 CALL_REPEAT_LONGEST: Final = 3600.0
 """Seconds between two first flights at most. Each one lies at the relay as another copy; one that
 the relay did not take, or forgot, goes out again without this wait."""
-
-DEPOSIT_RETRY: Final = 5.0
-"""Seconds until a refused deposit is tried again when the relay names no time."""
 
 
 def push(draft: Draft, member: MemberId, seq: int, frame: Frame) -> None:
@@ -248,7 +250,7 @@ def take_deposit_answer(draft: Draft, number: int, *, retry_after: float | None)
     is_elsewhere = False
     if retry_after is not None:
         retry_after = min(retry_after, RESEND_LONGEST)  # a relay may not silence us for years
-        is_elsewhere = _turn_elsewhere(draft, ticket, retry_after)
+        is_elsewhere = turn_elsewhere(draft, ticket, retry_after)
     draft.set_live(tickets={k: v for k, v in draft.live.tickets.items() if k != number})
     if ticket.member is None or ticket.member not in draft.cold.peers:
         return
@@ -296,24 +298,6 @@ def plan_call(draft: Draft, member: MemberId) -> None:
     draft.change_courier(
         member, call_at=Instant(draft.now + wait), call_wait=min(CALL_REPEAT_LONGEST, 2 * wait)
     )
-
-
-def _turn_elsewhere(draft: Draft, ticket: Ticket, retry_after: float) -> bool:
-    """Note that a relay refused a peer's mail; say whether another one may take it now.
-
-    A refusal that is over soon is waited for. Elsewhere everything has to be handed over that is
-    not acknowledged: a reader who got the end of it first could not make sense of it.
-    """
-    if ticket.member is None or 0 < retry_after <= DEPOSIT_RETRY:
-        return False
-    relay = relay_in(draft, ticket.boot)
-    if relay is None or ticket.member not in draft.cold.peers:
-        return False
-    until = Instant(draft.now + (retry_after or DEPOSIT_RETRY))
-    refused = {**draft.courier(ticket.member).refused, relay: until}
-    draft.change_courier(ticket.member, refused=refused)
-    grant = choose_grant(draft, ticket.member, ticket.kind)
-    return grant is not None and not fails_now(draft, ticket.member, grant.relay)
 
 
 def _take_passing_refused(

@@ -21,11 +21,14 @@ from toheal_protocol.machines.events import Deposit, OwedFrame, SendFrames
 from toheal_protocol.machines.records import MARK_SIZE
 from toheal_protocol.machines.state import Ticket
 from toheal_protocol.messages.grants import MAIL, Grant
-from toheal_protocol.model import Frame, MemberId
+from toheal_protocol.model import Frame, Instant, MemberId
 from toheal_protocol.wire.relay_address import RelayAddress
 
 COPIES: Final = 2
 """Relays at which what is owed to somebody away lies: when one is gone, the other has it."""
+
+DEPOSIT_RETRY: Final = 5.0
+"""Seconds until a refused deposit is tried again when the relay names no time."""
 
 
 def deposit(draft: Draft, member: MemberId, frame: Frame, *, kind: int, through: int = 0) -> bool:
@@ -109,3 +112,21 @@ def _lies_at(draft: Draft, member: MemberId, owed: OwedFrame) -> frozenset[Relay
 def relay_in(draft: Draft, boot: bytes) -> RelayAddress | None:
     """Return the relay that is in this run, if it answers."""
     return next((relay for relay, known in draft.live.boots.items() if known == boot), None)
+
+
+def turn_elsewhere(draft: Draft, ticket: Ticket, retry_after: float) -> bool:
+    """Note that a relay refused a peer's mail; say whether another one may take it now.
+
+    A refusal that is over soon is waited for. Elsewhere everything has to be handed over that is
+    not acknowledged: a reader who got the end of it first could not make sense of it.
+    """
+    if ticket.member is None or 0 < retry_after <= DEPOSIT_RETRY:
+        return False
+    relay = relay_in(draft, ticket.boot)
+    if relay is None or ticket.member not in draft.cold.peers:
+        return False
+    until = Instant(draft.now + (retry_after or DEPOSIT_RETRY))
+    refused = {**draft.courier(ticket.member).refused, relay: until}
+    draft.change_courier(ticket.member, refused=refused)
+    grant = choose_grant(draft, ticket.member, ticket.kind)
+    return grant is not None and not fails_now(draft, ticket.member, grant.relay)
