@@ -1,14 +1,15 @@
 """What the programs cost when nobody says anything, and how soon they are there.
 
 The real commands: `toheal-relay run`, two `toheal run` in one circle with an open data channel, and
-`toheal say`. Start times are from the start of the process, so they hold Python's own, which is
+`toheal say`; and `toheal run` without a passphrase, where the page is there first. Start times are from the start of the process, so they hold Python's own, which is
 given too; passphrases are the cheapest (what a real one costs is in the part about the vault).
-Memory is what belongs to the process (RSS, shared pages included). Linux only.
+The CPU a start takes is given beside the time, as it says more on a busy machine. A client asks its
+relays more often for a minute after something was said; it rests after that. Memory is what belongs
+to the process (RSS, shared pages included). Linux only.
 """
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 import sys
@@ -20,15 +21,29 @@ from statistics import median
 from typing import Final
 
 from benchmarks.figures import Figure, print_figures
-from tests.support.processes import ENVIRONMENT, PersonProcess, RelayProcess, Town, await_true
+from tests.support.processes import (
+    ENVIRONMENT,
+    PersonProcess,
+    Program,
+    RelayProcess,
+    Town,
+    await_true,
+)
+from toheal_p2p.services.relay_connection import LIVELY
 
 REST: Final = 20.0
 """Seconds of doing nothing: a ping of the link every few seconds is inside."""
+
+AFTER_TALK: Final = LIVELY + 5
+"""Seconds until a client that took part in something rests."""
 
 STARTS: Final = 5
 """Starts of each program; the figure is the middle one."""
 
 BARE_NAME: Final = "python, start to end"
+
+_CLOCK_OF_PROCESS: Final = 2
+"""`CPUCLOCK_SCHED`: with it a process id becomes the name of its CPU clock (Linux)."""
 
 
 def seconds(act: Callable[[], object]) -> float:
@@ -39,9 +54,8 @@ def seconds(act: Callable[[], object]) -> float:
 
 
 def cpu_of(pid: int) -> float:
-    """Return the seconds of CPU a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the seconds of CPU a process has used, all its threads together."""
+    return time.clock_gettime(~pid << 3 | _CLOCK_OF_PROCESS)
 
 
 def memory_of(pid: int) -> float:
@@ -55,13 +69,17 @@ def starts(town: Town, people: tuple[PersonProcess, ...], circle: str) -> list[F
     bare = median(seconds(lambda: _run("-c", "")) for _ in range(STARTS))
     ours, fresh = people[0], RelayProcess(town.folder / "fresh")
     fresh.folder.mkdir()
-    relay, client = [], []
+    relay, client, used = [], [], []
     for _ in range(STARTS):
         relay.append(seconds(fresh.start))
         fresh.program.stop()
     for _ in range(STARTS):
         ours.stop()
         client.append(seconds(ours.start))
+        used.append(_cpu(ours))
+    ours.stop()
+    page = [seconds_until_the_page(ours) for _ in range(STARTS)]
+    ours.start()
     asked = median(seconds(lambda: _say(ours, circle)) for _ in range(STARTS))
     words = median(seconds(lambda: ours.cli("--version")) for _ in range(STARTS))
     return [
@@ -70,9 +88,29 @@ def starts(town: Town, people: tuple[PersonProcess, ...], circle: str) -> list[F
             "toheal-relay run, start to ready", median(relay) * 1e3, "ms", "aim: 500", BARE_NAME
         ),
         Figure("toheal run, start to ready", median(client) * 1e3, "ms", "aim: 1000", BARE_NAME),
+        Figure("toheal run, CPU of it", median(used) * 1e3, "ms", ""),
+        Figure(
+            "toheal run, start to the page", median(page) * 1e3, "ms", "asks for the passphrase"
+        ),
         Figure("toheal say, start to end", asked * 1e3, "ms", "said and durable", BARE_NAME),
         Figure("toheal --version, start to end", words * 1e3, "ms", "", BARE_NAME),
     ]
+
+
+def seconds_until_the_page(person: PersonProcess) -> float:
+    """Start a client that asks for its passphrase, until its page can be opened; end it."""
+    page = Program(
+        ("-m", "toheal_p2p", f"--home={person.home}", "run", "--no-browser"),
+        person.folder / "page.out",
+    )
+    took = seconds(lambda: page.start("ready "))
+    page.stop()
+    return took
+
+
+def _cpu(person: PersonProcess) -> float:
+    assert person.program is not None
+    return cpu_of(person.program.pid)
 
 
 def _run(*args: str) -> None:
@@ -84,7 +122,13 @@ def _say(person: PersonProcess, circle: str) -> None:
 
 
 def resting(town: Town, people: tuple[PersonProcess, ...]) -> list[Figure]:
-    """Leave everything alone for a while."""
+    """Leave everything alone for a while: at once, and when the minute of a conversation is over."""
+    soon = _resting(town, people, "after talk")
+    time.sleep(AFTER_TALK)
+    return [*soon, *_resting(town, people, "at rest")]
+
+
+def _resting(town: Town, people: tuple[PersonProcess, ...], when: str) -> list[Figure]:
     programs = {"relay": town.relay.program}
     programs |= {
         f"client {number}": person.program
@@ -100,8 +144,8 @@ def resting(town: Town, people: tuple[PersonProcess, ...]) -> list[Figure]:
         share = (cpu_of(program.pid) - used[name]) / took * 100
         is_client = name != "relay"
         figures += [
-            Figure(f"{name}, memory", memory_of(program.pid), "MB", "aim: 110" * is_client),
-            Figure(f"{name}, CPU at rest", share, "%", "aim: 0.2" * is_client),
+            Figure(f"{name}, memory {when}", memory_of(program.pid), "MB", "aim: 110" * is_client),
+            Figure(f"{name}, CPU {when}", share, "%", "aim: 0.2" * is_client),
         ]
     return figures
 

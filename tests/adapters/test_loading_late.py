@@ -9,7 +9,10 @@ from threading import Event
 import pytest
 import trio
 
+from toheal_p2p.adapters import webrtc_later
 from toheal_p2p.adapters.loading import load
+from toheal_p2p.adapters.webrtc_later import LOAD_AFTER, WebRtcLater
+from toheal_protocol.machines.events import LinkWay
 
 pytestmark = pytest.mark.real
 
@@ -100,3 +103,54 @@ async def test_one_thing_is_loaded_at_a_time_and_the_loop_goes_on() -> None:
         assert order == []  # the second one waits, and we do not
         goes_on.set()
     assert order == ["slow", "next"]
+
+
+@pytest.mark.trio
+async def test_links_are_loaded_a_moment_after_the_start_or_with_the_first_one(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webrtc_later, "load", fake_load)
+    later = WebRtcLater(include_loopback=True)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(later.load_soon)
+        await trio.sleep(LOAD_AFTER / 2)
+        assert later._channels is None
+        await trio.sleep(LOAD_AFTER)
+        assert later._channels is not None
+    first = WebRtcLater(include_loopback=True)
+    prepared = FakePrepared()
+    monkeypatch.setattr(FakeChannels, "prepared", prepared, raising=False)
+    got = await first.prepare(controlling=True, way=LinkWay.LAN, servers=())
+    assert got is prepared
+
+
+class FakePrepared:
+    blob = b""
+
+
+class FakeChannels:
+    prepared: FakePrepared
+
+    async def prepare(self, **_asked: object) -> FakePrepared:
+        return self.prepared
+
+
+async def fake_load(_fetch: object) -> FakeChannels:
+    return FakeChannels()
+
+
+@pytest.mark.trio
+async def test_what_cannot_be_loaded_in_advance_ends_nothing(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_file_left(_fetch: object) -> FakeChannels:
+        raise OSError(24, "no file left")
+
+    monkeypatch.setattr(webrtc_later, "load", no_file_left)
+    later = WebRtcLater()
+    await later.load_soon()
+    with pytest.raises(OSError, match="no file left"):
+        await later.prepare(controlling=True, way=LinkWay.LAN, servers=())
+    monkeypatch.setattr(FakeChannels, "prepared", FakePrepared(), raising=False)
+    monkeypatch.setattr(webrtc_later, "load", fake_load)
+    assert await later.prepare(controlling=True, way=LinkWay.LAN, servers=()) is not None

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import aioice.ice
 import aioice.turn
 import pytest
 import trio
-from attrs import evolve
+from attrs import define, evolve, field
 
 from tests.support.channels import check_channel_contract, connected
 from tests.support.coturn import Coturn, a_coturn, free_port
@@ -23,7 +24,13 @@ from tests.support.relays import relay_process
 from toheal_p2p.adapters import turn_race
 from toheal_p2p.adapters.bridge import aio
 from toheal_p2p.adapters.relay_tls import dial
-from toheal_p2p.adapters.turn import QuickTransaction, TcpTurn, UdpTurn
+from toheal_p2p.adapters.turn import (
+    QuickTransaction,
+    RelayedSocket,
+    TcpTurn,
+    UdpTurn,
+    open_udp,
+)
 from toheal_p2p.adapters.turn_race import Numeric
 from toheal_p2p.adapters.webrtc import WebRtcChannels
 from toheal_p2p.ports.channels import Channel, ChannelFailed, RelayServer, ServerKind
@@ -347,6 +354,85 @@ async def _answer_nonsense(udp: socket.socket) -> None:
         request, address = await ours.recvfrom(2000)
         for answer in (b"", b"\x40", b"\x40\x00\xff\xff", b"\xff" * 1400, request, request[:19]):
             await ours.sendto(answer, address)
+
+
+@define(eq=False)
+class SlowRelay(asyncio.DatagramProtocol):
+    """Lends an address and notes what it hears; it answers a bind when it is told to."""
+
+    heard: list[str] = field(factory=list)
+    binds: list[aioice.stun.Message] = field(factory=list)
+    client: tuple[str, int] = ("", 0)
+    transport: asyncio.DatagramTransport = field(init=False)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.client = addr
+        if aioice.turn.is_channel_data(data):
+            self.heard.append(f"data {data[4:].decode()}")
+            return
+        request = aioice.stun.parse_message(data)
+        self.heard.append(request.message_method.name.lower())
+        if request.message_method == aioice.stun.Method.CHANNEL_BIND:
+            self.binds.append(request)
+        elif request.message_method == aioice.stun.Method.ALLOCATE:
+            lent = {"LIFETIME": 600, "XOR-MAPPED-ADDRESS": addr}
+            self.answer(request, {**lent, "XOR-RELAYED-ADDRESS": ("127.0.0.1", 5000)})
+
+    def answer(self, request: aioice.stun.Message, attributes: dict[str, Any]) -> None:
+        kind = (request.message_method, aioice.stun.Class.RESPONSE, request.transaction_id)
+        response = aioice.stun.Message(*kind)
+        response.attributes.update(attributes)
+        self.transport.sendto(bytes(response), self.client)
+
+
+class Hears(aioice.ice.StunProtocol):
+    """Notes what peers say."""
+
+    def __init__(self) -> None:
+        self.said: list[bytes] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Nothing to do."""
+
+    def datagram_received(self, data: bytes | str, addr: tuple[str, int]) -> None:
+        assert isinstance(data, bytes)
+        self.said.append(data)
+
+
+async def _until(is_true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not is_true():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.001)
+
+
+def test_what_follows_a_bind_waits_for_no_answer_and_goes_out_again_with_it() -> None:
+    async def main() -> None:
+        loop, peer = asyncio.get_running_loop(), ("127.0.0.1", 6000)
+        _, relay = await loop.create_datagram_endpoint(SlowRelay, local_addr=("127.0.0.1", 0))
+        address = relay.transport.get_extra_info("sockname")
+        client, hears = await open_udp(address, "user", "password"), Hears()
+        relayed = RelayedSocket(client, hears)
+        await relayed.allocate()
+        relayed.sendto(b"one", peer)
+        await _until(lambda: "data one" in relay.heard)
+        relayed.sendto(b"two", peer)
+        await _until(lambda: "data two" in relay.heard)
+        assert relay.heard == ["allocate", "channel_bind", "data one", "data two"]
+        relay.transport.sendto(b"\x40\x00\x00\x05early", relay.client)  # it overtakes the answer
+        await _until(lambda: hears.said == [b"early"])
+        relay.answer(relay.binds[0], {})
+        await _until(lambda: len(relay.heard) == 6)
+        assert relay.heard[4:] == ["data one", "data two"]
+        relayed.sendto(b"three", peer)
+        await _until(lambda: relay.heard[6:] == ["data three"])
+        client.refresh_task.cancel()
+        relayed.abort()
+        relay.transport.close()
+
+    asyncio.run(main())
 
 
 def test_what_we_lean_on_exists_in_the_pinned_aioice() -> None:

@@ -54,7 +54,7 @@ def test_two_people_from_the_first_start_to_a_conversation(tmp_path: Path) -> No
         nawras.click("To the circle")
 
         begin(salma, second, "Salma")
-        salma.click("Join with a link")
+        salma.click("Join a circle")
         salma.fill("link", f" \u200e{link[:40]}\n{link[40:]} ")  # as a message brings it
         salma.click("Look at the invitation")
         salma.see("Nawras invites you to Evening")

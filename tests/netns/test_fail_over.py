@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,12 +10,17 @@ import pytest
 from tests.support.conversation import talking
 from tests.support.lab_town import a_lab_town
 from tests.support.netlab import RELAY_ADDRESSES, Nat
+from tests.support.processes import PersonProcess, await_true
 from tests.support.shown import Show
 
 pytestmark = [pytest.mark.netns, pytest.mark.slow]
 
 WITHIN = 60.0
 """Seconds until the talk must have gone on; the aim is five, and what it took is printed."""
+
+
+def all_connected(people: Sequence[PersonProcess]) -> bool:
+    return all(row["state"] == "connected" for one in people for row in one.ask("relay_list"))
 
 
 def test_a_relay_that_dies_or_falls_silent_interrupts_a_conversation_for_seconds_only(
@@ -32,12 +37,12 @@ def test_a_relay_that_dies_or_falls_silent_interrupts_a_conversation_for_seconds
                 relay.program.kill()
                 took[f"relay {number} was killed"] = conversation.goes_on(WITHIN)
                 relay.start()
-                time.sleep(3)
+                await_true(lambda: all_connected(people))
             for number, address in enumerate(RELAY_ADDRESSES):
                 town.internet.silence(address)
                 took[f"relay {number} fell silent"] = conversation.goes_on(WITHIN)
                 town.internet.silence()
-                time.sleep(3)
+                await_true(lambda: all_connected(people))
         lines = [
             f"{what}: the talk went on {seconds:.1f} s later" for what, seconds in took.items()
         ]

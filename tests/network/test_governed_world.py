@@ -236,6 +236,11 @@ def run_schedule(seed: int, *, length: int, acts: int = 12) -> World:
     """Do `length` random things, heal, and compare."""
     chance = random.Random(seed)
     world = gather(seed, chance.choice([3, 4, 5, 6, 8]), is_direct=chance.random() < 0.3)
+    return go_on(world, chance, length=length, acts=acts)
+
+
+def go_on(world: World, chance: random.Random, *, length: int, acts: int) -> World:
+    """Do the same with people who are together already."""
     for number in range(length):
         person = chance.choice(world.people)
         match chance.randrange(16):

@@ -8,8 +8,8 @@ from attrs import define, field
 from tests.network.test_removal import now, remove, second, state
 from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
-from toheal_protocol.machines.linking import direct_choices
 from toheal_protocol.machines.state import Stage
+from toheal_protocol.machines.ways import direct_choices
 from toheal_protocol.messages.acts import PolicyChange
 from toheal_protocol.model import MemberId
 

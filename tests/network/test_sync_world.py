@@ -19,9 +19,10 @@ from toheal_protocol.envelope import ContentKey
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.pair import owe_message, pass_note
 from toheal_protocol.machines.state import Position, Stream
+from toheal_protocol.messages.acts import Reason, RoleChange
 from toheal_protocol.messages.asking import Asked, Range
 from toheal_protocol.messages.notes import Head
-from toheal_protocol.model import Audience, MessageId
+from toheal_protocol.model import Audience, MessageId, Role
 
 POINTS = ("decide", "commit", "act", "mid-act")
 LONGEST_HEAL = 9000.0
@@ -40,6 +41,21 @@ class Schedule:
         self.older: dict[str, Disk] = {}
         self.forged: set[MessageId] = set()
         self.put_back: Person | None = None
+        if self.chance.random() < 0.5:
+            self.lead(self.people[1])
+
+    def lead(self, person: Person) -> None:
+        """Make somebody a facilitator beside the founder, before anything goes wrong."""
+        self.people[0].feed(m.Acted(RoleChange(person.id, Role.FACILITATOR, 0, Reason())))
+        self.world.run_for(60)
+
+    @property
+    def leading(self) -> list[Person]:
+        """Everybody who facilitates; nobody comes or goes after the beginning."""
+        founder = self.people[0]
+        assert founder.circle is not None
+        peers = founder.circle.cold.peers
+        return [founder] + [p for p in self.people[1:] if peers[p.id].role is Role.FACILITATOR]
 
     @property
     def honest(self) -> list[Person]:
@@ -58,7 +74,9 @@ class Schedule:
     def step(self, number: int) -> None:
         chance, world = self.chance, self.world
         person = chance.choice(self.people)
-        match chance.randrange(16):
+        match chance.randrange(18):
+            case 16 | 17:
+                person.say(f"{number} for few", Audience.FACILITATORS)
             case 0 | 1 | 2 | 3 | 4:
                 for part in range(chance.choice([1, 1, 3])):
                     person.say(f"{number}.{part}")
@@ -179,16 +197,26 @@ class Schedule:
         """Return who must agree; who was put back may not know what it once said with a number."""
         return [one for one in self.there if one is not author or one is not self.put_back]
 
-    def words(self, reader: Person, author: Person) -> set[MessageId]:
+    def words(
+        self, reader: Person, author: Person, audience: Audience = Audience.CIRCLE
+    ) -> set[MessageId]:
         return {
             entry.mid
             for entry in reader.disk.entries.values()
-            if entry.author == author.id and entry.kind == "text" and entry.mid not in self.forged
+            if entry.author == author.id
+            and (entry.kind, entry.audience) == ("text", audience)
+            and entry.mid not in self.forged
         }
+
+    def notes_of(self, author: Person) -> list[set[MessageId]]:
+        """Return what each facilitator who must agree has read of somebody's notes."""
+        leading = [one for one in self.readers_of(author) if one in self.leading]
+        return [self.words(one, author, Audience.FACILITATORS) for one in leading]
 
     def is_agreed(self) -> bool:
         same = all(
             len({frozenset(self.words(reader, author)) for reader in self.readers_of(author)}) <= 1
+            and len({frozenset(read) for read in self.notes_of(author)}) <= 1
             for author in self.honest
         )
         ids = {person.id for person in self.there}
@@ -198,10 +226,18 @@ class Schedule:
     def assert_agreement(self) -> None:
         there = self.there
         for author in self.honest:
+            notes = self.notes_of(author)
+            assert all(one == notes[0] for one in notes), "facilitators disagree about notes"
+            for reader in there:
+                is_for = reader is author or reader in self.leading
+                assert is_for or not self.words(reader, author, Audience.FACILITATORS)
             readings = [self.words(reader, author) for reader in self.readers_of(author)]
             assert all(one == readings[0] for one in readings)
             if author in there and author is not self.put_back and readings:
-                assert {mid for mid, _ in author.said} <= readings[0]
+                to_all = {mid for mid, text in author.said if not text.endswith("for few")}
+                assert to_all <= readings[0]
+                if notes:
+                    assert {mid for mid, _ in author.said} - to_all <= notes[0]
         for person in there:
             assert not person.disk.held
             for entry in person.disk.entries.values():

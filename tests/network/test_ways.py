@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
-from toheal_protocol.machines.courier import LINK_DOUBT
+from toheal_protocol.machines.doubts import LINK_DOUBT
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.linking import ATTEMPT_LIFE, PACE
 from toheal_protocol.machines.pair import pass_note
-from toheal_protocol.messages.notes import AskLink, LinkAnswer, LinkOffer
+from toheal_protocol.messages.notes import AskLink, Here, LinkAnswer, LinkOffer
 from toheal_protocol.model import Instant, MemberId
 
 DIRECT, TURN = m.LinkWay.DIRECT, m.LinkWay.TURN
@@ -27,10 +27,14 @@ class WatchedWorld(World):
 
     prepared: list[tuple[float, str, m.LinkWay]] = field(factory=list)
     closed: list[tuple[str, bool]] = field(factory=list)
+    expected: list[tuple[float, str, m.LinkWay]] = field(factory=list)
     hailed: list[float] = field(factory=list)
     probed: list[float] = field(factory=list)
 
     def perform(self, person: Person, effect: m.Effect) -> None:
+        if isinstance(effect, m.ExpectLink):
+            self.check_consent(person, effect)
+            self.expected.append((self.now, person.name, effect.way))
         if isinstance(effect, m.PrepareLink):
             self.check_consent(person, effect)
             self.prepared.append((self.now, person.name, effect.way))
@@ -42,7 +46,7 @@ class WatchedWorld(World):
             self.probed.append(self.now)
         World.perform(self, person, effect)
 
-    def check_consent(self, person: Person, effect: m.PrepareLink) -> None:
+    def check_consent(self, person: Person, effect: m.PrepareLink | m.ExpectLink) -> None:
         """Whatever is under way: nobody's addresses are looked for without a yes of their own."""
         assert person.circle is not None
         peer = person.circle.cold.peers[effect.member]
@@ -75,7 +79,7 @@ def choose(person: Person, other: Person, *, allow: bool) -> None:
     person.feed(m.DirectChosen(other.id, allow))
 
 
-def acts(person: Person, note: AskLink | LinkOffer | LinkAnswer, member: MemberId) -> None:
+def acts(person: Person, note: AskLink | Here | LinkOffer | LinkAnswer, member: MemberId) -> None:
     """A hostile client sends what ours would not, in the true session."""
     assert person.circle is not None
     draft = Draft(
@@ -95,6 +99,35 @@ def all_said(world: World, *people: Person) -> None:
     for person in people:
         said = sorted(text for _, text in person.texts())
         assert said == sorted(text for one in people for _, text in one.said)
+
+
+# ---- before an offer comes
+
+
+def test_who_will_be_offered_a_link_opens_its_half_before_and_nobody_else_does() -> None:
+    world, ours, theirs = two(730)
+    answering = max((ours, theirs), key=lambda person: person.id)
+    assert {name for _, name, _ in world.expected} == {answering.name}
+    first = next(at for at, name, _ in world.prepared if name == answering.name)
+    assert min(at for at, _, _ in world.expected) < first
+    before = len(world.expected)
+    world.run_for(600)
+    assert len(world.expected) == before, "a link is there: none is expected"
+
+
+def test_a_member_who_says_again_and_again_that_it_is_there_opens_few_sockets_here() -> None:
+    world, ours, theirs = two(731)
+    asking, answering = sorted((ours, theirs), key=lambda person: person.id)
+    world.links_allowed = False
+    world.cut_link(answering, asking.id)
+    world.run_for(30)
+    before = len(world.expected)
+    for _ in range(60):
+        acts(asking, Here(is_reply=True), answering.id)
+        acts(answering, Here(is_reply=True), asking.id)
+        world.run_for(0.25)
+    assert 0 < len(world.expected) - before <= 15 / PACE + 1
+    assert {name for _, name, _ in world.expected} == {answering.name}, "who offers expects none"
 
 
 # ---- a link that may be dead

@@ -16,6 +16,7 @@ from tests.support.membership_cases import (
     Case,
     a_policy_that_one_does_not_second,
     one_removes_a_facilitator,
+    somebody_else_ends_no_mute,
     two_charters_at_once,
 )
 from toheal_protocol.membership import (
@@ -113,3 +114,10 @@ def test_what_waits_says_for_whom() -> None:
     assert outcome is not None
     assert (outcome.facilitators, outcome.members) == (2, 3)
     assert set(outcome.may_support) == {somebody(name).member_id for name in "AB"}
+
+
+def test_the_end_of_a_mute_by_who_may_not_is_taken_in_by_nobody() -> None:
+    case = somebody_else_ends_no_mute()
+    assert case.story.merged().outcome(case.done[-1].id) is None
+    nothing = case.story.unmute("F", "B")
+    assert case.story.merged().outcome(nothing.id) is None

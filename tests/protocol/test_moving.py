@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from attrs import evolve
 
 from tests.support.world import Person, World
@@ -58,6 +59,27 @@ def test_followed_brings_the_grants_once_more_and_a_second_one_nothing() -> None
     again.change_peer(theirs.id, our_move=Move(3, relays, is_followed=True))
     moving.take_followed(again, theirs.id, Followed(3))
     assert owed(again) == []
+
+
+@pytest.mark.parametrize("moved_on", [False, True])
+def test_what_is_over_or_was_left_is_not_granted_again(*, moved_on: bool) -> None:
+    """Also where the word that is followed is not our last one any more."""
+    _, ours, theirs = two(11)
+    draft = draft_of(ours)
+    [relay] = draft.cold.relays
+    boxes = peer_of(draft, theirs).mailboxes
+    first = min(box.number for box in boxes)
+    left = tuple(evolve(box, relay=SECOND) for box in boxes)
+    draft.change_peer(
+        theirs.id,
+        our_move=Move(3, (SECOND,) if moved_on else (relay,)),
+        mailboxes=(*boxes, *left),
+        quiet_through=first,
+    )
+    moving.take_followed(draft, theirs.id, Followed(3))
+    [granted] = [note for note in owed(draft) if isinstance(note, Granted)]
+    assert {one.relay for one in granted.grants} == {relay}
+    assert {one.number for one in granted.grants} == {box.number for box in boxes} - {first}
 
 
 def test_nobody_follows_to_where_nothing_answers_and_an_older_word_changes_nothing() -> None:

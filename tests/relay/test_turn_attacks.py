@@ -90,6 +90,36 @@ def test_nobody_gets_into_private_networks_or_to_metadata_services(host: str) ->
     refused_peer(answered(Hall().guest()), host, 80)
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            f"::ffff:{host}"
+            for host in ("10.0.0.1", "127.0.0.1", "169.254.169.254", FRIEND, HOST, OWN)
+        ),
+        "::127.0.0.1",  # an older way to dress IPv4
+        "::ffff:0:10.0.0.1",  # and another
+        "2002:7f00:1::1",  # 6to4 of 127.0.0.1
+        "64:ff9b::a00:1",  # NAT64 of 10.0.0.1
+        "64:ff9b:1::a9fe:a9fe",
+        "::1",
+        "fe80::1",
+        "fd00::1",
+        "2606:4700::1",  # even one that is somebody's on the internet
+    ],
+)
+def test_no_address_of_ipv6_is_a_peer_whatever_ipv4_address_is_inside(host: str) -> None:
+    guest = answered(Hall(allowed=(IPv4Network("127.0.0.0/8"),)).guest())
+    with pytest.raises(Refused, match="443"):
+        guest.turn.bind(0x4001, host, 9)
+    with pytest.raises(Refused, match="443"):
+        guest.turn.permit(host)
+    guest.turn.permit(FRIEND)  # of which one of these is a disguise
+    guest.say(send_indication(host, 9, b"packet"))
+    guest.say(encode_channel_data(0x4001, b"packet"))
+    assert not guest.sent
+
+
 @pytest.mark.parametrize("host", [OWN, "127.0.0.1"])
 def test_nobody_gets_at_the_relays_own_machine(host: str) -> None:
     for port in (LISTENING, 22, 50_000):

@@ -186,8 +186,8 @@ def test_circles_and_members_are_listed(toheal: Toheal) -> None:
     assert "\u2068evening\u2069: active, 1 member, my name \u2068نورس\u2069 [" in listed.out
     assert toheal("circle", "list", "--json").values[0]["name"] == "evening"
     members = toheal("circle", "members", "evening").out
-    assert "facilitator, me [" in members
-    assert "member, two copies of this member are at work [" in members
+    assert "facilitator, me" in members
+    assert "member, two copies of this member are at work" in members
 
 
 def test_leaving_asks_nothing(toheal: Toheal) -> None:

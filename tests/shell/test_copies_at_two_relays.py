@@ -111,3 +111,53 @@ async def test_who_is_there_gets_one_copy(autojump_clock: MockClock) -> None:
         await eventually(has(theirs, circle, *WORDS))
         await trio.sleep(3)
         assert sum(len(deposits(relay)) for relay in village.relays) - before < 2 * len(WORDS)
+
+
+async def three(village: Village) -> tuple[Application, str]:
+    """A circle of three of whom two are away, and an author who knows it."""
+    ours, _, circle = await circle_of_two(village, direct=False)
+    omar = await village.start("Omar")
+    invitation = await ours.invite(circle, expires_in=3600)
+    await omar.join(invitation.link, nickname="Omar")
+
+    async def waits() -> bool:
+        return bool(await ours.waiting(circle))
+
+    await eventually(waits)
+    await ours.admit(circle, "Omar")
+    await trio.sleep(30)
+    for name in ("Salma", "Omar"):
+        village.stop(name)
+    for end in list(village.channels.open):
+        end.lose()
+    await trio.sleep(60)
+    return ours, circle
+
+
+@pytest.mark.trio
+async def test_a_program_that_is_locked_lets_everything_leave_first(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_village(has_turn=False) as village:
+        ours, circle = await three(village)
+        await say(ours, circle, "before I go")
+        assert await ours.drain() == 0
+        await ours.lock()
+        for name in ("Salma", "Omar"):
+            theirs = await village.start(name)
+            await eventually(has(theirs, circle, "before I go"), within=15)
+
+
+@pytest.mark.trio
+async def test_what_cannot_leave_is_said_and_kept(autojump_clock: MockClock) -> None:
+    async with a_village(has_turn=False) as village:
+        ours, circle = await three(village)
+        village.relay.is_mute = True
+        await say(ours, circle, "nobody takes this now")
+        assert await ours.drain() == 2
+        village.stop("نورس")
+        village.relay.is_mute = False
+        await village.start("نورس")
+        await trio.sleep(60)
+        theirs = await village.start("Salma")
+        await eventually(has(theirs, circle, "nobody takes this now"), within=15)

@@ -325,3 +325,43 @@ async def test_chunks_of_an_attachment_that_was_interrupted_are_gone_after_a_sta
         village.stop("نورس")
         await village.start("نورس")
         assert await vault.chunk_count(None) == kept
+
+
+async def test_a_file_goes_to_facilitators_or_answers_something(
+    autojump_clock: object, tmp_path: Path
+) -> None:
+    async with a_village() as village:
+        ours, theirs, circle = await circle_of_two(village)
+        without_threads(ours, theirs)
+        note = await theirs.say(circle, "only you", notes=(), to_facilitators=True)
+        await trio.Path(tmp_path / "door.png").write_bytes(a_picture(2000))
+
+        async def attached(app: Application, *, to_facilitators: bool, reply: str | None) -> str:
+            return await app.files.attach(
+                circle,
+                str(tmp_path / "door.png"),
+                about="a door",
+                notes=(),
+                report=Told(),
+                to_facilitators=to_facilitators,
+                reply=reply,
+            )
+
+        with pytest.raises(Refused, match="reply_narrower"):
+            await attached(theirs, to_facilitators=False, reply=note)
+        with pytest.raises(Refused, match="no_facilitator"):
+            await attached(ours, to_facilitators=True, reply=None)
+        with pytest.raises(Refused, match="no_such_message"):
+            await attached(ours, to_facilitators=False, reply="ffff")
+        sent = await attached(theirs, to_facilitators=True, reply=note)
+        shown = await entry_of(ours, circle, sent)
+        assert (shown.audience, shown.reply_to) == ("facilitators", note)
+        await ours.circle_mute(circle, "Salma", hours=1, reason="other", text="")
+
+        async def is_muted() -> bool:
+            return (await theirs.circle_list())[0].muted_until is not None
+
+        await eventually(is_muted)
+        with pytest.raises(Refused, match="muted"):
+            await attached(theirs, to_facilitators=False, reply=None)
+        await attached(theirs, to_facilitators=True, reply=None)

@@ -24,7 +24,8 @@ from toheal_p2p.services.relay_connection import HAIL_AFTER, HAIL_LIVELY
 from toheal_p2p.services.relay_line import DOUBT, PATIENCE
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.counting import MAX_BEYOND
-from toheal_protocol.machines.courier import LINK_DOUBT, RELAY_RESEND
+from toheal_protocol.machines.courier import RELAY_RESEND
+from toheal_protocol.machines.doubts import LINK_DOUBT
 from toheal_protocol.messages.grants import SIGNAL
 from toheal_protocol.wire.mailbox import Deposit, decode_command
 from toheal_relay.limits import Limits

@@ -11,6 +11,7 @@ from tests.support.applications import WALL_START, Village, a_village, circle_of
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.interface import MemberView, PolicyView
 from toheal_p2p.app.refusals import Refused
+from toheal_protocol.machines import allowances
 from toheal_protocol.model import DEFAULT_TERM
 
 pytestmark = pytest.mark.trio
@@ -121,6 +122,8 @@ async def test_a_term_has_an_end_that_everybody_sees_and_another_facilitator_mov
         assert 0 <= theirs_until - WALL_START - 2 * 7 * 24 * HOUR < HOUR
         village.ahead += DEFAULT_TERM
         assert (await member(third, circle, "نورس")).term_over
+        over = [one for one in await third.doctor() if one.code == "term_over"]
+        assert sorted(str(one.facts["name"]) for one in over) == ["Salma", "نورس"]
         assert (await member(third, circle, "نورس")).role == "facilitator"
         assert (await theirs.circle_term(circle, "نورس", weeks=1)).state == "stands"
 
@@ -208,3 +211,24 @@ async def test_a_policy_that_waits_says_whose_yes_is_missing(autojump_clock: obj
         assert (await third.circle_policy(circle)).direct
         await third.circle_second(circle, act.id)
         assert await third.circle_policy(circle) == PolicyView(direct=False)
+
+
+async def test_who_wrote_too_much_is_told_before_writing_and_the_doctor_says_who_it_is(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(allowances, "WORDS_A_DAY", 3000)
+    async with a_village() as village:
+        ours, theirs, circle = await circle_of_two(village)
+        for number in range(4):  # of 896 bytes each
+            await theirs.say(circle, f"{number} " + "x" * 600, notes=(), to_facilitators=False)
+        for to_facilitators in (False, True):
+            with pytest.raises(Refused, match="words_enough") as refused:
+                await theirs.say(circle, "more", notes=(), to_facilitators=to_facilitators)
+        assert refused.value.facts == {"limit": 64}
+
+        async def is_told() -> bool:
+            found = [one for one in await ours.doctor() if one.code == "words_wait"]
+            return [dict(one.facts)["name"] for one in found] == ["Salma"]
+
+        await eventually(is_told)
+        assert len(await texts(ours, circle)) == 4

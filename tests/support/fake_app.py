@@ -564,6 +564,9 @@ class FakeApp(FakeGovernance, FakeSharing):
             CheckView("relay", False, "relay_unreachable", {"address": RELAY}),
         ]
 
+    async def drain(self) -> int:
+        return 0
+
     async def lock(self) -> None:
         self.calls.append("lock")
         self.end()

@@ -12,14 +12,16 @@ from toheal_protocol.machines.fetch_state import Fetch
 from toheal_protocol.machines.records import PutChunk
 from toheal_protocol.messages.attachment import AttachmentBody, Medium
 from toheal_protocol.messages.file_chunks import FileKey, chunk_count, open_file, seal_file
-from toheal_protocol.model import MessageId
+from toheal_protocol.model import Audience, MessageId
 
 
 def a_file(size: int, *, seed: int = 1) -> bytes:
     return SeededEntropy(seed).draw(size)
 
 
-def attach(person: Person, content: bytes, **changes: object) -> MessageId | None:
+def attach(
+    person: Person, content: bytes, *, audience: Audience = Audience.CIRCLE, **changes: object
+) -> MessageId | None:
     """Put a file's chunks on the disk and announce it; `changes` say what is announced otherwise.
 
     None: the process died over it.
@@ -36,7 +38,7 @@ def attach(person: Person, content: bytes, **changes: object) -> MessageId | Non
     )
     body = AttachmentBody(sealed.id, key, len(content), Medium.JPEG, "نافذة", person.wall)
     body = msgspec.structs.replace(body, **changes)
-    decision = person.feed(files.Attached(body))
+    decision = person.feed(files.Attached(body, audience))
     if decision is None:
         return None
     mine = [e.entry for e in decision.effects if isinstance(e, m.Show) and e.entry.is_mine]
@@ -47,7 +49,8 @@ def want(person: Person, mid: MessageId) -> None:
     """Tap: want a file, going on from what is on the disk."""
     facts, entry = person.disk.attachments[mid], person.disk.entries[mid]
     have = sum(1 << place for place in person.disk.chunks.get(facts.file, {}))
-    person.feed(files.FetchAsked(mid, facts.file, facts.size, entry.author, have))
+    author, audience = entry.author, entry.audience
+    person.feed(files.FetchAsked(mid, facts.file, facts.size, author, have, audience))
 
 
 def fetch_of(person: Person, mid: MessageId) -> Fetch:

@@ -10,6 +10,9 @@ the whole stream, as long as the repetition would take.
 
 from __future__ import annotations
 
+import heapq
+import itertools
+import math
 import random
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -77,6 +80,9 @@ class Weather:
     _token: trio.lowlevel.TrioToken | None = None
     _nursery: trio.Nursery | None = None
     _sockets: ExitStack = field(factory=ExitStack)
+    _flying: list[tuple[float, int, trio.socket.SocketType, bytes, Address]] = field(factory=list)
+    _serial: Iterator[int] = field(factory=itertools.count)
+    _has_more: trio.Event = field(factory=trio.Event)
 
     def between(self, ours: Address, theirs: Address) -> tuple[Address, Address]:
         """Stand between two UDP sockets; return who each is for the other: ours, theirs."""
@@ -90,6 +96,7 @@ class Weather:
         self._token = trio.lowlevel.current_trio_token()
         with scope, self._sockets:
             async with trio.open_nursery() as self._nursery:
+                self._nursery.start_soon(self._land)
                 started.set()
                 await trio.sleep_forever()
 
@@ -140,7 +147,19 @@ class Weather:
         takes = luck.next()
         if takes is not None:
             due = trio.current_time() + takes
-            self._tasks.start_soon(_send_at, due, said, datagram, target)
+            heapq.heappush(self._flying, (due, next(self._serial), said, datagram, target))
+            self._has_more.set()
+
+    async def _land(self) -> None:
+        """Send each datagram when its time has come. Without jitter they keep their order."""
+        while True:
+            self._has_more = trio.Event()
+            with trio.move_on_at(self._flying[0][0] if self._flying else math.inf):
+                await self._has_more.wait()
+            while self._flying and self._flying[0][0] <= trio.current_time():
+                _, _, said, datagram, target = heapq.heappop(self._flying)
+                with suppress(OSError):
+                    await said.sendto(datagram, target)
 
     # ---- clients of a server
 
@@ -210,14 +229,6 @@ async def _receive(heard: trio.socket.SocketType) -> tuple[bytes, Address]:
             return await heard.recvfrom(LARGEST)
         except ConnectionRefusedError:
             continue  # somebody we sent to is gone
-
-
-async def _send_at(
-    due: float, said: trio.socket.SocketType, datagram: bytes, target: Address
-) -> None:
-    await trio.sleep_until(due)
-    with suppress(OSError):
-        await said.sendto(datagram, target)
 
 
 @contextmanager

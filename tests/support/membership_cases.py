@@ -339,14 +339,23 @@ def a_removed_facilitator_mutes_nobody() -> Case:
     return Case(story, base, roles("FH", "A"))
 
 
-def a_mute_from_before_the_promotion() -> Case:
-    story = Story()
-    story.add("F", *"GAB")
-    early = story.so_far()
-    story.promote("F", "G")
+def a_mute_beside_a_promotion() -> Case:
+    story = circle_of(*"HIAB", facilitators="FHI")
+    base, before = len(story.made), story.so_far()
+    promotion = story.promote("F", "A", known=before)
+    story.second("H", promotion, known=[*before, promotion])
+    story.mute("I", "A", known=before)
+    return Case(story, base, roles("FHIA", "B"), waiting=1)
+
+
+def who_lost_the_role_ends_no_mute() -> Case:
+    story = circle_of(*"GHA", facilitators="FGH")
     base = len(story.made)
-    story.mute("F", "G", known=early)
-    return Case(story, base, roles("FG", "AB"), waiting=1)
+    story.mute("F", "A")
+    before = story.so_far()
+    story.second("H", story.role("F", "G", Role.MEMBER))
+    story.unmute("G", "A", known=before)
+    return Case(story, base, roles("FH", "AG"), muted="A")
 
 
 def a_term_prolonged_by_oneself() -> Case:
@@ -408,9 +417,10 @@ CASES: tuple[Callable[[], Case], ...] = (
     an_end_that_does_not_know_the_other_mute,
     a_removed_facilitator_ends_no_mute,
     a_removed_facilitator_mutes_nobody,
-    a_mute_from_before_the_promotion,
+    a_mute_beside_a_promotion,
     a_term_prolonged_by_oneself,
     a_term_that_a_majority_prolongs,
     of_two_terms_the_earlier_end_counts,
+    who_lost_the_role_ends_no_mute,
 )
 """In the order of the table."""

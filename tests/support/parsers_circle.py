@@ -98,6 +98,7 @@ from toheal_protocol.messages.notes import (
     LinkOffer,
     Moved,
     NewCard,
+    Unsaid,
     Wanted,
     Welcome,
     YourHead,
@@ -221,6 +222,7 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     ShareWithdrawn(b"s" * 16),
     Moved(2, tuple(dict.fromkeys(grant.relay for grant in GRANTS))),
     Followed(2),
+    Unsaid(Audience.CIRCLE, 9, _MID),
 )
 """One of each kind; a test says that none is missing."""
 

@@ -35,6 +35,7 @@ from toheal_protocol.machines.records import (
     PutLog,
     PutPair,
     PutSetting,
+    UnsayOwed,
 )
 from toheal_protocol.messages.asking import Range
 from toheal_protocol.messages.file_chunks import FileKey
@@ -93,6 +94,7 @@ some_write = st.one_of(
         st.none() | st.integers(0, 2),
         some_blob,
     ),
+    st.builds(UnsayOwed, some_circle, some_mid, some_blob),
     st.builds(MarkAtRelay, some_circle, some_member, st.tuples(some_seq), some_blob),
     st.builds(DropOwed, some_circle, some_member, some_seq, st.tuples(some_seq)),
     st.builds(GiveUpOwed, some_circle, some_member),

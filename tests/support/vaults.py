@@ -59,7 +59,9 @@ from toheal_protocol.machines.records import (
     PutOwed,
     PutPair,
     PutSetting,
+    UnsayOwed,
     Write,
+    has_never_left,
     marked,
 )
 from toheal_protocol.messages.asking import Range
@@ -519,8 +521,18 @@ class MemoryVault:
             case DropStrayChunks():
                 named = {(circle, facts.file) for (circle, _), facts in self._files.items()}
                 self._chunks = {key: kept for key, kept in self._chunks.items() if key in named}
+            case UnsayOwed():
+                self._unsay(write)
             case _:
                 self._apply_owed(write)
+
+    def _unsay(self, write: UnsayOwed) -> None:
+        for (circle, member), rows in self._owed.items():
+            for seq, row in list(rows.items()):
+                if circle == write.circle and row.mid == write.mid and has_never_left(row.item):
+                    rows[seq] = evolve(row, mid=None, item=write.item, frame=Frame(b""))
+                    self._undelivered.add((circle, member, write.mid))
+        self._erase_delivered()
 
     def _apply_owed(self, write: PutOwed | MarkAtRelay | DropOwed | GiveUpOwed) -> None:
         rows = self._owed.setdefault((write.circle, write.member), {})

@@ -45,7 +45,9 @@ from toheal_protocol.machines.records import (
     PutOwed,
     PutPair,
     PutSetting,
+    UnsayOwed,
     Write,
+    has_never_left,
     marked,
 )
 from toheal_protocol.machines.state import Circle, Stage, Standing
@@ -63,6 +65,7 @@ from toheal_protocol.messages.invitation import open_invitation
 from toheal_protocol.model import (
     Address,
     Audience,
+    Frame,
     Instant,
     MemberId,
     MessageId,
@@ -110,6 +113,11 @@ class Disk:
                 rows = self.owed.get(member, {})
                 for seq in [s for s in rows if s <= through or s in beyond]:
                     del rows[seq]
+            case UnsayOwed(_, unsaid, item):
+                for rows in self.owed.values():
+                    for seq, row in rows.items():
+                        if row.mid == unsaid and has_never_left(row.item):
+                            rows[seq] = evolve(row, mid=None, item=item, frame=Frame(b""))
             case GiveUpOwed(_, member):
                 self.owed.pop(member, None)
             case PutEntry():
@@ -157,7 +165,7 @@ class Disk:
         wanted = [
             (place, entry)
             for place, entry in enumerate(self.entries.values(), 1)
-            if entry.kind != "gap" and place > after
+            if entry.kind != "gap" and place > after and not self._is_taken_back(entry)
             if entry.mid in asked.mids or any(_is_in(entry, one) for one in asked.ranges)
         ]
         for place, entry in wanted[:limit]:
@@ -167,6 +175,13 @@ class Disk:
             sealed = (entry.mid, entry.key, entry.common)
             found.append(sync_events.FoundEntry(entry.author, *sealed, entry.passed_on_by))
         return sync_events.FoundEntries(tuple(found), len(found) < len(wanted), upto)
+
+    def _is_taken_back(self, entry: PutEntry) -> bool:
+        return any(
+            (one.kind, one.reply, one.author, one.audience)
+            == ("retraction", entry.mid, entry.author, entry.audience)
+            for one in self.entries.values()
+        )
 
     def stories(self, asked: sync_events.FindStories) -> tuple[sync_events.Story, ...]:
         return tuple(
@@ -630,6 +645,8 @@ class World:
                 self._open_ways.pop((person.name, attempt), None)
                 if person.links.get(member) == attempt:
                     self.cut_link(person, member)
+            case m.ExpectLink():
+                pass  # preparing takes no longer here without it
             case m.HailRelay():
                 pass  # the relay of this world never falls silent by itself
             case m.ProbeLink(member, attempt):

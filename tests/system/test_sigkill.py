@@ -75,11 +75,18 @@ def test_kills_of_either_process_lose_and_double_nothing(tmp_path: Path) -> None
 
 
 def _kill_again_and_again(town: Town, chance: random.Random) -> None:
-    for _ in range(KILLS):
-        victim = chance.choice(town.people)
+    """Kill one of them, or both at once: they start side by side then."""
+    killed = 0
+    while killed < KILLS:
+        victims = chance.sample(town.people, chance.choice((1, 2)))
         time.sleep(chance.uniform(0.0, 0.4))
-        victim.kill()
-        victim.start()
+        for victim in victims:
+            victim.kill()
+        for victim in victims:
+            victim.launch()
+        for victim in victims:
+            victim.await_ready()
+        killed += len(victims)
 
 
 def _where_it_stands(talkers: list[Talker], circle: str) -> list[object]:

@@ -15,7 +15,7 @@ from attrs import evolve
 from tests.support.web_client import PASSPHRASE, Web, a_page, until
 from toheal_p2p.app.page_interface import read_record
 from toheal_p2p.app.refusals import Refused
-from toheal_p2p.web import connections
+from toheal_p2p.web import connections, door
 from toheal_p2p.web.connections import MAX_CONNECTIONS
 from toheal_p2p.web.guard import HEADERS
 from toheal_p2p.web.site import MAX_FORM
@@ -203,6 +203,24 @@ async def test_the_page_that_falls_is_there_again_on_its_port_and_with_its_keys(
     async with a_page(tmp_path) as web:
         await web.open()
         assert [type(fault) for fault in web.faults] == [RuntimeError]
+
+
+async def test_a_page_that_does_not_load_ends_nothing_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails, ordinary = [OSError(24, "no file left"), ImportError("a disk")], door._load_page
+
+    def load_page() -> object:
+        if fails:
+            raise fails.pop()
+        return ordinary()
+
+    monkeypatch.setattr(door, "_load_page", load_page)
+    async with a_page(tmp_path) as web:
+        await trio.sleep(0.05)
+        assert len(fails) == 2  # nobody has knocked
+        await web.open()
+        assert [type(fault) for fault in web.faults] == [ImportError, OSError]
 
 
 async def test_a_fault_in_a_page_is_one_answer(tmp_path: Path) -> None:

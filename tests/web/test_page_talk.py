@@ -330,18 +330,18 @@ async def test_a_file_is_fetched_after_a_tap_and_given_with_cookie_and_secret_on
             "A picture, \u20682 MB\u2069, \u2068not fetched" in shown
             or "A picture, 2 MB, not fetched" in shown
         )
-        assert "/file/" not in shown and "<img" not in shown
+        assert "/attached/" not in shown and "<img" not in shown
         app.entries[0] = evolve(app.entries[0], attachment=evolve(away, state="here", percent=100))
         fetched = await web.post(f"{way}/fetch/{message}")
         assert "40 % is here; coming from" in fetched.text
         assert f'id="f-{message[:12]}" hx-swap-oob="true"' in fetched.text
         assert (
-            f'data-shows-file="{way}/file/{message}"' in fetched.text
+            f'data-shows-file="{way}/attached/{message}"' in fetched.text
             and 'alt="two cups"' in fetched.text
         )
         for more in ({"cookie": None}, {"x_page": None}, {"sec_fetch_site": "cross-site"}):
-            assert (await web.get(f"{way}/file/{message}", **more)).status == 403
-        content = await web.get(f"{way}/file/{message}")
+            assert (await web.get(f"{way}/attached/{message}", **more)).status == 403
+        content = await web.get(f"{way}/attached/{message}")
         assert content.body == PICTURE and content.headers["content-type"] == "image/png"
         assert content.headers["cache-control"] == "no-store"
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from socket import SO_RCVBUF, SOL_SOCKET
 from typing import Any, Final
 
@@ -148,6 +148,7 @@ class RelayedSocket(asyncio.DatagramTransport):
         self._receiver = receiver
         self._address: _Address = ("", 0)
         self._waiting: dict[_Address, list[bytes]] = {}
+        self._binding: dict[_Address, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
 
@@ -200,24 +201,39 @@ class RelayedSocket(asyncio.DatagramTransport):
             self._start(self._bind(addr))
         elif len(waiting) < MAX_WAITING:
             waiting.append(data)
+            if addr in self._binding:
+                self._client._send(_header(self._binding[addr], len(data)) + data)
 
     async def _bind(self, addr: _Address) -> None:
+        """Bind a channel; what waits for it goes out right behind the request.
+
+        It goes out once more with the answer: a relay that heard it before the request, or heard a
+        repeat of the request only, dropped it.
+        """
         client = self._client
         channel = client.peer_to_failed_channel.pop(addr, None)
         if channel is None:
             channel = client.channel_number
             client.channel_number += 1
+        client.channel_to_peer[channel] = addr  # a datagram may overtake the answer
         try:
-            await client.channel_bind(channel, addr)
+            answer = self._start(client.channel_bind(channel, addr))
+            await asyncio.sleep(0)  # the request leaves
+            self._binding[addr] = channel
+            self._send_all(channel, self._waiting[addr])
+            await answer
         except Exception:  # noqa: BLE001  refused, or an answer that is none: the relay chose it
             client.peer_to_failed_channel[addr] = channel
-            del self._waiting[addr]
+            del client.channel_to_peer[channel], self._waiting[addr], self._binding[addr]
             return
         client.channel_refresh_at[channel] = time.time() + CHANNEL_REFRESH
-        client.channel_to_peer[channel] = addr
         client.peer_to_channel[addr] = channel
-        for data in self._waiting.pop(addr):
-            client._send(_header(channel, len(data)) + data)
+        del self._binding[addr]
+        self._send_all(channel, self._waiting.pop(addr))
+
+    def _send_all(self, channel: int, waiting: list[bytes]) -> None:
+        for data in waiting:
+            self._client._send(_header(channel, len(data)) + data)
 
     async def _renew(self, channel: int, addr: _Address) -> None:
         try:
@@ -241,10 +257,11 @@ class RelayedSocket(asyncio.DatagramTransport):
         finally:
             client.transport.abort()
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _header(channel: int, length: int) -> bytes:

@@ -53,7 +53,7 @@ from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports.channels import Channels
 from toheal_p2p.ports.probes import Interfaces, Probe
 from toheal_p2p.ports.vault import Vault, VaultError
-from toheal_p2p.services.circle import CircleService
+from toheal_p2p.services.circle import CircleService, waiting_here
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_p2p.services.forgetting import Forgetting
 from toheal_p2p.services.relay_connection import RelayConnection
@@ -302,14 +302,19 @@ class Application(Paths, Sharing, Notices, KnownRelays):
 
     # ---- ending
 
-    async def lock(self) -> None:
-        """Forget every key and end the process."""
+    async def drain(self) -> int:
+        """Let leave what can, for two seconds at most; return for how many members something stays."""
         await self.committer.flushed()
         with trio.move_on_after(DRAIN_DEADLINE):
             async with trio.open_nursery() as nursery:
                 for running in self._running.values():
-                    nursery.start_soon(running.service.drain_links)
+                    nursery.start_soon(running.service.drain)
         await self.committer.flushed()  # what was acknowledged while the links drained
+        return sum(len(waiting_here(one.service.circle)) for one in self._running.values())
+
+    async def lock(self) -> None:
+        """Forget every key and end the process."""
+        await self.drain()
         self.end()
 
     async def change_passphrase(self, old: str, new: str) -> None:

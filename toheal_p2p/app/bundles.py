@@ -23,6 +23,7 @@ from toheal_protocol.crypto import SealKey
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.machines import bundling, sync_events
 from toheal_protocol.machines import events as machine
+from toheal_protocol.machines.records import has_never_left
 from toheal_protocol.machines.state import Standing
 from toheal_protocol.messages.asking import Range
 from toheal_protocol.messages.bundle import (
@@ -71,7 +72,8 @@ class Bundles:
         key = SealKey(service.entropy.draw(32))
         parts: list[bytes] = []
         messages = left = 0
-        async for item in self._items(running, member):
+        leaving: list[machine.OwedFrame] = []
+        async for item in self._items(running, member, leaving):
             is_message = not isinstance(item, OwedNote)
             if len(parts) == MAX_PARTS:
                 left += is_message
@@ -83,7 +85,7 @@ class Bundles:
         index = seal_index(key, parts)
         if service.circle.pairs[member].generation != generation:
             raise Refused("bundle_not_yet", name=who)
-        event = sync_events.BundleSealed(member, generation, key, index_code(index))
+        event = sync_events.BundleSealed(member, generation, key, index_code(index), tuple(leaving))
         effects = await decide(running, event, self.committer)
         [sealed] = [one.sealed for one in effects if isinstance(one, sync_events.BundleReady)]
         pieces = join_bundle(sealed, index, parts, service.entropy)
@@ -130,13 +132,21 @@ class Bundles:
                     return running, member, sealed
         raise Refused("bundle_unknown")
 
-    async def _items(self, running: RunningCircle, member: MemberId) -> AsyncIterator[BundleItem]:
-        """Give what a member is owed, and then what others wrote that they may be missing."""
+    async def _items(
+        self, running: RunningCircle, member: MemberId, leaving: list[machine.OwedFrame]
+    ) -> AsyncIterator[BundleItem]:
+        """Give what a member is owed, and then what others wrote that they may be missing.
+
+        Args:
+            leaving: gets what of it was never sealed so far.
+        """
         service = running.service
         circle, after = service.circle.cold.id, service.circle.pairs[member].acked_through
         while rows := await self.vault.owed(circle, member, after=after, limit=SLICE):
             for row in rows:
                 owed = machine.OwedFrame(row.seq, row.mid, row.item, row.frame, row.boot)
+                if has_never_left(owed.item):
+                    leaving.append(owed)
                 yield bundling.owed_to_bundle(service.circle, member, owed)
             after = rows[-1].seq
         async for entry in self._of_others(running, member):

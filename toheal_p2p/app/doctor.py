@@ -22,8 +22,11 @@ from toheal_p2p.app.vocabulary import CheckCode, MeetingState
 from toheal_p2p.app.ways import link_views
 from toheal_p2p.ports.probes import Interfaces, Probe, RelayProbe
 from toheal_p2p.ports.vault import Vault
+from toheal_protocol.machines.allowances import is_spent
+from toheal_protocol.machines.ledgers import membership_of
 from toheal_protocol.machines.moving import unreached
 from toheal_protocol.machines.state import Stage
+from toheal_protocol.model import Instant
 from toheal_protocol.wire.relay_address import RelayAddress, parse_relay_address
 
 LITTLE_ROOM: Final = 64 * 1024 * 1024
@@ -213,6 +216,8 @@ def _circles(
         for member in sorted(running.warnings.differing & cold.peers.keys()):
             facts = {"circle": cold.name, "name": cold.peers[member].name}
             checks.append(CheckView("stories", False, "stories_differ", facts))
+        checks += _too_many_words(running)
+        checks += _terms(running, wall_now)
         checks += _resets(running, wall_now)
         checks += _not_contacted(running)
         checks.append(_links(running, network))
@@ -243,6 +248,27 @@ def _not_contacted(running: RunningCircle) -> list[CheckView]:
         )
         for peer in cold.peers.values()
         if (named := unreached(cold, peer))
+    ]
+
+
+def _terms(running: RunningCircle, wall_now: int) -> list[CheckView]:
+    """Say whose term as a facilitator is over: somebody follows, or it is prolonged."""
+    cold = running.service.circle.cold
+    until = membership_of(cold.id, cold.operations).terms
+    return [
+        CheckView("term", False, "term_over", {"circle": cold.name, "name": name_of(cold, member)})
+        for member in sorted(until)
+        if until[member] <= wall_now
+    ]
+
+
+def _too_many_words(running: RunningCircle) -> list[CheckView]:
+    """Say who writes so much that the rest has to wait."""
+    circle, now = running.service.circle, Instant(trio.current_time())
+    return [
+        CheckView("words", False, "words_wait", {"circle": circle.cold.name, "name": peer.name})
+        for member, peer in circle.cold.peers.items()
+        if is_spent(circle.live, member, now=now)
     ]
 
 

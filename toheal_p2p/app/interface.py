@@ -388,6 +388,13 @@ class AppInterface(
         """Look at everything that could be wrong."""
         ...
 
+    async def drain(self) -> int:
+        """Let leave what can, for two seconds at most; return for how many members something stays.
+
+        What stays is kept, and leaves when the program runs again.
+        """
+        ...
+
     async def lock(self) -> None:
         """Forget every key and end the process.
 

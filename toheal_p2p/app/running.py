@@ -19,6 +19,7 @@ from toheal_p2p.ports.vault import Vault
 from toheal_p2p.services.circle import CircleService
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_protocol.machines import events as machine
+from toheal_protocol.machines.allowances import WORDS_A_DAY, is_spent
 from toheal_protocol.machines.charters import is_asked
 from toheal_protocol.machines.mutes import muted_until
 from toheal_protocol.machines.records import PutSetting
@@ -29,6 +30,7 @@ from toheal_protocol.model import (
     MAX_MEMBERS,
     Audience,
     CircleId,
+    Instant,
     MemberId,
     Role,
     WallTime,
@@ -166,8 +168,11 @@ def require_voice(running: RunningCircle) -> RunningCircle:
 
 
 def require_audience(running: RunningCircle, audience: Audience) -> RunningCircle:
-    """Return a circle in which we may write to this audience."""
+    """Return a circle in which we may write to this audience, and did not write too much today."""
     is_note = audience is Audience.FACILITATORS
+    live, ours = running.service.circle.live, running.service.circle.cold.persona.keys.member_id
+    if is_spent(live, ours, now=Instant(trio.current_time())):
+        raise Refused("words_enough", limit=WORDS_A_DAY >> 20)
     return require_facilitators(running) if is_note else require_voice(running)
 
 

@@ -77,6 +77,7 @@ async def run_opened(
     try:
         async with trio.open_nursery() as nursery:
             committer, policy = Committer(vault), NetworkPolicy()
+            channels = WebRtcLater(include_loopback=allow_loopback)
             news, connector = RelayNews(on_progress), Connector(policy, SystemEntropy())
             app = Application(
                 home=home,
@@ -84,7 +85,7 @@ async def run_opened(
                 committer=committer,
                 entropy=SystemEntropy(),
                 wall_clock=_wall_clock,
-                channels=PolicedChannels(WebRtcLater(include_loopback=allow_loopback), policy),
+                channels=PolicedChannels(channels, policy),
                 connect=connector.connect,
                 probe=connector.probe,
                 settings=Settings(home, policy),
@@ -103,6 +104,8 @@ async def run_opened(
             if app.was_put_back and on_trouble is not None:
                 on_trouble("vault_put_back")
             on_ready()
+            if policy.may_open_links:
+                nursery.start_soon(channels.load_soon)
     except* VaultFailed as group:
         raise refusal(_reason(group)) from None
     finally:

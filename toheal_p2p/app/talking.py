@@ -21,7 +21,6 @@ from toheal_p2p.app.running import (
     require_active,
     require_audience,
     require_facilitators,
-    require_voice,
 )
 from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES
 from toheal_p2p.ports.vault import EntryRow, Vault
@@ -106,16 +105,15 @@ class Talking:
         active = require_active(self._find(circle))
         require_text(text)
         row = await self._our_message(active, message)
-        if row.audience is Audience.CIRCLE:
-            require_voice(active)
+        require_audience(active, row.audience)
         return await self._write(active, machine.Edited(row.mid, row.audience, text, row.notes))
 
     async def retract(self, circle: str, message: str) -> views.RetractionView:
         """Take a message of ours back."""
         running = require_active(self._find(circle))
         row = await self._our_message(running, message)
+        await self._write(running, machine.Retracted(row.mid, row.audience, row.author_seq))
         sent = await self.vault.deliveries(running.service.circle.cold.id, row.mid, limit=1)
-        await self._write(running, machine.Retracted(row.mid, row.audience))
         delivered = sum(one.state == "delivered" for one in sent)
         under_way = sum(one.state in ("sealed", "at_relay") for one in sent)
         return views.RetractionView(row.mid.hex(), delivered, under_way)

@@ -141,6 +141,8 @@ CheckCode = Literal[
     "fork_seen",
     "session_reset",
     "stories_differ",
+    "words_wait",
+    "term_over",
 ]
 """What `doctor` can find. Each has a sentence `check.<code>`; those of a relay carry the fact
 `address`, those of links, forks and an open meeting `circle`."""

@@ -11,9 +11,9 @@ from toheal_p2p.app.showing import others
 from toheal_p2p.app.vocabulary import LinkKind
 from toheal_p2p.services.circle_links import HeldLink
 from toheal_protocol.machines.events import LinkWay
-from toheal_protocol.machines.linking import direct_choices
 from toheal_protocol.machines.moving import unreached
 from toheal_protocol.machines.state import Cold
+from toheal_protocol.machines.ways import direct_choices
 from toheal_protocol.model import MemberId
 from toheal_protocol.wire.relay_address import RelayAddress
 

@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,9 @@ AGAIN_PATIENCE: Final = 3.0
 """Seconds a page that runs already has for an answer; it is on this machine."""
 
 MAX_ANSWER: Final = 4096
+
+BROWSER_FIRST: Final = 1.0
+"""Seconds until what runs a profile is loaded, unless it is asked for: the page loads before it."""
 
 
 @frozen
@@ -71,7 +75,7 @@ def run_with_page(
             tell = _once(partial(listener.on_ready, address))
             if passphrase is None:
                 tell()
-                nursery.start_soon(load, _load_running)
+                nursery.start_soon(_load_soon)
             await house.run(passphrase, on_ready=tell)
             nursery.cancel_scope.cancel()
 
@@ -140,6 +144,13 @@ def _restore_profile(home: Path, path: str, *, words: str, passphrase: str) -> N
     from toheal_p2p.app.restoring import restore_profile
 
     restore_profile(home, path, words=words, passphrase=passphrase)
+
+
+async def _load_soon() -> None:
+    """Load while the person types: nobody waits for it then."""
+    await trio.sleep(BROWSER_FIRST)
+    with suppress(ImportError, OSError):  # whoever opens the profile tries again, and is told
+        await load(_load_running)
 
 
 def _load_running() -> tuple[Callable[..., Awaitable[None]], Callable[..., Awaitable[None]]]:

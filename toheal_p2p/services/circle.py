@@ -128,6 +128,8 @@ class CircleService:
         if decision.circle.cold is not self.circle.cold:
             self.follow(decision.circle.cold)
         self.circle = decision.circle
+        if isinstance(event, machine.NetworkChanged):
+            self.links.forget_expected()
         loaded, effects = self._load_from_memory(decision.effects)
         self.committer.submit(
             decision.writes,
@@ -154,11 +156,17 @@ class CircleService:
         courier = self.circle.live.couriers.get(member)
         return self.links.route_to(member) if courier is not None and courier.is_linked else None
 
-    async def drain_links(self) -> None:
-        """Let every link finish what is on its way. Put a deadline around it."""
+    async def drain(self) -> None:
+        """Let links finish what is on its way, and mail leave that waits. Put a deadline around it."""
+        self.take(machine.Ending())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.links.drain_all)
             nursery.start_soon(self.lan.drain)
+            nursery.start_soon(self._drain_mail)
+
+    async def _drain_mail(self) -> None:
+        while waiting_here(self.circle):  # noqa: ASYNC110 - at an end, for two seconds at most
+            await trio.sleep(0.05)
 
     def close_links(self) -> None:
         """Close every link and every attempt at one, at once: they are not allowed any more."""
@@ -181,6 +189,7 @@ class CircleService:
                 self._set_alarm(instant)
             case machine.Deposit():
                 self._deposit(effect)
+                self.links.look_ahead()
             case machine.DeleteMail(relay):
                 if relay in self.relays:
                     self.relays[relay].delete(effect)
@@ -199,6 +208,8 @@ class CircleService:
                 nursery.start_soon(self._find_entries, effect)
             case sync_events.FindStories():
                 nursery.start_soon(self._find_stories, effect)
+            case machine.ExpectLink():
+                self.links.expect(effect)
             case machine.PrepareLink():
                 self.links.prepare(effect)
             case machine.ConnectLink():
@@ -297,6 +308,13 @@ class CircleService:
             self._alarm = trio.CancelScope(deadline=trio.current_time() + 3600)
             self.take(machine.Woke())
             await self.committer.room()
+
+
+def waiting_here(circle: Circle) -> frozenset[MemberId]:
+    """Return for whom something has not left this device, though there is a way."""
+    waiting = {member for member, one in circle.live.couriers.items() if one.leave_at is not None}
+    under_way = {one.member for one in circle.live.tickets.values() if one.member and one.seq}
+    return frozenset(waiting | under_way)
 
 
 def _is_awaited(effect: machine.Effect) -> bool:

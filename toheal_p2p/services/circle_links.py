@@ -34,6 +34,12 @@ DRAIN_LONGEST: Final = 5.0
 AGING: Final = 120.0
 """Seconds before what a relay lent ends, when another link is opened beside: several attempts' time."""
 
+EXPECTED_LONGEST: Final = 8.0
+"""Seconds that sockets are kept for an offer that is expected: an offer takes its author a few round trips."""
+
+LOOK_AHEAD: Final = 60.0
+"""Seconds between two looks at whether the leave is still there. It is asked for anew at half of its life only."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -68,6 +74,18 @@ class HeldLink:
 
 
 @define(eq=False)
+class ExpectedLink:
+    """What was opened for a link that a member is about to offer."""
+
+    way: machine.LinkWay
+    prepared: PreparedChannel | None = None
+    until: float = math.inf
+    ready: trio.Event = field(factory=trio.Event)
+    """Set once `prepared` is there, or never will be."""
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+
+
+@define(eq=False)
 class CircleLinks:
     """Acts for a circle's machine on links, and tells it what became of them.
 
@@ -85,6 +103,8 @@ class CircleLinks:
     nursery: trio.Nursery | None = field(default=None, init=False)
     _held: dict[bytes, HeldLink] = field(factory=dict, init=False)
     _routes: dict[MemberId, HeldLink] = field(factory=dict, init=False)
+    _expected: dict[MemberId, ExpectedLink] = field(factory=dict, init=False)
+    _ahead_at: float = field(default=-math.inf, init=False)
 
     def route_to(self, member: MemberId) -> HeldLink | None:
         """Return the link that frames to a member go over, if there is one."""
@@ -101,6 +121,24 @@ class CircleLinks:
             for held in list(self._held.values()):
                 if held.link is not None and held.link.is_open:
                     nursery.start_soon(held.link.drain)
+
+    def expect(self, effect: machine.ExpectLink) -> None:
+        """Open what an offer that is expected will need, unless that was done a moment ago."""
+        if effect.member not in self._expected and self.nursery is not None:
+            self._expected[effect.member] = expected = ExpectedLink(effect.way)
+            self._start(self._keep_expected, effect.member, expected)
+
+    def look_ahead(self) -> None:
+        """Ask the relays for leave to use TURN while we write to somebody: a link may follow the answer."""
+        if self.channels is not None and trio.current_time() >= self._ahead_at:
+            self._ahead_at = trio.current_time() + LOOK_AHEAD
+            self._start(self.servers)
+
+    def forget_expected(self) -> None:
+        """Close what was opened for offers that did not come yet: our addresses are others now."""
+        for expected in self._expected.values():
+            expected.scope.cancel()
+        self._expected.clear()
 
     def prepare(self, effect: machine.PrepareLink) -> None:
         """Begin an attempt."""
@@ -127,6 +165,7 @@ class CircleLinks:
 
     def close_all(self) -> None:
         """End every link and every attempt at once, and tell the machine."""
+        self.forget_expected()
         for held in list(self._held.values()):
             self.close(machine.CloseLink(held.member, held.attempt))
             self.take(machine.LinkClosed(held.member, held.attempt))
@@ -161,19 +200,69 @@ class CircleLinks:
     async def _prepared(
         self, effect: machine.PrepareLink, held: HeldLink
     ) -> PreparedChannel | None:
+        opened = None
+        if not effect.is_controlling:
+            opened = await self._take_expected(effect.member, effect.way)
+        if opened is None:
+            opened = await self._open(effect.way, controlling=effect.is_controlling)
+        prepared, held.until = opened
+        return prepared
+
+    async def _open(
+        self, way: machine.LinkWay, *, controlling: bool
+    ) -> tuple[PreparedChannel | None, float]:
+        """Open our half of a channel; return it and until when what a relay lent for it is good."""
         if self.channels is None:
-            return None
-        servers = await self.servers() if effect.way is not machine.LinkWay.LAN else ()
-        held.until = min((server.until for server in servers), default=math.inf)
+            return None, math.inf
+        servers = await self.servers() if way is not machine.LinkWay.LAN else ()
+        until = min((server.until for server in servers), default=math.inf)
         try:
-            return await self.channels.prepare(
-                controlling=effect.is_controlling, way=effect.way, servers=servers
+            prepared = await self.channels.prepare(
+                controlling=controlling, way=way, servers=servers
             )
         except ChannelFailed:
-            return None
+            return None, until
         except Exception as error:  # noqa: BLE001  an adapter's fault ends this attempt and no more
             _log.error("preparing a channel: %s", type(error).__name__)
+            return None, until
+        return prepared, until
+
+    async def _keep_expected(self, member: MemberId, expected: ExpectedLink) -> None:
+        """Open what an offer will need, and close it again if none takes it."""
+        try:
+            with expected.scope:
+                opened = await self._open(expected.way, controlling=False)
+                expected.prepared, expected.until = opened
+                expected.ready.set()
+                if expected.prepared is not None:
+                    await trio.sleep(EXPECTED_LONGEST)
+        finally:
+            expected.ready.set()
+            self._drop_expected(member, expected)
+            if expected.prepared is not None:
+                with trio.CancelScope(shield=True):
+                    await expected.prepared.aclose()
+
+    async def _take_expected(
+        self, member: MemberId, way: machine.LinkWay
+    ) -> tuple[PreparedChannel | None, float] | None:
+        """Return what was opened for this offer, as `_open` does, for use once; None if nothing was."""
+        expected = self._expected.get(member)
+        if expected is None:
             return None
+        if expected.way is way:
+            await expected.ready.wait()
+        is_good = expected.way is way and not expected.scope.cancel_called
+        taken = (expected.prepared, expected.until) if is_good else None
+        if is_good:
+            expected.prepared = None
+        expected.scope.cancel()
+        self._drop_expected(member, expected)
+        return taken
+
+    def _drop_expected(self, member: MemberId, expected: ExpectedLink) -> None:
+        if self._expected.get(member) is expected:
+            del self._expected[member]
 
     async def _connect(self, effect: machine.ConnectLink) -> None:
         held = self._held.get(effect.attempt)

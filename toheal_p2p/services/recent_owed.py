@@ -19,10 +19,12 @@ from toheal_protocol.machines.records import (
     GiveUpOwed,
     MarkAtRelay,
     PutOwed,
+    UnsayOwed,
     Write,
+    has_never_left,
     marked,
 )
-from toheal_protocol.model import MemberId
+from toheal_protocol.model import Frame, MemberId
 
 KEPT_MOST: Final = 2 * 1024 * 1024
 """Bytes of frames kept per circle: some 2 000 short messages. Older ones are read from the vault."""
@@ -75,6 +77,8 @@ class RecentOwed:
                         owed.put(OwedFrame(seq, write.mid, write.item, write.frame, b""))
                 case DropOwed(member=member):
                     self._drop(self._members.get(member), write)
+                case UnsayOwed():
+                    self._unsay(write)
                 case MarkAtRelay(member=member):
                     self._mark(self._members.get(member), write)
                 case GiveUpOwed(member=member):
@@ -103,6 +107,12 @@ class RecentOwed:
             owed.take(first)
         for seq in write.beyond:
             owed.take(seq)
+
+    def _unsay(self, write: UnsayOwed) -> None:
+        for owed in self._members.values():
+            for row in list(owed.rows.values()):
+                if row.mid == write.mid and has_never_left(row.item):
+                    owed.put(evolve(row, mid=None, item=write.item, frame=Frame(b"")))
 
     def _mark(self, owed: _Owed | None, write: MarkAtRelay) -> None:
         for seq in write.seqs if owed else ():

@@ -149,7 +149,6 @@ class RelayConnection:
     _has_news: trio.Event = field(factory=trio.Event, init=False)
     _has_asked: trio.Event = field(factory=trio.Event, init=False)
     _has_answered: trio.Event = field(factory=trio.Event, init=False)
-    """The relay owes us no word any more."""
     _all_told: trio.Event = field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -246,8 +245,7 @@ class RelayConnection:
             self._pausing.cancel()
             return
         conversation, heard = self._conversation, self._times_heard
-        self._wishes.hail()
-        self._has_work.set()
+        self.hail()
         await trio.sleep(self.line().suspicion)
         if self._conversation is conversation and self._times_heard == heard:
             conversation.cancel()

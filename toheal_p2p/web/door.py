@@ -60,25 +60,42 @@ async def serve_page(
             write_record(house.home, record)
             task_status.started(address)
             try:
-                await trio.lowlevel.wait_readable(listening)  # before that the page is not loaded
-                site_type, make_connections = await load(_load_page)
-                site = site_type(
-                    house,
-                    keys,
-                    authority,
-                    language,
+                connections = await _open_page(
+                    listening,
+                    lambda site: site(
+                        house,
+                        keys,
+                        authority,
+                        language,
+                        on_fault,
+                        start.write,
+                        record.secret,
+                        start.forget,
+                    ),
                     on_fault,
-                    start.write,
-                    record.secret,
-                    start.forget,
                 )
-                connections = make_connections(site)
                 while True:
                     await _serve_once(connections, listening, on_fault)
                     await trio.sleep(PAUSE)
             finally:
                 remove_record(house.home, record)
                 remove_start_file(start.path)
+
+
+async def _open_page(
+    listening: socket.socket,
+    make_site: Callable[[type[Site]], Site],
+    on_fault: Callable[[BaseException], None],
+) -> Connections:
+    """Load the page when somebody knocks. What keeps it from loading ends nothing but the try."""
+    while True:
+        await trio.lowlevel.wait_readable(listening)
+        try:
+            site, make_connections = await load(_load_page)
+            return make_connections(make_site(site))
+        except Exception as error:  # noqa: BLE001  the border: no file left, a disk that fails
+            on_fault(error)
+            await trio.sleep(PAUSE)
 
 
 def _load_page() -> tuple[type[Site], Callable[[Site], Connections]]:

@@ -102,7 +102,7 @@ class _Watch:
                 return
             await self._send_deliveries()
             await self._send_notices(view)
-            await self._send_asks(view)
+            await self._send_told(view)
             looks += 1
             if looks % COMPARE == 0:
                 await self.compare()
@@ -168,7 +168,7 @@ class _Watch:
             troubled=[] if len(troubled) < len(view.relays) else troubled,
         )
 
-    async def _send_asks(self, view: CircleView) -> None:
+    async def _send_told(self, view: CircleView) -> None:
         """Tell of what waits for an answer of ours, and of copies that were seen."""
         if view.state != "active":
             return
@@ -176,7 +176,7 @@ class _Watch:
         asking = {one.other_name for one in shares if one.state == "asked" and not one.asked_by_me}
         copied = [one.name for one in await self.app.circle_members(self.circle) if one.fork_seen]
         await self._send_part(
-            "asks", "asks.html", circle=view, asking=sorted(asking), copied=copied
+            "told", "told.html", circle=view, asking=sorted(asking), copied=copied
         )
 
     async def _send_part(self, key: str, template: str, **facts: object) -> None:

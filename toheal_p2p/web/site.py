@@ -167,7 +167,7 @@ def refusal_answer(site: Site, request: Request, refusal: Refused) -> Response:
 
 
 async def read_form(request: Request) -> Fields:
-    """Read a form's fields, at most `MAX_FORM` bytes of them.
+    """Read a form's fields, at most `MAX_FORM` bytes of them; a file is left to its endpoint.
 
     Raises:
         Refused: text_too_long.

@@ -34,6 +34,7 @@ from toheal_protocol.machines.pair import (
     take_stored,
 )
 from toheal_protocol.machines.passing import content_to_pass
+from toheal_protocol.machines.records import PutOwed
 from toheal_protocol.machines.state import Circle, Stage, Standing
 from toheal_protocol.machines.sync_events import (
     BundleOpened,
@@ -54,8 +55,9 @@ from toheal_protocol.messages.bundle import (
     encode_head,
 )
 from toheal_protocol.messages.notes import decode_item
-from toheal_protocol.model import MemberId
+from toheal_protocol.model import Frame, MemberId
 from toheal_protocol.ratchet import open_message, seal_message
+from toheal_protocol.wire.codec import u32
 
 BUNDLES_KEPT: Final = 4
 """Keys of bundles that are kept with a member, so that a damaged one can be opened again when whole."""
@@ -114,7 +116,15 @@ def seal_bundle(draft: Draft, event: BundleSealed) -> None:
         pair.session, encode_head(head), _BUNDLE_AD, entropy=draft.entropy, now=draft.wall_now
     )
     draft.set_pair(member, changed(pair, session=session))
+    for owed in event.leaving:
+        _mark_left(draft, member, owed)
     draft.ask(BundleReady(member, sealed))
+
+
+def _mark_left(draft: Draft, member: MemberId, owed: OwedFrame) -> None:
+    """Note that something that was never sealed leaves in a bundle: it may be read by tomorrow."""
+    item = u32(0) + u32(1) + owed.item[8:]
+    draft.write(PutOwed(draft.cold.id, member, owed.seq, owed.mid, item, Frame(owed.frame)))
 
 
 # ---- taking one

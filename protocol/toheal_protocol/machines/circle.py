@@ -52,6 +52,7 @@ from toheal_protocol.machines.files import follow_files, take_file_event
 from toheal_protocol.machines.log import restart_gaps
 from toheal_protocol.machines.pair import ack_if_untold, acknowledge_if_due, offer_keys, seal_again
 from toheal_protocol.machines.state import Circle, Courier, Seat, Stage
+from toheal_protocol.machines.unsaying import without_unsaid
 from toheal_protocol.machines.watching import watch_all
 from toheal_protocol.model import Instant, WallTime
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -223,7 +224,7 @@ def _owed_loaded(draft: Draft, event: happened.OwedLoaded) -> None:
     anew = courier.SEALED_ANEW if draft.courier(member).is_sealing_anew else 0
     draft.change_courier(member, is_sealing_anew=False)
     frames = tuple(
-        seal_again(draft, member, owed, anew=place < anew)
+        seal_again(draft, member, without_unsaid(draft, owed), anew=place < anew)
         for place, owed in enumerate(event.frames)
         if not courier.is_acked(draft, member, owed.seq)
     )

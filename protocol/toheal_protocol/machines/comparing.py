@@ -140,6 +140,14 @@ def _tell_heads(draft: Draft, member: MemberId, *, is_reply: bool) -> None:
         draft.set_live(sync=changed(sync, told_at={**sync.told_at, member: draft.now}))
 
 
+def unsay(draft: Draft, member: MemberId) -> None:
+    """Doubt that a member heard what we told last: it may be lost with the link that broke."""
+    sync = draft.live.sync
+    said = {one: what for one, what in sync.said.items() if one != member}
+    told_at = {one: at for one, at in sync.told_at.items() if one != member}
+    draft.set_live(sync=changed(sync, said=said, told_at=told_at))
+
+
 def _note_read(draft: Draft, member: MemberId, heads: tuple[Head, ...]) -> None:
     read = {Stream(head.author, head.audience): head.seq for head in heads}
     sync = draft.live.sync

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import LinkWay
-from toheal_protocol.machines.linking import close_links, open_if_wanted, way_to
+from toheal_protocol.machines.linking import close_links, open_if_wanted
 from toheal_protocol.machines.pair import owe_note
 from toheal_protocol.machines.state import Stage, Standing
+from toheal_protocol.machines.ways import way_to
 from toheal_protocol.messages.notes import DirectChoice
 from toheal_protocol.model import MemberId
 

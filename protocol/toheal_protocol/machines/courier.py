@@ -28,9 +28,9 @@ from toheal_protocol.machines.addressing import (
     fails_now,
     grants_in_reach,
 )
+from toheal_protocol.machines.doubts import LINK_DOUBT, look_after
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import (
-    HailRelay,
     LoadOwed,
     OwedFrame,
     ProbeLink,
@@ -50,10 +50,6 @@ DEPOSIT_WINDOW: Final = 64
 
 LOAD_LIMIT: Final = 64
 """Owed frames read from the vault at once."""
-
-LINK_DOUBT: Final = 1.0
-"""Seconds without an acknowledgement over a data channel until it is looked after: a round trip and a
-repeat of a bad line. Looking costs a ping and a hail; what is dead is known 2.5 seconds later."""
 
 LINK_RESEND: Final = 4.0
 """Seconds without an acknowledgement after which a link's frames go out again."""
@@ -376,15 +372,6 @@ def resend_if_due(draft: Draft, member: MemberId) -> None:
         draft.change_courier(
             member, resend_wait=wait, resend_at=_resend_instant(draft, courier, wait)
         )
-
-
-def look_after(draft: Draft, member: MemberId) -> None:
-    """Find out whether the link is alive, if there is one, and whether the relays are that may carry it."""
-    link = draft.courier(member).link
-    if link is not None:
-        draft.ask(ProbeLink(member, link.attempt))
-        for relay in draft.live.boots:
-            draft.ask(HailRelay(relay))
 
 
 def is_acked(draft: Draft, member: MemberId, seq: int) -> bool:

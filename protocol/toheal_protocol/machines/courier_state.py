@@ -81,6 +81,7 @@ class Courier:
         link_after: when the next attempt of ours may begin.
         link_failures: attempts in a row that failed.
         offer_after: when the next offer of theirs is prepared for.
+        expect_after: when sockets are opened again for an offer that is expected.
         is_present: they gave a sign of life not long ago: what is for them leaves at once.
         is_greeted: we told them that we are here, in this run of the program.
         answer_at: when a greeting that may be an old one is answered.
@@ -118,6 +119,7 @@ class Courier:
     link_after: Instant = Instant(0)
     link_failures: int = 0
     offer_after: Instant = Instant(0)
+    expect_after: Instant = Instant(0)
     lan: int = 0
     is_present: bool = False
     is_greeted: bool = False

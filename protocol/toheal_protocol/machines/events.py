@@ -17,6 +17,7 @@ from toheal_protocol.machines.lan_events import (
 from toheal_protocol.machines.lan_events import (
     LanParted as LanParted,
 )
+from toheal_protocol.machines.owed_frame import OwedFrame as OwedFrame
 from toheal_protocol.machines.pairing_events import PairingEvent
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.relay_events import (
@@ -33,6 +34,7 @@ from toheal_protocol.machines.route_effects import CloseLink as CloseLink
 from toheal_protocol.machines.route_effects import ConnectLink as ConnectLink
 from toheal_protocol.machines.route_effects import DeleteMail as DeleteMail
 from toheal_protocol.machines.route_effects import Deposit as Deposit
+from toheal_protocol.machines.route_effects import ExpectLink as ExpectLink
 from toheal_protocol.machines.route_effects import HailRelay as HailRelay
 from toheal_protocol.machines.route_effects import LinkWay as LinkWay
 from toheal_protocol.machines.route_effects import NameLan as NameLan
@@ -60,7 +62,6 @@ from toheal_protocol.model import (
     Address,
     Instant,
     MemberId,
-    MessageId,
 )
 from toheal_protocol.wire.relay_address import RelayAddress
 
@@ -222,17 +223,6 @@ class DepositRefused:
 
 
 @frozen
-class OwedFrame:
-    """One owed frame as the vault has it."""
-
-    seq: int
-    mid: MessageId | None
-    item: bytes = field(repr=False)
-    frame: bytes = field(repr=False)
-    boot: bytes
-
-
-@frozen
 class OwedLoaded:
     """What `LoadOwed` asked for: rising seqs, not all have to be there any more."""
 
@@ -360,6 +350,7 @@ Effect = (
     | LoadOwed
     | LoadChunks
     | SyncEffect
+    | ExpectLink
     | PrepareLink
     | ConnectLink
     | CloseLink

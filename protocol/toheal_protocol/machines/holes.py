@@ -68,22 +68,30 @@ def names_another(gap: Gap, seq: int, mid: MessageId) -> bool:
 
 
 def fill(
-    draft: Draft, stream: Stream, gap: Gap, content: Content, mid: MessageId, *, is_own: bool
+    draft: Draft,
+    stream: Stream,
+    gap: Gap,
+    seq: int,
+    previous: MessageId | None,
+    mid: MessageId,
+    *,
+    is_own: bool,
 ) -> bool:
     """Fill a hole, and take the gap back with the last one.
 
     Args:
+        seq: the number of the hole.
+        previous: the author's message before it, as far as it named one.
         is_own: the author itself brought it.
 
     Returns:
         Whether the author stands by it: it brought it, or named it in what came after.
     """
-    seq = content.author_seq
     is_top = gap.missing[-1][1] == seq
     is_sure = is_own or (is_top and gap.above == mid)
     above = gap.above
     if is_top:
-        above = content.prev_own if is_sure else None
+        above = previous if is_sure else None
     missing = tuple(span for one in gap.missing for span in _without(one, seq))[-MAX_RANGES:]
     after = evolve(gap, missing=missing, above=above)
     gaps = tuple(

@@ -27,18 +27,26 @@ from attrs import evolve
 from toheal_protocol.machines import comparing, courier, greeting, spreading
 from toheal_protocol.machines.addressing import choose_grant
 from toheal_protocol.machines.carrying import tell_who_is_out, want
+from toheal_protocol.machines.doubts import look_after
 from toheal_protocol.machines.draft import Draft
-from toheal_protocol.machines.events import CloseLink, ConnectLink, LinkWay, PrepareLink, ProbeLink
-from toheal_protocol.machines.ledgers import membership_of, unknown
+from toheal_protocol.machines.events import (
+    CloseLink,
+    ConnectLink,
+    ExpectLink,
+    LinkWay,
+    PrepareLink,
+    ProbeLink,
+)
+from toheal_protocol.machines.ledgers import unknown
 from toheal_protocol.machines.pair import ack_if_untold, ack_soon, pass_note
 from toheal_protocol.machines.state import (
-    Cold,
     LinkAttempt,
     LinkStep,
     OpenLink,
     Stage,
     Standing,
 )
+from toheal_protocol.machines.ways import way_to
 from toheal_protocol.messages.grants import SIGNAL
 from toheal_protocol.messages.notes import ATTEMPT_SIZE, AskLink, Here, LinkAnswer, LinkOffer
 from toheal_protocol.model import Instant, MemberId
@@ -66,30 +74,6 @@ PARTING: Final = 60
 """Seconds a link to somebody who is out may stay for them to acknowledge what they are owed."""
 
 
-def direct_choices(cold: Cold, member: MemberId) -> tuple[bool, bool]:
-    """Return whether we, and whether they, allow the two of us to connect directly.
-
-    Who said nothing yet agreed by joining a circle that was begun as a direct one, or by signing
-    that it become one; and takes that back where it was decided that it is none any more.
-    """
-    peer = cold.peers[member]
-    ours, theirs = peer.our_direct, peer.their_direct
-    return (
-        cold.is_direct if ours is None else ours.is_allowed,
-        _agreed(cold, member) if theirs is None else theirs.is_allowed,
-    )
-
-
-def _agreed(cold: Cold, member: MemberId) -> bool:
-    signed = membership_of(cold.id, cold.operations).agreed_to_be_direct if cold.is_direct else ()
-    return cold.is_direct and (not signed or member in signed)
-
-
-def way_to(draft: Draft, member: MemberId) -> LinkWay:
-    """Return the way our side of a link to a member takes: direct only if both allow it."""
-    return LinkWay.DIRECT if all(direct_choices(draft.cold, member)) else LinkWay.TURN
-
-
 def take_here(draft: Draft, member: MemberId, note: Here) -> None:
     """Learn that a peer is here: answer, expect acknowledgements, perhaps open a link.
 
@@ -102,7 +86,7 @@ def take_here(draft: Draft, member: MemberId, note: Here) -> None:
         return
     if not note.is_reply:
         greeting.say_here(draft, member, is_reply=True)
-        courier.look_after(draft, member)  # their end of the link may be gone
+        look_after(draft, member)  # their end of the link may be gone
     courier.hear(draft, member)
     courier.see(draft, member)
     match draft.peer(member).standing:
@@ -112,6 +96,7 @@ def take_here(draft: Draft, member: MemberId, note: Here) -> None:
             tell_who_is_out(draft, member, note.view)
     comparing.take_digest(draft, member, note.digest)
     open_if_wanted(draft, member)
+    _expect_offer(draft, member)
 
 
 def open_if_wanted(draft: Draft, member: MemberId) -> None:
@@ -128,6 +113,21 @@ def open_if_wanted(draft: Draft, member: MemberId) -> None:
     )
     draft.change_courier(member, attempt=attempt, link_after=Instant(draft.now + PACE))
     draft.ask(PrepareLink(member, attempt.attempt, is_controlling=True, way=attempt.way))
+
+
+def _expect_offer(draft: Draft, member: MemberId) -> None:
+    """Have sockets opened where the peer will offer a link now: its offer takes as long to come as they do."""
+    present = draft.courier(member)
+    if (
+        draft.our_id > member
+        and present.attempt is None
+        and not present.lan
+        and present.expect_after <= draft.now
+        and _may_link(draft, member)
+        and _lacks_link(draft, member)
+    ):
+        draft.change_courier(member, expect_after=Instant(draft.now + PACE))
+        draft.ask(ExpectLink(member, way_to(draft, member)))
 
 
 def take_prepared(draft: Draft, member: MemberId, attempt_id: bytes, blob: bytes) -> None:
@@ -208,6 +208,7 @@ def take_closed(draft: Draft, member: MemberId, attempt_id: bytes) -> None:
     present = draft.courier(member)
     if present.link is not None and present.link.attempt == attempt_id:
         _unlink(draft, member)
+        comparing.unsay(draft, member)
         draft.change_courier(
             member,
             is_here=False,

@@ -25,6 +25,7 @@ from toheal_protocol.envelope import (
     seal_content,
 )
 from toheal_protocol.errors import ForgedMessage, MalformedFrame, RemoteError, TooFarAhead
+from toheal_protocol.machines.allowances import add_words, count_words
 from toheal_protocol.machines.carrying import tell_who_is_out, want
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.entering import Sealed, enter
@@ -91,6 +92,8 @@ def write_message(
     key = ContentKey(draft.entropy.draw(32))
     common = seal_content(encode_content(content), key, author=our_id)
     mid = message_id(common)
+    if kind is not ContentKind.OPERATION:
+        add_words(draft, our_id, len(common))
     recipients = tuple(one for one in members_for(draft, audience) if one != leave_out)
     enter(draft, our_id, content, Sealed(mid, key, common), recipients=recipients)
     is_urgent = audience is Audience.FACILITATORS  # somebody asks for help
@@ -116,7 +119,7 @@ def take_message(
     Raises:
         ForgedMessage, MalformedFrame: the common part does not open, was sealed by another author, or is not of
             this circle.
-        TooFarAhead: too many messages are held already.
+        TooFarAhead: too many messages are held already, or too much came from one member today.
     """
     content = decode_content(open_content(common, key, author=author))
     if content.circle_id != draft.cold.id:
@@ -136,10 +139,8 @@ def take_message(
     if is_far_beyond_removal(draft, author, content):
         return
     want(draft, passer or author, unknown(draft, content.view))
-    is_outside = draft.cold.stage is Stage.KNOCKING
-    if is_outside or (
-        not is_late and misses_something(draft, author, content, is_own=passer is None)
-    ):
+    count_words(draft, author, content, len(common), passer=passer)
+    if _must_wait(draft, author, content, is_late=is_late, is_own=passer is None):
         held = Held(author, key, common, draft.wall_now, passed_on_by=passer, content=content)
         _hold(draft, mid, held)
     elif _is_for_us(draft, content):
@@ -149,6 +150,14 @@ def take_message(
         return
     if passer is not None:
         note_gain(draft, passer)
+
+
+def _must_wait(
+    draft: Draft, author: MemberId, content: Content, *, is_late: bool, is_own: bool
+) -> bool:
+    if draft.cold.stage is Stage.KNOCKING:
+        return True
+    return not is_late and misses_something(draft, author, content, is_own=is_own)
 
 
 def take_passed(draft: Draft, passer: MemberId, opened: OpenedPassed) -> None:
@@ -297,7 +306,7 @@ def _fill_hole(
     if not is_own and names_another(gap, seq, mid):
         tell_differing(draft, stream.author)
         return False, False
-    return fill(draft, stream, gap, content, mid, is_own=is_own), True
+    return fill(draft, stream, gap, seq, content.prev_own, mid, is_own=is_own), True
 
 
 def _enter_late(

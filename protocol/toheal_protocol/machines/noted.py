@@ -38,6 +38,7 @@ from toheal_protocol.machines.pair import (
 from toheal_protocol.machines.passing import take_asked
 from toheal_protocol.machines.serving import take_chunks_wanted
 from toheal_protocol.machines.state import Standing
+from toheal_protocol.machines.unsaying import take_unsaid
 from toheal_protocol.messages.asking import Answered, Asked
 from toheal_protocol.messages.door_notes import (
     DoorWords,
@@ -67,6 +68,7 @@ from toheal_protocol.messages.notes import (
     LinkOffer,
     Moved,
     NewCard,
+    Unsaid,
     Wanted,
     Welcome,
     YourHead,
@@ -136,6 +138,8 @@ def take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: C
             consent.take_choice(draft, member, note)
         case Moved():
             moving.take_moved(draft, member, note)
+        case Unsaid():
+            take_unsaid(draft, member, note)
         case Followed():
             moving.take_followed(draft, member, note)
         case YourHead():

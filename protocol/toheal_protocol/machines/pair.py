@@ -216,6 +216,11 @@ def seal_again(draft: Draft, member: MemberId, owed: OwedFrame, *, anew: bool = 
     return evolve(owed, item=item, frame=frame, boot=b"")
 
 
+def unsealed_note(note: Lasting) -> bytes:
+    """Return a note as it is kept while it is owed and was never sealed."""
+    return u32(0) + u32(0) + u8(_ITEM_NOTE) + encode_item(note)
+
+
 def owe_again(draft: Draft, member: MemberId, owed: OwedFrame) -> None:
     """Owe an item of an earlier session anew, with a number of this one."""
     body, common = owed.item[_ITEM_HEAD:], _common_of(owed)

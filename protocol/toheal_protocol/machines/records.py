@@ -37,6 +37,11 @@ def marked(marks: bytes, boot: bytes) -> bytes:
     return (marks + boot)[-MARKS_KEPT * MARK_SIZE :] if boot else b""
 
 
+def has_never_left(item: bytes) -> bool:
+    """Say whether an owed item was never sealed: its session and time of sealing are zero."""
+    return not any(item[:8])
+
+
 Encoded = bytes | Callable[[], bytes]
 """The encoding of a frozen state, or what makes it: of many in one transaction only the last is made."""
 
@@ -100,6 +105,22 @@ class PutOwed:
     mid: MessageId | None
     item: bytes = field(repr=False)
     frame: Frame = field(repr=False)
+
+
+@frozen
+class UnsayOwed:
+    """A message of ours is taken back: to whom it never left, something else is owed in its place.
+
+    An item that was sealed once, or lies in a bundle, may have left and stays as it is. The message
+    is from now on undelivered to the others.
+
+    Attributes:
+        item: what is owed instead, under the same `seq` and not sealed yet.
+    """
+
+    circle: CircleId
+    mid: MessageId
+    item: bytes = field(repr=False)
 
 
 @frozen
@@ -343,6 +364,7 @@ Write = (
     | PutLog
     | PutPair
     | PutOwed
+    | UnsayOwed
     | MarkAtRelay
     | DropOwed
     | GiveUpOwed

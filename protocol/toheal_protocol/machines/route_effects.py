@@ -92,6 +92,16 @@ class PrepareLink:
 
 
 @frozen
+class ExpectLink:
+    """Open sockets for a link that a member is about to offer: `PrepareLink` follows within seconds, or
+    never. Nothing is told of it.
+    """
+
+    member: MemberId
+    way: LinkWay
+
+
+@frozen
 class ConnectLink:
     """Connect a prepared data channel."""
 

@@ -36,6 +36,7 @@ from toheal_protocol.machines.streams import Log as Log
 from toheal_protocol.machines.streams import Newest as Newest
 from toheal_protocol.machines.streams import Position as Position
 from toheal_protocol.machines.streams import Stream as Stream
+from toheal_protocol.machines.streams import Taken
 from toheal_protocol.machines.sync_parts import Sync
 from toheal_protocol.machines.talk_state import Talk
 from toheal_protocol.messages.grants import Grant
@@ -322,6 +323,7 @@ class Live:
         boots: the relays that answer, with the run each is in.
         silent: those of them that owe an answer for too long.
         up_at: when we started, or a relay began to answer: what lay in mailboxes comes just then.
+        unsaid: messages of ours that were taken back in this run, and what is owed in their place.
         is_ending: the program is about to end: nothing waits for long any more.
     """
 
@@ -335,6 +337,7 @@ class Live:
     repeat_at: Instant | None = None
     is_ending: bool = False
     up_at: Instant = Instant(0)
+    unsaid: Mapping[MessageId, bytes] = field(factory=dict, repr=False)
     sync: Sync = field(factory=Sync)
     asked: frozenset[tuple[MemberId, OperationId]] = frozenset()
     """Who was asked for which operations since the process began."""
@@ -342,6 +345,10 @@ class Live:
     serving: Mapping[MemberId, Serving] = field(factory=dict)
     told_out: Mapping[MemberId, int] = field(factory=dict)
     """Who was told that they are out, and what we knew then (a set of operations, by number)."""
+    taken: Mapping[MemberId, Taken] = field(factory=dict)
+    """How much was taken from each member today, and written by us."""
+    passed: Mapping[MemberId, Taken] = field(factory=dict)
+    """How much of what others wrote was taken from each."""
 
 
 @frozen(slots=False)

@@ -108,6 +108,14 @@ class Log:
 
 
 @frozen
+class Taken:
+    """How many bytes of messages came from one member since an instant."""
+
+    since: Instant
+    size: int
+
+
+@frozen
 class Held:
     """A message whose parents have not come."""
 

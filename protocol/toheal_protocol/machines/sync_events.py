@@ -8,6 +8,7 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from toheal_protocol.crypto import SealKey
+from toheal_protocol.machines.owed_frame import OwedFrame
 from toheal_protocol.messages.asking import Asked
 from toheal_protocol.model import Audience, MemberId, MessageId
 
@@ -79,12 +80,16 @@ class FindStories:
 
 @frozen
 class BundleSealed:
-    """A bundle's parts are sealed under a key drawn for it: its head is missing."""
+    """A bundle's parts are sealed under a key drawn for it: its head is missing.
+
+    `leaving` is what is in it and was never sealed: from now on it counts as having left.
+    """
 
     member: MemberId
     generation: int
     key: SealKey = field(repr=False)
     index_code: int
+    leaving: tuple[OwedFrame, ...] = field(default=(), repr=False)
 
 
 @frozen

@@ -41,10 +41,15 @@ class Edited:
 
 @frozen
 class Retracted:
-    """The person takes a message of theirs back."""
+    """The person takes a message of theirs back.
+
+    `author_seq` is the number of the message in its stream; 0: not known, and it is sent wherever it
+    is still owed, and erased after that.
+    """
 
     target: MessageId
     audience: Audience
+    author_seq: int = 0
 
 
 @frozen

@@ -15,8 +15,10 @@ from toheal_protocol.machines.governing import act
 from toheal_protocol.machines.log import write_message
 from toheal_protocol.machines.mutes import muted_until
 from toheal_protocol.machines.state import Stage
+from toheal_protocol.machines.unsaying import unsay
 from toheal_protocol.messages.acts import Unmuting
 from toheal_protocol.messages.bodies import ContentKind, TextBody, encode_text
+from toheal_protocol.messages.unsaid import Unsaid
 from toheal_protocol.model import Audience, Role
 
 
@@ -51,6 +53,8 @@ def retract(draft: Draft, retracted: Retracted) -> None:
     """Take a message of ours back. A listener may as well: it says nothing new."""
     _require_member(draft)
     audience, target = retracted.audience, retracted.target
+    if retracted.author_seq:
+        unsay(draft, Unsaid(audience, retracted.author_seq, target))
     write_message(draft, ContentKind.RETRACTION, _words(draft, ""), audience=audience, reply=target)
 
 

@@ -58,6 +58,7 @@ from toheal_protocol.messages.share_notes import (
     take_ask,
     take_withdrawn,
 )
+from toheal_protocol.messages.unsaid import Unsaid as Unsaid
 from toheal_protocol.model import ID_SIZE, Audience, MessageId, OperationId
 from toheal_protocol.wire.codec import Reader, prefixed16, u8, u16, u32, u64
 from toheal_protocol.wire.padding import pad_to_bucket, unpad
@@ -218,6 +219,7 @@ Lasting = (
     | DoorNote
     | Moved
     | Followed
+    | Unsaid
     | ShareNote
 )
 """Notes that are repeated until they are acknowledged."""
@@ -253,6 +255,7 @@ _KINDS: Final[dict[type[AnyNote], int]] = {
     ShareWithdrawn: 38,
     Moved: 44,
     Followed: 45,
+    Unsaid: 52,
 }
 
 
@@ -330,7 +333,7 @@ def _encode_body(note: AnyNote) -> bytes:  # noqa: C901 - one flat list of all n
             return u8(is_yours_to_call) + _encode_acquaintance(known)
         case NewCard(card):
             return prefixed16(card)
-        case YourHead(audience, seq, mid):
+        case YourHead(audience, seq, mid) | Unsaid(audience, seq, mid):
             return u8(audience) + u32(seq) + mid
         case DirectChoice(is_allowed, serial):
             return u8(is_allowed) + u32(serial)
@@ -440,4 +443,7 @@ _TAKERS: Final[dict[int, Callable[[Reader], AnyNote]]] = {
     38: take_withdrawn,
     44: take_moved,
     45: lambda reader: Followed(reader.u32()),
+    52: lambda reader: Unsaid(
+        read_audience(reader.u8()), reader.u32(), MessageId(reader.take(ID_SIZE))
+    ),
 }

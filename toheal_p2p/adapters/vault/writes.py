@@ -41,7 +41,9 @@ from toheal_protocol.machines.records import (
     PutOwed,
     PutPair,
     PutSetting,
+    UnsayOwed,
     Write,
+    has_never_left,
     marked,
 )
 from toheal_protocol.model import MessageId
@@ -49,7 +51,7 @@ from toheal_protocol.model import MessageId
 
 def apply_writes(db: apsw.Connection, numbers: Numbers, writes: Sequence[Write]) -> None:
     """Write everything in one transaction, in order, or nothing. Durable on return."""
-    numbers.envelopes.clear()
+    numbers.begin()
     try:
         with transaction(db):
             for write in writes:
@@ -109,6 +111,23 @@ def _find_envelope(
         (numbers.find_circle(write.circle), write.mid),
     ).fetchone()
     return cast("tuple[int, bytes] | None", row)
+
+
+def _unsay_owed(db: apsw.Connection, numbers: Numbers, write: UnsayOwed) -> None:
+    circle = numbers.find_circle(write.circle)
+    numbers.forget_undelivered()
+    for peer, seq, item in db.execute(
+        "SELECT peer, seq, item FROM owed JOIN peers ON number = peer WHERE mid = ? AND circle = ?",
+        (write.mid, circle),
+    ).fetchall():
+        if has_never_left(cast(bytes, item)):
+            db.execute(
+                "UPDATE owed SET mid = NULL, item = ?, frame = x'', envelope = NULL"
+                " WHERE peer = ? AND seq = ?",
+                (write.item, peer, seq),
+            )
+            db.execute("INSERT OR IGNORE INTO undelivered VALUES (?, ?)", (write.mid, peer))
+    erase_delivered(db)
 
 
 def _mark_at_relay(db: apsw.Connection, numbers: Numbers, write: MarkAtRelay) -> None:
@@ -357,6 +376,7 @@ WRITERS: Final[Mapping[type, Callable[[apsw.Connection, Numbers, Any], None]]] =
     MarkAtRelay: _mark_at_relay,
     DropOwed: _drop_owed,
     GiveUpOwed: _give_up_owed,
+    UnsayOwed: _unsay_owed,
     PutEntry: _put_entry,
     KeptEntry: _put_kept_entry,
     **KEPT_WRITERS,

@@ -189,7 +189,8 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 @click.pass_obj
 def lock(terminal: Terminal) -> None:
     """Forget the keys and end the running process."""
-    terminal.order("lock", stage="progress.waiting")
+    for left in terminal.ask_app("lock", stage="progress.waiting"):
+        terminal.tell("lock.left", number=left["members"])
     terminal.tell("done.locked")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from attrs import frozen
+
 from toheal_p2p.app.interface import AppInterface
 from toheal_p2p.cli.requests.base import Give, Request
 
@@ -17,13 +19,23 @@ class Doctor(Request, frozen=True):
             await give(check)
 
 
+@frozen
+class LeftHereView:
+    """For how many members something had not left this device when it was locked."""
+
+    members: int
+
+
 class Lock(Request, frozen=True):
     """`toheal lock`."""
 
     changes: ClassVar[bool] = True
 
     async def carry_out(self, app: AppInterface, give: Give) -> None:
-        """Give nothing."""
+        """Give for how many something stays here, if it does."""
+        left = await app.drain()
+        if left:
+            await give(LeftHereView(left))
         await app.lock()
 
 

@@ -18,7 +18,7 @@ from toheal_p2p.app.vocabulary import CONTENT_NOTES
 from toheal_p2p.web.events import Doing
 from toheal_p2p.web.pages.message import message
 from toheal_p2p.web.pages.talk import chosen_notes, find_circle
-from toheal_p2p.web.site import MAX_FIELDS, MAX_FORM, Endpoint, Fields, Form, Site
+from toheal_p2p.web.site import FILE_TYPE, MAX_FIELDS, MAX_FORM, Endpoint, Fields, Form, Site
 from toheal_protocol.messages.file_chunks import MAX_FILE_SIZE
 
 TAKEN: Final = ("image/jpeg", "image/png", "image/webp", "image/gif", "audio/*")
@@ -34,6 +34,8 @@ async def attach_form(site: Site, request: Request, _form: Form) -> Response:
 
 async def attach(site: Site, request: Request, _form: Form) -> Response:
     """Clean, seal and announce a file, and tell how it goes."""
+    if request.headers.get("content-type") != FILE_TYPE:
+        return await attach_form(site, request, _form)
     wanted = request.path_params["circle"]
     form, content = await _read_with_file(request)
 
@@ -104,6 +106,6 @@ PAGES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("GET", "/circle/{circle}/attach", attach_form),
     ("POST", "/circle/{circle}/attach", attach),
     ("POST", "/circle/{circle}/fetch/{message}", fetch),
-    ("GET", "/circle/{circle}/file/{message}", content),
+    ("GET", "/circle/{circle}/attached/{message}", content),
     ("POST", "/circle/{circle}/drop/{message}", drop),
 )

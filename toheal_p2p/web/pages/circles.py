@@ -11,10 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from toheal_p2p.app.interface import CircleView
-from toheal_p2p.app.refusals import Refused, refusal_in
+from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES
 from toheal_p2p.locale.charter import default_charter
 from toheal_p2p.web.alike import alike
-from toheal_p2p.web.site import Endpoint, Form, Site
+from toheal_p2p.web.finding import find_circle, look_around
+from toheal_p2p.web.site import Endpoint, Fields, Form, Site
+from toheal_p2p.web.trying import Trying
 
 
 async def circles(site: Site, _request: Request, _form: Form) -> Response:
@@ -29,69 +31,92 @@ async def circles(site: Site, _request: Request, _form: Form) -> Response:
 async def new_form(site: Site, _request: Request, _form: Form) -> Response:
     """Ask what a new circle is to be like."""
     charter = default_charter(site.words)
-    return await _new(site, error="", name="", relay="", charter=charter)
+    return await _new(site, error="", name="", relay="", charter=charter, chosen=Fields())
 
 
 async def create(site: Site, request: Request, form: Form) -> Response:
     """Begin a circle and show it."""
-    try:
-        made = await _create(site, form)
-    except (Refused, ExceptionGroup) as error:
-        refusal = refusal_in(error)
-        if refusal is None:
-            raise
-        return await _new(
-            site,
-            error=site.sentence(refusal),
-            name=form["name"],
-            relay=form["relay"],
-            charter=form["charter"],
-        )
-    return site.show("created.html", circle=made)
+    with Trying(site) as tried:
+        return site.show("created.html", circle=await _create(site, form))
+    return await _new(
+        site,
+        error=tried.error,
+        name=form["name"],
+        relay=form["relay"],
+        charter=form["charter"],
+        chosen=form,
+    )
 
 
 async def _create(site: Site, form: Form) -> CircleView:
-    address = form["relay"].strip()
+    addresses = form["relay"].split()
     async with site.house.visit() as app:
         made = await app.circle_create(
             form["name"],
-            relays=[address] if address else [],
-            direct=False,
+            relays=addresses,
+            direct=form["direct"] == "yes",
             charter=form["charter"],
-            nickname=None,
+            nickname=form["nickname"].strip() or None,
+            disappear=DISAPPEAR_TIMES.get(form["stays"], DISAPPEAR_TIMES["7d"]),
         )
-        if address:  # the next circle is made without looking for it again
+        for address in addresses:  # the next circle is made without looking for it again
             await app.relay_add(address)
     return made
 
 
-async def _new(site: Site, *, error: str, name: str, relay: str, charter: str) -> Response:
+async def _new(
+    site: Site, *, error: str, name: str, relay: str, charter: str, chosen: Form
+) -> Response:
     async with site.house.visit() as app:
         relays = await app.relay_list()
     return site.show(
-        "new_circle.html", error=error, name=name, relay=relay, charter=charter, relays=relays
+        "new_circle.html",
+        error=error,
+        name=name,
+        relay=relay,
+        charter=charter,
+        relays=relays,
+        chosen=chosen,
     )
+
+
+async def about(site: Site, request: Request, _form: Form) -> Response:
+    """Show what there is to see and to do around a circle."""
+    return site.show("about.html", around=await look_around(site, request))
 
 
 async def members(site: Site, request: Request, _form: Form) -> Response:
     """Show who is in a circle, and warn of names that look the same."""
-    async with site.house.visit() as app:
-        circle = await find_circle(site, request)
-        found = await app.circle_members(circle.id)
-    twins = alike([(one.id, one.name) for one in found])
-    return site.show("members.html", circle=circle, members=found, twins=twins)
+    around = await look_around(site, request)
+    twins = alike([(one.id, one.name) for one in around.members])
+    return site.show("members.html", around=around, circle=around.circle, twins=twins)
+
+
+async def member(site: Site, request: Request, _form: Form) -> Response:
+    """Show one member, and what there is to do with them."""
+    return await member_page(site, request)
+
+
+async def member_page(site: Site, request: Request, *, error: str = "") -> Response:
+    """Return the page of one member."""
+    around = await look_around(site, request)
+    return site.show(
+        "member.html",
+        around=around,
+        circle=around.circle,
+        member=around.member(request.path_params["who"]),
+        twins=alike([(one.id, one.name) for one in around.members]),
+        error=error,
+    )
 
 
 async def safety_words(site: Site, request: Request, _form: Form) -> Response:
     """Show the words two people compare aloud."""
-    who = request.path_params["who"]
+    around = await look_around(site, request)
+    found = around.member(request.path_params["who"])
     async with site.house.visit() as app:
-        circle = await find_circle(site, request)
-        words = await app.safety_words(circle.id, who, language=site.words.language)
-        member = next((one for one in await app.circle_members(circle.id) if one.id == who), None)
-    if member is None:
-        raise Refused("no_such_member", name=who[:12])
-    return site.show("safety_words.html", circle=circle, member=member, words=words)
+        words = await app.safety_words(around.circle.id, found.id, language=site.words.language)
+    return site.show("safety_words.html", circle=around.circle, member=found, words=words)
 
 
 async def seen(site: Site, request: Request, form: Form) -> Response:
@@ -113,25 +138,13 @@ async def leave(site: Site, request: Request, form: Form) -> Response:
     return await circles(site, request, form)
 
 
-async def find_circle(site: Site, request: Request) -> CircleView:
-    """Return the circle of the address.
-
-    Raises:
-        Refused: no_such_circle.
-    """
-    wanted = request.path_params["circle"]
-    async with site.house.visit() as app:
-        for circle in await app.circle_list():
-            if circle.id == wanted:
-                return circle
-    raise Refused("no_such_circle", name=wanted[:12])
-
-
 PAGES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("GET", "/circles", circles),
     ("GET", "/circles/new", new_form),
     ("POST", "/circles/new", create),
+    ("GET", "/circle/{circle}/about", about),
     ("GET", "/circle/{circle}/members", members),
+    ("GET", "/circle/{circle}/member/{who}", member),
     ("POST", "/circle/{circle}/seen", seen),
     ("GET", "/circle/{circle}/words/{who}", safety_words),
     ("GET", "/circle/{circle}/leave", leave_form),

@@ -1,0 +1,102 @@
+"""The circle and the member that an address names, and how we stand there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from attrs import frozen
+from starlette.requests import Request
+
+from toheal_p2p.app.interface import CircleView, MemberView
+from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.vocabulary import Role
+from toheal_p2p.web.site import Site
+
+MANY_MEMBERS: Final = 16
+"""Members above which a circle is told that it is large: three to twelve is what works."""
+
+TWO_FACILITATORS_FROM: Final = 3
+"""Members from which a circle with one facilitator is told to choose a second."""
+
+
+@frozen
+class Around:
+    """A circle and everybody in it."""
+
+    circle: CircleView
+    members: tuple[MemberView, ...]
+
+    @property
+    def my_role(self) -> Role | None:
+        """What we do in it; None where we are not in it."""
+        if self.circle.state != "active":
+            return None
+        return next((one.role for one in self.members if one.is_me), None)
+
+    @property
+    def facilitates(self) -> bool:
+        """Say whether we look after it."""
+        return self.my_role == "facilitator"
+
+    @property
+    def facilitators(self) -> int:
+        """Return how many look after it."""
+        return sum(one.role == "facilitator" for one in self.members)
+
+    @property
+    def wants_a_second(self) -> bool:
+        """Say whether one person looks after a circle that is more than two."""
+        return self.facilitators == 1 and len(self.members) >= TWO_FACILITATORS_FROM
+
+    @property
+    def is_large(self) -> bool:
+        """Say whether it is larger than a circle in which everybody is heard."""
+        return len(self.members) > MANY_MEMBERS
+
+    @property
+    def others(self) -> tuple[MemberView, ...]:
+        """Return everybody but us."""
+        return tuple(one for one in self.members if not one.is_me)
+
+    def member(self, who: str) -> MemberView:
+        """Return one member.
+
+        Raises:
+            Refused: no_such_member.
+        """
+        for one in self.members:
+            if one.id == who:
+                return one
+        raise Refused("no_such_member", name=who[:12])
+
+
+def place_of(relay: str) -> str:
+    """Return where a relay is: the part of its address that a person knows again."""
+    return relay.removeprefix("toheal-relay://").split("#")[0]
+
+
+async def find_circle(site: Site, request: Request) -> CircleView:
+    """Return the circle of the address.
+
+    Raises:
+        Refused: no_such_circle.
+    """
+    wanted = request.path_params["circle"]
+    async with site.house.visit() as app:
+        for circle in await app.circle_list():
+            if circle.id == wanted:
+                return circle
+    raise Refused("no_such_circle", name=wanted[:12])
+
+
+async def look_around(site: Site, request: Request) -> Around:
+    """Return the circle of the address, with its members.
+
+    Raises:
+        Refused: no_such_circle.
+    """
+    circle = await find_circle(site, request)
+    if circle.state == "waiting_at_door":
+        return Around(circle, ())
+    async with site.house.visit() as app:
+        return Around(circle, tuple(await app.circle_members(circle.id)))
