@@ -49,6 +49,21 @@ async def test_the_time_runs_from_the_first_showing(open_vault: OpenVault) -> No
         assert not await is_there(vault)
 
 
+async def test_what_is_left_is_told_from_the_first_showing_on(open_vault: OpenVault) -> None:
+    async with open_vault() as vault:
+        kept = an_entry(2, text="kept words", ttl=0)
+        await vault.commit((at(100), RECEIVED, kept, at(100 + WEEK)))
+
+        async def told() -> list[tuple[int, int | None]]:
+            return [(row.stays, row.left) for row in await vault.entries(C1, limit=9)]
+
+        assert await told() == [(WEEK, None), (0, None)]
+        await vault.commit((MarkShown(C1, (MID, message_id(2))),))
+        assert await told() == [(WEEK, WEEK), (0, None)]
+        await vault.commit((at(100 + 2 * WEEK - 60),))
+        assert await told() == [(WEEK, 60), (0, None)]
+
+
 async def test_what_nobody_opened_goes_at_the_hard_end(open_vault: OpenVault) -> None:
     async with open_vault() as vault:
         await vault.commit((at(0, 7), RECEIVED, at(100 * WEEK, 7 + HARD_END - 1)))

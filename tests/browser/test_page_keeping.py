@@ -39,8 +39,13 @@ def test_a_backup_is_made_everything_erased_and_brought_back(
         tour.press("page_circle.send")
         page.see("said before")
         tour.press("page.my_circles")
-        for _ in keep_and_lose(tour, tmp_path):
-            assert page.axe() == []
+        for name in keep_and_lose(tour, tmp_path):
+            for dark in (False, True):
+                page.size(360, 740, dark=dark)
+                assert page.axe() == [], (name, dark)
+            page.size(320)
+            assert page.ask("document.documentElement.scrollWidth <= innerWidth"), name
+            page.size(360, 740)
         page.click(tour.names[0])
         page.see("said before")
 
@@ -67,7 +72,7 @@ def test_erasing_takes_less_than_a_second_and_leaves_no_file(tmp_path: Path) -> 
 
 def test_the_profile_locks_by_itself_and_the_page_shows_nothing_then(tmp_path: Path) -> None:
     with (
-        a_program(tmp_path / "ours", minutes_are=0.05) as program,
+        a_program(tmp_path / "ours", minutes_are=0.01) as program,
         a_browser(tmp_path / "b") as browser,
     ):
         page = Page(browser)
@@ -102,6 +107,15 @@ def test_a_neutral_look_says_nothing_while_it_is_locked(tmp_path: Path) -> None:
         page.click("Lock")
         page.see("Locked")
         page.wait("!document.querySelector('.foot')")
-        shown = " ".join((page.text(), str(page.ask("document.title")))).lower()
+        program.program.stop()
+        program.start()
+        program.come_in(page)
+        page.see("Locked")
+        process = Path(f"/proc/{program.program.pid}/comm").read_text(encoding="ascii").strip()
+        assert process == "th"
+        names = [path.name for path in program.folder.rglob("*") if path.name != "run.out"]
+        assert "keyring" in names
+        titles = [str(page.ask("document.title")), program.start_file.name]
+        shown = " ".join((page.text(), *titles, *names, process)).lower()
         for telling in ("circle", "help", "heal", "support", "calm", "crisis", "peer"):
             assert telling not in shown, telling

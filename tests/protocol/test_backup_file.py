@@ -132,3 +132,14 @@ def test_a_wrong_word_is_noticed_when_it_is_asked_for(language: str) -> None:
     assert is_same_word(" " + words[3].upper(), words[3])
     assert not is_same_word(words[4], words[3])
     assert not is_same_word("", words[3])
+
+
+def test_a_file_cut_between_two_records_and_two_chunks_is_refused() -> None:
+    """Nothing of what is left is cut off: only the mark of the last chunk tells."""
+    sealer = BackupSealer(SECRET, bytes(32))
+    record = encode_record(9, b"x" * (CHUNK_SIZE - 5))
+    chunks = [*sealer.add(record), *sealer.add(record), sealer.finish()]
+    assert len(chunks) == 2
+    opener = BackupOpener(SECRET, sealer.head)
+    with pytest.raises(ForgedMessage):
+        list(opener.open(chunks[0], is_last=True))

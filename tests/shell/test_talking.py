@@ -9,6 +9,7 @@ import trio
 
 from tests.shell.test_governance import agree, let_in
 from tests.support.applications import a_village, circle_of_two, eventually
+from toheal_p2p.app import talking
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.interface import EntryView, QuoteView
 from toheal_p2p.app.refusals import Refused
@@ -258,3 +259,37 @@ async def test_following_counts_as_reading(autojump_clock: object) -> None:
                     break
         await trio.sleep(DAY + 3600)
         assert await texts(theirs, circle) == []
+
+
+async def test_new_words_are_found_where_the_last_shown_ones_end(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(talking, "PAGE", 3)
+    async with a_village() as village:
+        ours, theirs, circle = await circle_of_two(village)
+        for number in range(1, 4):
+            await ours.say(circle, f"words {number}", notes=(), to_facilitators=False)
+        await hears(theirs, circle, "words 3")
+        await theirs.committer.flushed()
+        assert await theirs.first_new(circle) is None and await ours.first_new(circle) is None
+        for number in range(4, 15):
+            await ours.say(circle, f"words {number}", notes=(), to_facilitators=False)
+
+        async def has_come() -> bool:
+            return bool(await theirs.vault.search(None, "14", limit=1))
+
+        await eventually(has_come)
+        first = await theirs.first_new(circle)
+        assert first is not None
+        [new] = await theirs.read(circle, after=first - 1, limit=1)
+        assert (new.text, new.is_new) == ("words 4", True)
+        [before] = await theirs.read(circle, before=first, limit=1, newest=True)
+        assert (before.text, before.is_new) == ("words 3", False)
+        assert (await theirs.entry(circle, new.id[:12])).text == "words 4"
+        await theirs.committer.flushed()
+        assert await theirs.first_new(circle) == first + 1
+        await theirs.read(circle, limit=1, newest=True)
+        await theirs.committer.flushed()
+        assert await theirs.first_new(circle) is None, "whoever read the newest is not led back"
+        with pytest.raises(Refused, match="no_such_message"):
+            await theirs.entry(circle, "ab" * 32)

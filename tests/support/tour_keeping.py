@@ -1,12 +1,22 @@
-"""The part of the walk that is about keeping and losing: settings, a backup, erasing, coming back."""
+"""The part of the walk that is about keeping and losing: settings, a backup, erasing, coming back.
+
+`python -m tests.support.tour_keeping FOLDER` takes pictures of all of it.
+"""
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.support.page_program import PASSPHRASE
+from tests.support.browser import a_browser
+from tests.support.page_program import PASSPHRASE, a_program
+from tests.support.pages import Page
+from tests.support.processes import a_town
+from tests.support.tour import SIZES, Tour
+from toheal_p2p.locale import LANGUAGES, Language
 
 NEW_PASSPHRASE = "another lamp and river"
 
@@ -77,3 +87,24 @@ def prove(tour: Any, words: list[str]) -> None:
     )
     for field in str(asked).split():
         tour.page.fill(field, words[int(field.removeprefix("word")) - 1])
+
+
+def take_pictures(folder: Path, language: Language) -> None:
+    """Write a picture of every screen of this part."""
+    with tempfile.TemporaryDirectory() as place, a_town(Path(place)) as town:
+        with a_program(Path(place) / "ours") as program, a_browser(Path(place) / "b") as browser:
+            page = Page(browser)
+            page.size(*SIZES[0])
+            tour = Tour(page, program, town, language)
+            for _ in (*tour.begin(), *tour.make_circle()):
+                pass
+            tour.press("page.my_circles")
+            page.see(tour.names[0])
+            for number, name in enumerate(keep_and_lose(tour, Path(place))):
+                page.ask("new Promise(done => setTimeout(done, 150))")
+                page.picture(folder / f"{language}-keeping-{number:02}-{name}.png")
+
+
+if __name__ == "__main__":
+    for chosen in LANGUAGES:
+        take_pictures(Path(sys.argv[1]), chosen)

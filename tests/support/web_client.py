@@ -146,6 +146,10 @@ class Web:
     async def open(self) -> None:
         """Come in and unlock."""
         await self.enter()
+        await self.open_again()
+
+    async def open_again(self) -> None:
+        """Unlock."""
         assert (await self.post("/unlock", {"passphrase": PASSPHRASE})).status == 200
         assert self.house.state == "open"
 

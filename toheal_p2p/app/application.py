@@ -161,7 +161,7 @@ class Application(Paths, Sharing, Notices, KnownRelays):
             nursery.start_soon(self.meeting.run, self._running)
             nursery.start_soon(self.keep_talks)
             if self.locks_when_idle:
-                nursery.start_soon(self._lock_when_idle)
+                nursery.start_soon(self.idleness.lock_when_over, self.lock)
             await nursery.start(Forgetting(self.committer, self.wall_clock).run, stored.ages)
             task_status.started()
 
@@ -328,10 +328,6 @@ class Application(Paths, Sharing, Notices, KnownRelays):
             await self.rekey(old, new)
         except VaultError as reason:
             raise refusal(reason) from None
-
-    async def _lock_when_idle(self) -> None:
-        await self.idleness.over()
-        await self.lock()
 
     async def wipe(self) -> None:
         """Destroy this profile on this device, and end the process."""

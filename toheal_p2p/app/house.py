@@ -284,7 +284,7 @@ class House:
                 self._wish.answer(None)
                 self._wish = None
             around.start_soon(self._lock_when_asked, app)
-            around.start_soon(self._lock_when_idle, app)
+            around.start_soon(app.idleness.lock_when_over, self.lock)
             task_status.started()
             try:
                 await trio.sleep_forever()
@@ -294,10 +294,6 @@ class House:
     async def _lock_when_asked(self, app: AppInterface) -> None:
         await self._lock_asked.wait()
         await app.lock()
-
-    async def _lock_when_idle(self, app: AppInterface) -> None:
-        await app.idleness.over()
-        await self.lock()
 
     def _dismiss(self) -> None:
         """Take the application back from everybody."""

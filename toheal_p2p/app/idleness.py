@@ -8,7 +8,7 @@ Docs: docs/command-line.md, section 8.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
@@ -34,6 +34,11 @@ class Idleness:
     def end(self) -> None:
         """Note that somebody is using it."""
         self._last = trio.current_time()
+
+    async def lock_when_over(self, lock: Callable[[], Awaitable[None]]) -> None:
+        """Lock once nobody has used it for as long as was chosen."""
+        await self.over()
+        await lock()
 
     async def over(self) -> None:
         """Return when nobody has used it for as long as was chosen."""

@@ -77,9 +77,13 @@ def restore_profile(
                 raise Refused("backup_unknown")
             _refuse_profile(home)
             wipe_vault(beside)
-            create_vault(beside, passphrase, entropy=SystemEntropy())
-            trio.run(_fill, beside, passphrase, records, first, told)
-            _put_in_place(beside, home)
+            try:
+                create_vault(beside, passphrase, entropy=SystemEntropy())
+                trio.run(_fill, beside, passphrase, records, first, told)
+                _put_in_place(beside, home)
+            except BaseException:  # whatever it was: half a profile is of no use
+                wipe_vault(beside)
+                raise
     except ports.VaultError as reason:
         raise refusal(reason) from None
     except (OSError, ValueError):

@@ -13,10 +13,11 @@ import trio
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.lan_sockets import SocketLan
 from toheal_p2p.adapters.network import NetworkLook
-from toheal_p2p.adapters.vault import SqliteVault, create_vault, open_vault, wipe_vault
+from toheal_p2p.adapters.vault import SqliteVault, create_vault, open_vault
 from toheal_p2p.adapters.webrtc_later import WebRtcLater
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.connecting import Connector
+from toheal_p2p.app.erasing import wipe_home
 from toheal_p2p.app.interface import ProgressView, Serve
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.network_policy import NetworkPolicy, PolicedChannels
@@ -111,18 +112,6 @@ async def run_opened(
     finally:
         with trio.CancelScope(shield=True):
             await vault.aclose()
-
-
-def wipe_home(home: Path) -> None:
-    """Destroy a profile at once, running or not: a panic waits for nobody.
-
-    Raises:
-        Refused: there is none, or the folder cannot be erased.
-    """
-    try:
-        wipe_vault(home)
-    except ports.VaultError as reason:
-        raise refusal(reason) from None
 
 
 async def _watch_network(app: Application) -> None:

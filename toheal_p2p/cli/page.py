@@ -25,6 +25,7 @@ from toheal_p2p.adapters import bridge
 from toheal_p2p.adapters.loading import load
 from toheal_p2p.app.house import House
 from toheal_p2p.app.interface import AppInterface, ProgressView, Serve
+from toheal_p2p.app.look import read_look
 from toheal_p2p.app.page_interface import PageAddress, ServePage, read_record
 from toheal_p2p.app.vocabulary import CheckCode
 from toheal_p2p.cli.local_path import has_profile
@@ -37,6 +38,9 @@ MAX_ANSWER: Final = 4096
 
 BROWSER_FIRST: Final = 1.0
 """Seconds until what runs a profile is loaded, unless it is asked for: the page loads before it."""
+
+NEUTRAL_NAME: Final = "th"
+"""What a neutral process is called, as its folder is."""
 
 
 @frozen
@@ -66,6 +70,8 @@ def run_with_page(
     """
     # Libraries log addresses of peers, and tracebacks; neither is for this terminal.
     logging.getLogger().addHandler(logging.NullHandler())
+    if read_look(home).neutral == "on":
+        _take_neutral_name()
 
     async def live() -> None:
         house = _house(home, allow_loopback=allow_loopback, listener=listener)
@@ -134,7 +140,7 @@ def _make_profile(home: Path, *, nickname: str, passphrase: str) -> None:
 
 def _wipe_profile(home: Path) -> None:
     """Erase a profile, open or not; called in a thread."""
-    from toheal_p2p.app.start import wipe_home
+    from toheal_p2p.app.erasing import wipe_home
 
     wipe_home(home)
 
@@ -159,6 +165,12 @@ def _load_running() -> tuple[Callable[..., Awaitable[None]], Callable[..., Await
     from toheal_p2p.cli.local_server import serve
 
     return run_app, serve
+
+
+def _take_neutral_name() -> None:
+    """Have lists of processes show a name that says nothing, where the system lets us."""
+    with suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as file:
+        file.write(NEUTRAL_NAME)
 
 
 def _once(tell: Callable[[], None]) -> Callable[[], None]:

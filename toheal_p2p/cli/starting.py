@@ -90,7 +90,7 @@ def restore(
 
 def wipe(home: str) -> None:
     """Destroy the profile of which no process runs. Raises `Refused`."""
-    from toheal_p2p.app.start import wipe_home
+    from toheal_p2p.app.erasing import wipe_home
 
     wipe_home(Path(home))
 

@@ -103,7 +103,7 @@ async def wipe(site: Site, _request: Request, _form: Form) -> Response:
     await site.house.wipe()
     site.made = None
     site.forget_start()
-    return site.show("told.html", title="page_wipe.done", words="page_wipe.done_hint")
+    return site.show("finished.html", title="page_wipe.done", words="page_wipe.done_hint")
 
 
 def _somewhere() -> str:

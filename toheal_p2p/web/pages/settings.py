@@ -68,7 +68,9 @@ async def change_passphrase(site: Site, _request: Request, form: Form) -> Respon
         if refused.code == "locked":
             raise
         return site.show("passphrase.html", error=site.sentence(refused))
-    return site.show("told.html", title="page_passphrase.done", words="page_passphrase.done_hint")
+    return site.show(
+        "finished.html", title="page_passphrase.done", words="page_passphrase.done_hint"
+    )
 
 
 async def used(site: Site, _request: Request, _form: Form) -> Response:

@@ -39,6 +39,17 @@
     place.focus({preventScroll: true});
   }, true);
 
+  // ---- what is put above what is read does not push it away
+  let first, top;
+  const held = event => event.detail.ctx.swap?.startsWith("afterbegin") && $("entries");
+  document.addEventListener("htmx:before:swap", event => {
+    first = held(event)?.firstElementChild;
+    top = first?.getBoundingClientRect().top;
+  });
+  document.addEventListener("htmx:after:swap", event => {
+    if (held(event) && first) scrollBy(0, first.getBoundingClientRect().top - top);
+  });
+
   // ---- a file goes as it is, behind the rest of its form in one line
   document.addEventListener("htmx:config:request", event => {
     const request = event.detail.ctx.request;

@@ -1,0 +1,86 @@
+"""The pages of keeping and losing, without a browser: what is kept, refused, and forgotten."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.web_client import PASSPHRASE, a_page
+from toheal_p2p.web.pages.keeping import TRIES
+
+pytestmark = [pytest.mark.real, pytest.mark.trio]
+
+
+async def test_a_backup_whose_words_nobody_has_is_deleted_again(tmp_path: Path) -> None:
+    async with a_page(tmp_path) as web:
+        await web.open()
+        path = tmp_path / "kept"
+        shown = await web.post("/backup", {"path": str(path)})
+        assert shown.text.count("<li>") == 24 and path.exists()
+        for tried in range(TRIES):
+            assert path.exists()
+            asked = await web.get("/backup/proof")
+            fields = re.findall(r'name="(word\d+)"', asked.text)
+            assert len(fields) == 3
+            answer = await web.post("/backup/proof", dict.fromkeys(fields, "lantern"))
+            assert ("another word" in answer.text) is (tried < TRIES - 1)
+        assert not path.exists()
+        assert "24 words" not in (await web.get("/backup/proof")).text
+        assert web.faults == []
+
+
+async def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    async with a_page(tmp_path) as web:
+        await web.open()
+        path = tmp_path / "kept"
+        path.write_text("mine")
+        assert "written over" in (await web.post("/backup", {"path": str(path)})).text
+        assert path.read_text() == "mine"
+
+
+async def test_another_passphrase_needs_the_old_one_and_twice_the_new_one(tmp_path: Path) -> None:
+    async with a_page(tmp_path) as web:
+        await web.open()
+        form = {"old": PASSPHRASE, "passphrase": "a new one", "again": "a new one"}
+        assert 'role="alert"' in (await web.post("/passphrase", {**form, "again": "x"})).text
+        assert 'role="alert"' in (await web.post("/passphrase", {**form, "old": "x"})).text
+        assert web.profile.app.passphrase == PASSPHRASE
+        assert "in force" in (await web.post("/passphrase", form)).text
+        assert web.profile.app.passphrase == "a new one"
+        assert web.faults == []
+
+
+async def test_erasing_ends_the_profile_and_the_page_goes_on_without_its_start_file(
+    tmp_path: Path,
+) -> None:
+    async with a_page(tmp_path) as web:
+        await web.open()
+        erased: list[Path] = []
+
+        def erase(home: Path) -> None:
+            erased.append(home)
+            web.profile.exists = False
+
+        web.house.wipe_profile = erase
+        assert "Everything is erased" in (await web.post("/wipe")).text
+        assert erased == [tmp_path / "home"]
+        assert web.house.state == "empty"
+        assert not web.address.start_file.exists()
+        assert "an adult" in (await web.get("/now")).text
+        assert (await web.get("/state")).text == "empty"
+        assert web.faults == []
+
+
+async def test_a_profile_that_nobody_uses_locks_and_asking_how_it_stands_is_no_use(
+    tmp_path: Path,
+) -> None:
+    async with a_page(tmp_path) as web:
+        await web.open()
+        idleness = web.profile.app.idleness
+        before = idleness._last
+        assert (await web.get("/state")).text == "open"
+        assert idleness._last == before
+        assert (await web.post("/used")).status == 204
+        assert idleness._last > before
