@@ -36,6 +36,7 @@ from toheal_protocol.machines.records import (
     PutLog,
     PutPair,
     PutSetting,
+    UnsayOwed,
     Write,
 )
 from toheal_protocol.model import Audience, CircleId, Frame, MemberId
@@ -348,6 +349,22 @@ async def test_what_was_given_up_can_be_owed_again(open_vault: OpenVault) -> Non
         )
         (row,) = await vault.deliveries(C1, None, limit=9)
         assert row.state == "sealed"
+        await vault.commit((DropOwed(C1, M2, 9),))
+        (row,) = await vault.deliveries(C1, None, limit=9)
+        assert row.state == "delivered"
+
+
+@pytest.mark.trio
+async def test_what_was_unsaid_can_be_owed_again(open_vault: OpenVault) -> None:
+    async with open_vault() as vault:
+        await vault.commit(
+            (
+                an_entry(1, is_mine=True, recipients=(M2,)),
+                an_owed(1, mid=1, item=bytes(9)),
+                UnsayOwed(C1, message_id(1), bytes(8)),
+                an_owed(2, mid=1),
+            )
+        )
         await vault.commit((DropOwed(C1, M2, 9),))
         (row,) = await vault.deliveries(C1, None, limit=9)
         assert row.state == "delivered"

@@ -28,6 +28,11 @@ class Numbers:
     )
     """Position and common part of what this transaction has put; emptied before each one."""
 
+    def begin(self) -> None:
+        """Forget what is remembered for one transaction only: another one begins."""
+        self.envelopes.clear()
+        self._has_undelivered = None
+
     def circle(self, circle: CircleId) -> int:
         """Return the circle's number; a new one the first time."""
         number = self.find_circle(circle)
@@ -65,7 +70,7 @@ class Numbers:
         return self._has_undelivered
 
     def forget_undelivered(self) -> None:
-        """Look anew next time: some are about to be noted."""
+        """Look anew next time: some are about to be noted in this transaction."""
         self._has_undelivered = None
 
     def find_circle(self, circle: CircleId) -> int | None:

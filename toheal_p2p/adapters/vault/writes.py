@@ -51,7 +51,7 @@ from toheal_protocol.model import MessageId
 
 def apply_writes(db: apsw.Connection, numbers: Numbers, writes: Sequence[Write]) -> None:
     """Write everything in one transaction, in order, or nothing. Durable on return."""
-    numbers.envelopes.clear()
+    numbers.begin()
     try:
         with transaction(db):
             for write in writes:
@@ -115,6 +115,7 @@ def _find_envelope(
 
 def _unsay_owed(db: apsw.Connection, numbers: Numbers, write: UnsayOwed) -> None:
     circle = numbers.find_circle(write.circle)
+    numbers.forget_undelivered()
     for peer, seq, item in db.execute(
         "SELECT peer, seq, item FROM owed JOIN peers ON number = peer WHERE mid = ? AND circle = ?",
         (write.mid, circle),
