@@ -119,6 +119,33 @@ def test_who_was_brought_together_stays_so_over_a_restart() -> None:
     assert_one_story(world, person)
 
 
+@pytest.mark.parametrize("speaks", ["before the newcomer", "after the newcomer"])
+def test_what_only_the_newcomer_has_of_the_lost_device_comes_back(speaks: str) -> None:
+    """Whoever speaks before the newcomer is heard leaps; whoever speaks after it counts on."""
+    world, person, newcomer, file = come_in_since(14, lost=1)
+    others = [one for one in world.people if one not in (person, newcomer)]
+    for one in others:
+        world.kill(one)
+    person.say("to the newcomer alone")
+    newcomer.say("and to nobody else")
+    world.run_for(30)
+    world.kill(newcomer)
+    restore(world, person, file)
+    for one in others:
+        world.start(one)
+    world.run_for(120)
+    if speaks == "before the newcomer":
+        person.say("not heard by all yet")
+    world.start(newcomer)
+    world.run_for(120)
+    assert newcomer.id in {tell.member for tell in person.told if tell.what == "session_reset"}
+    assert_all_read_all(world, world.people)
+    assert_one_story(world, person)
+    for reader in world.people:
+        texts = {text for _, text in reader.texts()}
+        assert {"to the newcomer alone", "and to nobody else"} <= texts
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_backup_restored_twice_meets_the_newcomer_twice(seed: int) -> None:
     world, person, _, file = come_in_since(seed, lost=1)
@@ -168,7 +195,7 @@ def owe(liar: Person, to: Person, note: Lasting) -> None:
 
 def test_a_member_cannot_bring_somebody_the_membership_does_not_have() -> None:
     """Neither unasked, nor with the secret that was meant for somebody else."""
-    world, person, _, file = come_in_since(17, lost=1)
+    world, person, newcomer, file = come_in_since(17, lost=1)
     liar = world.people[2]
     for other in world.people:
         if other not in (person, liar):
@@ -182,7 +209,13 @@ def test_a_member_cannot_bring_somebody_the_membership_does_not_have() -> None:
         known = Acquaintance(encode_card(STRANGER.card), "Mallory", secret)
         for to_call in (False, True):
             owe(liar, person, Introduction(known, is_yours_to_call=to_call))
+    assert liar.circle is not None
+    theirs = Acquaintance(liar.circle.cold.peers[newcomer.id].card, "late", bytes(32))
+    owe(liar, person, Introduction(theirs, is_yours_to_call=True))
     world.run_for(30)
+    called = peer_of(person, newcomer)
+    assert called is not None and called.calling is not None
+    assert called.calling.secret in secrets, "by no other secret than the one that was drawn"
     assert STRANGER.card.keys.member_id not in person.circle.cold.peers
     assert "unreadable" in told(person)
 

@@ -97,6 +97,21 @@ def is_asked_for(draft: Draft, host: MemberId, introduction: Introduction) -> bo
     )
 
 
+def may_be_late(draft: Draft, host: MemberId, introduction: Introduction) -> bool:
+    """Say whether this may answer what we asked in an earlier run: it does nothing, and is no lie.
+
+    Raises:
+        MalformedFrame: the card is none.
+    """
+    member = decode_card(introduction.known.card).keys.member_id
+    return (
+        bool(draft.cold.met)
+        and introduction.is_yours_to_call
+        and draft.peer(host).standing is Standing.MEMBER
+        and member in membership_of(draft.cold.id, draft.cold.operations).members
+    )
+
+
 def call_unmet(draft: Draft, member: MemberId, secret: bytes) -> None:
     """Call whom we asked for, who gets our present card with the first words."""
     peer = draft.peer(member)

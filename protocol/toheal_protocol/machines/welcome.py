@@ -180,6 +180,8 @@ def take_introduction(draft: Draft, host: MemberId, introduction: Introduction) 
     introducer = draft.peer(host)
     is_in = introducer.standing in (Standing.MEMBER, Standing.HOST)
     if introducer.role is not Role.FACILITATOR or not is_in:
+        if meeting_again.may_be_late(draft, host, introduction):
+            return
         raise MalformedFrame("an introduction by somebody who may not")
     _meet(draft, introduction.known)
     peer = draft.peer(member)
