@@ -53,10 +53,12 @@ from toheal_protocol.messages.consent import Receipt, decode_receipt, encode_rec
 from toheal_protocol.messages.door_notes import (
     DoorWords,
     LanSecret,
+    MeetAgain,
     TalkAgreed,
     TalkAsk,
     TalkLink,
     TalkYes,
+    Unmet,
 )
 from toheal_protocol.messages.file_chunks import CHUNK_SIZE
 from toheal_protocol.messages.file_notes import Chunk, ChunksMissing, ChunksWanted
@@ -211,6 +213,8 @@ EVERY_NOTE: tuple[AnyNote, ...] = (
     TalkYes(b"t" * 16),
     DoorWords("مرحبا"),
     TalkAgreed(b"t" * 16),
+    Unmet(_ID, b"s" * 32),
+    MeetAgain(_ID, b"s" * 32),
     TalkLink(b"t" * 16, "toheal:1:x"),
     LanSecret(3, _ID, b"s" * 32, (b"m" * 8, b"n" * 8)),
     ChunksWanted(FileId(b"f" * 32), ((0, 3), (9, 9))),

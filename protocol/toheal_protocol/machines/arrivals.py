@@ -18,6 +18,7 @@ from toheal_protocol.errors import (
 from toheal_protocol.machines import (
     calls,
     door,
+    meeting_again,
     renewals,
     reset,
     seats,
@@ -213,7 +214,9 @@ def _take_expected_call(draft: Draft, member: MemberId, flight: bytes) -> None:
     if renewals.is_for_dead_prekey(draft, flight):
         renewals.send_renewal(draft, member)
         return
-    if peer.listening is None:
+    if meeting_again.take_call(draft, member, flight):
+        return
+    if peer.listening is None or peer.listening.is_again:
         reset.take_reset(draft, member, flight)
         return
     opened, _ = calls.take_opening(
@@ -233,6 +236,8 @@ def _take_answer(draft: Draft, member: MemberId, flight: bytes) -> None:
         return
     calls.take_answer(draft, member, flight)
     see(draft, member)
+    if member in draft.cold.unheard:  # they had a session with the device we lost
+        reset.tell_begun(draft, member)
     if draft.peer(member).standing is Standing.HOST:
         owe_note(draft, member, door.knock_of(draft.cold))
     owe_note(draft, member, Granted(calls.confirm_mailboxes(draft, member)))
@@ -271,6 +276,7 @@ def _take_frame(draft: Draft, member: MemberId, frame: Sealed, *, over_link: boo
     except RemoteError:
         # The peer itself sealed this, so asking for it again would bring the same bytes.
         draft.ask(Tell("unreadable", member))
+    meeting_again.ask_for_unmet(draft, member)
 
 
 def act_on(draft: Draft, member: MemberId, opened: OpenedNote | OpenedEnvelope) -> None:
@@ -294,7 +300,8 @@ def act_on(draft: Draft, member: MemberId, opened: OpenedNote | OpenedEnvelope) 
 def _note_number(draft: Draft, member: MemberId, number: int) -> None:
     """Grant more mailboxes when a peer comes near the last; drop those it has left behind."""
     peer = draft.peer(member)
-    if number and peer.listening is not None and _has_all_of_door(draft, member):
+    is_waiting = peer.listening is not None and not peer.listening.is_again
+    if number and is_waiting and _has_all_of_door(draft, member):
         draft.change_peer(member, listening=None)
     if peer.standing in (Standing.GONE, Standing.DECLINED):
         return

@@ -14,6 +14,7 @@ from toheal_protocol.machines import (
     greeting,
     lan_secrets,
     linking,
+    meeting_again,
     moving,
     reset,
     sharing,
@@ -43,10 +44,12 @@ from toheal_protocol.messages.asking import Answered, Asked
 from toheal_protocol.messages.door_notes import (
     DoorWords,
     LanSecret,
+    MeetAgain,
     TalkAgreed,
     TalkAsk,
     TalkLink,
     TalkYes,
+    Unmet,
 )
 from toheal_protocol.messages.file_notes import Chunk, ChunksMissing, ChunksWanted
 from toheal_protocol.messages.grants import Grant
@@ -126,6 +129,10 @@ def take_note(draft: Draft, member: MemberId, note: AnyNote) -> None:  # noqa: C
             talks.take_agreed(draft, member, talk)
         case TalkLink():
             talks.take_link(draft, member, note)
+        case Unmet():
+            meeting_again.take_unmet(draft, member, note)
+        case MeetAgain():
+            meeting_again.take_meet_again(draft, member, note)
         case LanSecret():
             lan_secrets.take_secret(draft, member, note)
         case Introduction():

@@ -22,6 +22,7 @@ from attrs import evolve
 
 from toheal_protocol.errors import RemoteError, UnknownSession
 from toheal_protocol.handshake import (
+    Opened,
     Purpose,
     encode_started,
     our_run_lives,
@@ -124,7 +125,7 @@ def take_reset_answer(draft: Draft, member: MemberId, flight: bytes) -> None:
     courier.see(draft, member)
     _begin_counting(draft, member)
     owe_note(draft, member, Granted(calls.confirm_mailboxes(draft, member)))
-    _tell(draft, member)
+    tell_begun(draft, member)
 
 
 # ---- answering
@@ -147,8 +148,18 @@ def take_reset(draft: Draft, member: MemberId, flight: bytes) -> None:
         _write_to(draft, member, calls.grants_in(opened))  # ours lives; now we know where it gets
         calls.repeat_call(draft, member)
         return
+    answer_anew(draft, member, opened)
+
+
+def answer_anew(draft: Draft, member: MemberId, opened: Opened) -> None:
+    """Answer a call that begins anew; the old continuity holds until its caller has spoken.
+
+    Raises:
+        UnknownSession: a newer one has replaced it.
+    """
     if calls.repeat_answer(draft, member, opened.ephemeral):
         return
+    peer = draft.peer(member)
     if opened.ephemeral in peer.resets_seen or len(peer.resets_seen) >= MAX_RESETS_SEEN:
         raise UnknownSession("an opening that a newer one has replaced")
     newest = max((box.number for box in peer.mailboxes), default=0)
@@ -174,11 +185,14 @@ def note_opened(draft: Draft, member: MemberId, *, was_silent: bool) -> None:
     draft.change_peer(
         member, continuity=peer.next_continuity, next_continuity=b"", resets_seen=(), calling=None
     )
+    if peer.listening is not None and peer.listening.is_again:
+        heard = evolve(peer.listening, is_again=False)
+        draft.change_peer(member, listening=heard, met_by=heard.secret)
     for audience in reversed(Audience):  # that of the circle last: with it they were heard
         head = draft.log.heads.get(Stream(member, audience)) or Position(0, NO_MESSAGE)
         if head.seq or audience is Audience.CIRCLE:
             owe_note(draft, member, YourHead(audience, head.seq, head.mid))
-    _tell(draft, member)
+    tell_begun(draft, member)
 
 
 def take_our_head(draft: Draft, member: MemberId, note: YourHead) -> None:
@@ -281,6 +295,7 @@ def _write_to(draft: Draft, member: MemberId, grants: tuple[Grant, ...]) -> None
     draft.change_peer(member, grants=kept, using=0, using_since=draft.wall_now)
 
 
-def _tell(draft: Draft, member: MemberId) -> None:
+def tell_begun(draft: Draft, member: MemberId) -> None:
+    """Note, and tell our person, that a session was begun anew."""
     draft.change_peer(member, is_forked=False, reset_at=draft.wall_now)
     draft.ask(Tell("session_reset", member))

@@ -72,7 +72,7 @@ def next_number(draft: Draft, audience: Audience) -> tuple[int, MessageId | None
     Where somebody of a restored circle was not heard, the numbers that the lost device may have
     used are left out, in every stream, and are asked for from now on.
     """
-    is_unheard = any(member in draft.cold.unheard for member in _members(draft.cold))
+    is_unheard = any(_may_have_read(draft.cold, member) for member in draft.cold.unheard)
     if is_unheard and not draft.cold.leaps:
         _leap(draft)
     at = draft.cold.leaps.get(audience, 0)
@@ -80,6 +80,11 @@ def next_number(draft: Draft, audience: Audience) -> tuple[int, MessageId | None
     if head is None or head.seq < at:
         return at + 1, None
     return head.seq + 1, head.mid
+
+
+def _may_have_read(cold: Cold, member: MemberId) -> bool:
+    peer = cold.peers.get(member)  # None: came in since, and their card is not here yet
+    return peer is None or peer.standing in (Standing.MEMBER, Standing.EXPECTED)
 
 
 def _leap(draft: Draft) -> None:

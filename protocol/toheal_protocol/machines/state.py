@@ -114,6 +114,8 @@ class Listening:
     purpose: bytes
     secret: bytes = field(repr=False)
     prekey_id: int
+    is_again: bool = False
+    """They are in already, and what we have with them stays until they have called."""
 
 
 @frozen
@@ -150,6 +152,7 @@ class Peer:
         unjudged: their words under views that are not known yet, to be judged when they are.
         gone_at: when we learned that they are not in any more; 0: they are.
         bundles: the newest bundles they made for us: what names each, and its head.
+        met_by: secret of the call by which we met them again: it is answered once.
         our_move, their_move: where each of us said last that it reads; None: as the grants say.
     """
 
@@ -182,6 +185,7 @@ class Peer:
     gone_at: WallTime = WallTime(0)
     door_words: tuple[DoorSaid, ...] = field(default=(), repr=False)
     bundles: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
+    met_by: bytes = field(default=b"", repr=False)
     our_move: Move | None = None
     their_move: Move | None = None
 
@@ -341,6 +345,12 @@ class Live:
     sync: Sync = field(factory=Sync)
     asked: frozenset[tuple[MemberId, OperationId]] = frozenset()
     """Who was asked for which operations since the process began."""
+    unmet: Mapping[MemberId, bytes] = field(factory=dict, repr=False)
+    """Whom our backup did not have, with the secret we will call them by."""
+    asked_about: frozenset[tuple[MemberId, MemberId]] = frozenset()
+    """Who was asked for whom of these."""
+    brought: Mapping[tuple[MemberId, MemberId], int] = field(factory=dict)
+    """How often a restored member was brought together with another by us."""
     fetches: Mapping[MessageId, Fetch] = field(factory=dict)
     serving: Mapping[MemberId, Serving] = field(factory=dict)
     told_out: Mapping[MemberId, int] = field(factory=dict)

@@ -24,7 +24,7 @@ from attrs import evolve
 from toheal_protocol.envelope import MARK_SIZE, MAX_PARENTS, Parent
 from toheal_protocol.errors import ForgedMessage, MalformedFrame, RemoteError
 from toheal_protocol.identity import clean_name, decode_card
-from toheal_protocol.machines import calls
+from toheal_protocol.machines import calls, meeting_again
 from toheal_protocol.machines.cards import turn_prekeys
 from toheal_protocol.machines.carrying import carry
 from toheal_protocol.machines.draft import Draft
@@ -172,11 +172,18 @@ def take_introduction(draft: Draft, host: MemberId, introduction: Introduction) 
     Raises:
         MalformedFrame: whoever introduces is no facilitator, or the card is none.
     """
+    member, secret = decode_card(introduction.known.card).keys.member_id, introduction.known.secret
+    if meeting_again.is_asked_for(draft, host, introduction):
+        _meet(draft, introduction.known)
+        meeting_again.call_unmet(draft, member, secret)
+        return
     introducer = draft.peer(host)
     is_in = introducer.standing in (Standing.MEMBER, Standing.HOST)
     if introducer.role is not Role.FACILITATOR or not is_in:
+        if meeting_again.may_be_late(draft, host, introduction):
+            return
         raise MalformedFrame("an introduction by somebody who may not")
-    member, secret = _meet(draft, introduction.known), introduction.known.secret
+    _meet(draft, introduction.known)
     peer = draft.peer(member)
     if peer.calling or peer.listening or peer.continuity:
         return  # we know each other, or are about to
@@ -186,9 +193,11 @@ def take_introduction(draft: Draft, host: MemberId, introduction: Introduction) 
         turn_prekeys(draft)
         listening = Listening(calls.MEET, secret, draft.cold.prekeys[-1].id)
         draft.change_peer(member, listening=listening)
+        unheard = tuple(one for one in draft.cold.unheard if one != member)
+        draft.set_cold(unheard=unheard)  # who is new has read nothing of us
 
 
-def _meet(draft: Draft, known: Acquaintance) -> MemberId:
+def _meet(draft: Draft, known: Acquaintance) -> None:
     card = decode_card(known.card)
     member = card.keys.member_id
     if member == draft.our_id:
@@ -206,4 +215,3 @@ def _meet(draft: Draft, known: Acquaintance) -> MemberId:
             ),
         )
         carry_over(draft)
-    return member

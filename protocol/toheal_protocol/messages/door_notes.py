@@ -23,6 +23,8 @@ TALK_SIZE: Final = 16
 NOBODY: Final = bytes(ID_SIZE)
 """Stands for nobody else than the sender."""
 
+_SECRET_SIZE: Final = 32
+
 MAX_LINK_SIZE: Final = 1024
 """Bytes of an invitation's link."""
 
@@ -87,7 +89,27 @@ class DoorWords:
     text: str = field(repr=False)
 
 
-DoorNote = LanSecret | TalkAsk | TalkYes | TalkAgreed | TalkLink | DoorWords
+@frozen
+class Unmet:
+    """We came out of a backup that did not have this member: please bring us together.
+
+    Attributes:
+        secret: what we will call them by; drawn by us, so that all who are asked say the same.
+    """
+
+    member: MemberId
+    secret: bytes = field(repr=False)
+
+
+@frozen
+class MeetAgain:
+    """This member lost their device and will call you by this secret."""
+
+    member: MemberId
+    secret: bytes = field(repr=False)
+
+
+DoorNote = LanSecret | TalkAsk | TalkYes | TalkAgreed | TalkLink | DoorWords | Unmet | MeetAgain
 
 DOOR_KINDS: Final[dict[type[DoorNote], int]] = {
     LanSecret: 30,
@@ -96,6 +118,8 @@ DOOR_KINDS: Final[dict[type[DoorNote], int]] = {
     TalkAgreed: 33,
     TalkLink: 34,
     DoorWords: 35,
+    Unmet: 46,
+    MeetAgain: 47,
 }
 
 
@@ -110,6 +134,8 @@ def encode_door_note(note: DoorNote) -> bytes:
             return talk + prefixed16(link.encode())
         case LanSecret(turn, drawer, value, without):
             return u32(turn) + drawer + value + u16(len(without)) + b"".join(without)
+        case Unmet(member, secret) | MeetAgain(member, secret):
+            return member + secret
         case DoorWords(text):
             return prefixed16(text.encode())
         case _:
@@ -136,4 +162,6 @@ DOOR_TAKERS: Final[dict[int, Callable[[Reader], DoorNote]]] = {
     33: lambda reader: TalkAgreed(reader.take(TALK_SIZE)),
     34: lambda reader: TalkLink(reader.take(TALK_SIZE), take_text(reader, MAX_LINK_SIZE)),
     35: lambda reader: DoorWords(take_text(reader, MAX_DOOR_WORDS)),
+    46: lambda reader: Unmet(MemberId(reader.take(ID_SIZE)), reader.take(_SECRET_SIZE)),
+    47: lambda reader: MeetAgain(MemberId(reader.take(ID_SIZE)), reader.take(_SECRET_SIZE)),
 }
