@@ -367,6 +367,24 @@ def test_an_author_does_not_vouch_for_what_was_brought_back_under_its_name() -> 
     assert world.frames and not any(frame.endswith(forged.common) for frame in world.frames[1:])
 
 
+def test_an_authors_head_of_one_audience_does_not_vouch_for_another() -> None:
+    world, (reader, author, liar) = gather(447, 3)
+    give_role(reader, author, Role.FACILITATOR)
+    world.run_for(60)
+    author.say("for few", Audience.FACILITATORS)
+    world.run_for(20)
+    pass_forged(liar, reader, sealed(author, content_of(author, "forged", seq=1, previous=None)))
+    world.run_for(5)
+    assert "for few" in texts_of(reader, author)
+    world.cut_link(author, reader.id)  # they compare anew, and only the heads of what is for few agree
+    world.run_for(100)
+    assert passer_of(reader, "forged") == liar.id
+    author.say("said first")
+    world.run_for(60)
+    assert passer_of(reader, "forged") == liar.id
+    assert passer_of(reader, "said first") is None
+
+
 def test_a_message_nobody_misses_is_not_taken_from_a_passer() -> None:
     world, (author, liar, reader) = gather(432, 3)
     for number in range(3):
