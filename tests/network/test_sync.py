@@ -245,6 +245,42 @@ def test_an_old_vault_gets_back_what_it_had_acknowledged(*, is_direct: bool) -> 
     assert not other.circle.cold.peers[lost.id].is_forked  # type: ignore[union-attr]
 
 
+def test_an_old_vault_gets_back_the_notes_before_the_one_it_hears() -> None:
+    world, (reader, author, _) = gather(464, 3)
+    older = reader.disk.copy()
+    for text in ("first", "second"):
+        author.say(text, Audience.FACILITATORS)
+    world.run_for(30)
+    assert not any(author.disk.owed.values())
+    world.kill(reader)
+    author.say("third", Audience.FACILITATORS)
+    reader.disk = older
+    world.start(reader)
+    reader.feed(m.ResetAsked(author.id))
+    world.run_for(200)
+    assert sorted(texts_of(reader, author)) == ["first", "second", "third"]
+    assert not gaps(reader)
+    assert {passer_of(reader, text) for text in ("first", "second", "third")} == {None}
+
+
+def test_what_nobody_has_before_the_first_words_heard_is_not_shown_as_missing() -> None:
+    world, (founder, author) = gather(465, 2)
+    world.kill(author)
+    newcomer = world.person("newcomer")
+    world.join(founder, newcomer)
+    world.part([founder, newcomer], [author])
+    world.start(author)
+    author.say("to whom I know of")
+    world.mend()
+    world.run_for(100)
+    newcomer.feed(m.ResetAsked(author.id))
+    world.run_for(60)
+    author.say("welcome")
+    world.run_for(200)
+    assert texts_of(newcomer, author) == ["welcome"]
+    assert not gaps(newcomer) and not newcomer.disk.held
+
+
 # ---- gaps
 
 
@@ -376,7 +412,7 @@ def test_an_authors_head_of_one_audience_does_not_vouch_for_another() -> None:
     pass_forged(liar, reader, sealed(author, content_of(author, "forged", seq=1, previous=None)))
     world.run_for(5)
     assert "for few" in texts_of(reader, author)
-    world.cut_link(author, reader.id)  # they compare anew, and only the heads of what is for few agree
+    world.cut_link(author, reader.id)  # they compare anew; the heads of what is for few agree
     world.run_for(100)
     assert passer_of(reader, "forged") == liar.id
     author.say("said first")

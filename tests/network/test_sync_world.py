@@ -268,6 +268,11 @@ def test_parts_of_a_circle_end_with_the_same_words(seed: int) -> None:
     Schedule(seed).run(30)
 
 
+@pytest.mark.parametrize("seed", [16, 47, 125, 145, 303])
+def test_long_schedules_that_once_ended_apart_end_with_the_same_words(seed: int) -> None:
+    Schedule(1_000_000 + seed).run(150)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(int(os.environ.get("TOHEAL_SOAK_SCHEDULES", "2000"))))
 def test_many_long_schedules_end_with_the_same_words(seed: int) -> None:
