@@ -281,6 +281,31 @@ def test_what_nobody_has_before_the_first_words_heard_is_not_shown_as_missing() 
     assert not gaps(newcomer) and not newcomer.disk.held
 
 
+def test_an_author_who_was_put_back_does_not_vouch_for_what_others_say_was_its_own() -> None:
+    """The reader takes made-up words for the author's, and tells the author so after the reset."""
+    world, (reader, author, liar) = gather(467, 3)
+    author.say("written")
+    world.run_for(30)
+    older = author.disk.copy()
+    at = head(liar, author)
+    forged = content_of(author, "forged", seq=at.seq + 1, previous=at.mid)
+    pass_forged(liar, reader, sealed(author, forged))
+    world.run_for(30)
+    assert passer_of(reader, "forged") == liar.id
+    put_back(world, author, older)
+    author.feed(m.ResetAsked(reader.id))
+    world.run_for(200)
+    assert head(author, author).seq == at.seq + 1
+    assert passer_of(reader, "forged") == liar.id
+    author.say("and on")
+    author.say("further")
+    world.run_for(100)
+    assert passer_of(reader, "forged") == liar.id
+    assert passer_of(reader, "and on") is passer_of(reader, "further") is None
+    assert entry_of(author, "further").previous == entry_of(author, "and on").mid
+    assert not reader.circle.cold.peers[author.id].is_forked  # type: ignore[union-attr]
+
+
 # ---- gaps
 
 
@@ -461,6 +486,29 @@ def test_of_who_is_out_nothing_is_taken_and_nothing_told() -> None:
     world.run_for(60)
     assert "forged" not in texts_of(reader, other)
     assert "after" not in texts_of(gone, other)
+
+
+def test_an_author_who_never_began_anew_names_what_it_said_before() -> None:
+    """Only who was put back may leave it out: nobody else's second story stays unseen by that."""
+    world, (author, reader) = gather(468, 2)
+    author.say("first")
+    world.run_for(30)
+    unnamed = sealed(
+        author, content_of(author, "second", seq=head(author, author).seq + 1, previous=None)
+    )
+    acts(
+        author,
+        lambda draft: owe_message(
+            draft,
+            reader.id,
+            mid=unnamed.mid,
+            key=ContentKey(unnamed.key),
+            common=unnamed.common,
+        ),
+    )
+    world.run_for(60)
+    assert texts_of(reader, author) == ["first", "second"]
+    assert reader.circle.cold.peers[author.id].is_forked  # type: ignore[union-attr]
 
 
 def two_stories(author: Person, readers: tuple[Person, Person]) -> None:

@@ -130,6 +130,7 @@ def _heads_for(draft: Draft, member: MemberId) -> tuple[Head, ...]:
         Head(stream.author, stream.audience, at.seq, at.mid)
         for stream, at in draft.log.heads.items()
         if stream.audience is Audience.CIRCLE or member in draft.log.readers.get(stream, ())
+        if stream.author != draft.our_id or stream not in draft.log.unsure
     )
     return tuple(heads)[:MAX_HEADS]
 
