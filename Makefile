@@ -55,6 +55,7 @@ docs: $(READY)
 
 screenshots: $(READY)
 	$(BIN)/python -m tests.support.tour docs/screenshots
+	$(BIN)/python -m tests.support.tour_keeping docs/screenshots/keeping
 
 soak: $(READY)
 	TOHEAL_SOAK=$(FACTOR) TOHEAL_KILLS=1000 TOHEAL_WORDS=2000 $(PYTEST) -q -n 2 -m ""

@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import trio
+from attrs import fields
 
 from tests.support.applications import a_village, circle_of_two, eventually
 from tests.support.vaults import MemoryVault
@@ -23,8 +24,9 @@ def as_it_is(vault: MemoryVault) -> MemoryVault:
 
 
 def vars_of(vault: MemoryVault) -> list[str]:
-    kept = ("_circles", "_logs", "_pairs", "_owed", "_undelivered", "_entries", "_held")
-    return [*kept, "_settings", "_last_position"]
+    """Name everything a vault holds."""
+    states = ("_is_closed", "_is_broken")
+    return [one.name for one in fields(type(vault)) if not one.init and one.name not in states]
 
 
 async def say(app: Application, circle: str, text: str) -> None:

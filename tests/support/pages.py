@@ -19,6 +19,15 @@ AXE: Final = Path(__file__).parent / "axe" / "axe.min.js"
 PATIENCE: Final = 30.0
 """Seconds for something that takes a moment; nothing here depends on how long it takes."""
 
+SIZES: Final = ((360, 740), (1280, 860))
+"""A telephone and a desktop: width and height in pixels."""
+
+HIGHEST: Final = 2400
+"""Pixels of the highest picture."""
+
+SETTLED: Final = "new Promise(done => setTimeout(done, 150))"
+"""What has come is laid out by then; nothing but pictures depends on it."""
+
 _FIND: Final = """
 (words => {
   const seen = element => element.checkVisibility({visibilityProperty: true});
@@ -113,11 +122,20 @@ class Page:
         self.browser.call("Input.dispatchKeyEvent", type="keyDown", text=text, **event)
         self.browser.call("Input.dispatchKeyEvent", type="keyUp", **event)
 
-    def picture(self, path: Path, *, whole: bool = False) -> None:
+    def pictures(self, folder: Path, name: str) -> None:
+        """Keep how a screen looks on a telephone and a desktop, light and dark, as high as it is."""
+        for width, height in SIZES:
+            for scheme in ("light", "dark"):
+                self.size(width, height, dark=scheme == "dark")
+                high = self.ask(f"{SETTLED}.then(() => document.documentElement.scrollHeight)")
+                self.size(width, min(max(height, int(high)), HIGHEST), dark=scheme == "dark")
+                self.ask(SETTLED)
+                self.picture(folder / f"{name}-{width}-{scheme}.webp")
+        self.size(*SIZES[0])
+
+    def picture(self, path: Path) -> None:
         """Keep what can be seen."""
-        shot = self.browser.call(
-            "Page.captureScreenshot", format="png", captureBeyondViewport=whole
-        )
+        shot = self.browser.call("Page.captureScreenshot", format="webp", quality=80)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(shot["data"]))
 

@@ -101,12 +101,6 @@ class Program:
         self.process.terminate()
         return self.process.wait(15)
 
-    def interrupt(self) -> int:
-        """End it by Ctrl-C and return its exit code."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(30)
-
     def kill(self) -> None:
         """End it without a chance to do anything."""
         assert self.process is not None

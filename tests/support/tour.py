@@ -15,7 +15,7 @@ from attrs import define
 
 from tests.support.browser import a_browser
 from tests.support.page_program import PASSPHRASE, PageProgram, a_program
-from tests.support.pages import Page
+from tests.support.pages import SIZES, Page
 from tests.support.processes import PersonProcess, Town, a_town, await_true
 from tests.support.tour_circle import take_pictures as take_pictures_around
 from tests.support.tour_talk import talk_more
@@ -36,10 +36,6 @@ TALK: Final = {
         "In spring I lost my brother, and I still put a cup on the table for him.",
     ),
 }
-
-SIZES: Final = ((360, 740), (1280, 860))
-WHOLE: Final = ("welcome", "circle", "help")
-"""Screens of which there is a picture in every size and both colours."""
 
 
 @define(eq=False)
@@ -217,14 +213,7 @@ def take_pictures(folder: Path, language: Language) -> None:
             page.size(*SIZES[0])
             tour = Tour(page, program, town, language)
             for number, name in enumerate(tour.walk()):
-                for size in SIZES:
-                    for scheme in ("light", "dark"):
-                        if (size, scheme) == (SIZES[0], "light") or name in WHOLE:
-                            page.size(*size, dark=scheme == "dark")
-                            page.ask("new Promise(done => setTimeout(done, 150))")
-                            file = f"{language}-{number:02}-{name}-{size[0]}-{scheme}.png"
-                            page.picture(folder / file)
-                page.size(*SIZES[0])
+                page.pictures(folder, f"{language}-{number:02}-{name}")
 
 
 if __name__ == "__main__":

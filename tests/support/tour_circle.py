@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.support.browser import a_browser
 from tests.support.page_program import a_program
-from tests.support.pages import Page
+from tests.support.pages import SIZES, Page
 from tests.support.processes import PersonProcess, a_town, await_true
 from toheal_p2p.locale import LANGUAGES, Language
 
@@ -245,8 +245,8 @@ class AroundCircle:
 
 
 def take_pictures(folder: Path, language: Language) -> None:
-    """Write a picture of every screen around a circle: telephone light, desktop dark."""
-    from tests.support.tour import SIZES, Tour  # it takes us along in its own walk
+    """Write pictures of every screen around a circle."""
+    from tests.support.tour import Tour  # it takes us along in its own walk
 
     with tempfile.TemporaryDirectory() as place, a_town(Path(place)) as town:
         with a_program(Path(place) / "ours") as program, a_browser(Path(place) / "b") as browser:
@@ -260,12 +260,7 @@ def take_pictures(folder: Path, language: Language) -> None:
                 pass
             await_true(lambda: friend.state_of(friend.ask("circle_list")[0]["id"]) == "active")
             for number, name in enumerate(AroundCircle(tour, friend).walk()):
-                for dark, size in ((False, (360, 740)), (True, (1280, 860))):
-                    page.size(*size, dark=dark)
-                    page.ask("new Promise(done => setTimeout(done, 150))")
-                    file = f"{language}-{number:02}-{name}-{size[0]}.png"
-                    page.picture(folder / file, whole=True)
-                page.size(*SIZES[0])
+                page.pictures(folder, f"{language}-{number:02}-{name}")
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from typing import Any
 
 from tests.support.browser import a_browser
 from tests.support.page_program import PASSPHRASE, a_program
-from tests.support.pages import Page
+from tests.support.pages import SIZES, Page
 from tests.support.processes import a_town
-from tests.support.tour import SIZES, Tour
+from tests.support.tour import Tour
 from toheal_p2p.locale import LANGUAGES, Language
 
 NEW_PASSPHRASE = "another lamp and river"
@@ -101,8 +101,7 @@ def take_pictures(folder: Path, language: Language) -> None:
             tour.press("page.my_circles")
             page.see(tour.names[0])
             for number, name in enumerate(keep_and_lose(tour, Path(place))):
-                page.ask("new Promise(done => setTimeout(done, 150))")
-                page.picture(folder / f"{language}-keeping-{number:02}-{name}.png")
+                page.pictures(folder, f"{language}-{number:02}-{name}")
 
 
 if __name__ == "__main__":

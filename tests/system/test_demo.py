@@ -66,7 +66,7 @@ def test_a_page_of_one_of_the_three_stays_open_and_is_answered(tmp_path: Path) -
         page.post(f"{circle}/say", text="I am looking.", audience="circle")
         await_true(lambda: ANSWERS[0][1] in page.get(circle), 30)
         assert "On \u2068Salma" in page.get(circle)
-        assert demo.interrupt() == 0
+        assert demo.stop() == 0
     finally:
         demo.make_sure_it_ended()
     assert_told((tmp_path / "demo.out").read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -138,7 +139,7 @@ def run_demo(
         page: then leave it open, with a page of one of the three, until Ctrl-C.
         opens_browser: open that page; otherwise say how it is opened.
     """
-    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
+    with _ended_by_sigterm(), tempfile.TemporaryDirectory(prefix="demo-") as folder:
         stage = _Stage(Path(folder), words, tell)
         try:
             people, circle, is_good = _play(stage, check=check)
@@ -150,6 +151,20 @@ def run_demo(
             return 1
         finally:
             stage.end()
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Take SIGTERM for Ctrl-C: whatever was started ends, and the folder is thrown away."""
+
+    def end(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _stay_open(

@@ -7,7 +7,7 @@ from typing import Final
 from attrs import frozen
 from starlette.requests import Request
 
-from toheal_p2p.app.interface import CircleView, MemberView
+from toheal_p2p.app.interface import AppInterface, CircleView, MemberView
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import Role
 from toheal_p2p.web.site import Site
@@ -75,18 +75,26 @@ def place_of(relay: str) -> str:
     return relay.removeprefix("toheal-relay://").split("#")[0]
 
 
+async def circle_of(app: AppInterface, wanted: str) -> CircleView:
+    """Return the circle with this id.
+
+    Raises:
+        Refused: no_such_circle.
+    """
+    for circle in await app.circle_list():
+        if circle.id == wanted:
+            return circle
+    raise Refused("no_such_circle", name=wanted[:12])
+
+
 async def find_circle(site: Site, request: Request) -> CircleView:
     """Return the circle of the address.
 
     Raises:
         Refused: no_such_circle.
     """
-    wanted = request.path_params["circle"]
     async with site.house.visit() as app:
-        for circle in await app.circle_list():
-            if circle.id == wanted:
-                return circle
-    raise Refused("no_such_circle", name=wanted[:12])
+        return await circle_of(app, request.path_params["circle"])
 
 
 async def look_around(site: Site, request: Request) -> Around:

@@ -83,7 +83,7 @@ def clock(words: Words, seconds: int) -> Own:
     except (OverflowError, ValueError, OSError):  # a time no clock shows
         return Own("")
     is_today = then[:3] == today[:3]
-    shown = time.strftime("%H:%M" if is_today else "%Y-%m-%d\u00a0%H:%M", then)
+    shown = time.strftime("%H:%M" if is_today else "%Y\u2011%m\u2011%d\u00a0%H:%M", then)
     return Own(isolate(words.figures(shown)))  # beside Arabic a date would be turned around
 
 

@@ -16,8 +16,9 @@ from toheal_p2p.app.interface import AppInterface, Report
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import CONTENT_NOTES
 from toheal_p2p.web.events import Doing
+from toheal_p2p.web.finding import circle_of
 from toheal_p2p.web.pages.message import message
-from toheal_p2p.web.pages.talk import chosen_notes, find_circle
+from toheal_p2p.web.pages.talk import chosen_notes
 from toheal_p2p.web.site import FILE_TYPE, MAX_FIELDS, MAX_FORM, Endpoint, Fields, Form, Site
 from toheal_protocol.messages.file_chunks import MAX_FILE_SIZE
 
@@ -28,7 +29,7 @@ TAKEN: Final = ("image/jpeg", "image/png", "image/webp", "image/gif", "audio/*")
 async def attach_form(site: Site, request: Request, _form: Form) -> Response:
     """Ask for a file and a description."""
     async with site.house.visit() as app:
-        view = await find_circle(app, request.path_params["circle"])
+        view = await circle_of(app, request.path_params["circle"])
     return site.show("attach.html", circle=view, all_notes=CONTENT_NOTES, taken=",".join(TAKEN))
 
 

@@ -13,14 +13,15 @@ from starlette.responses import Response
 from toheal_p2p.app.interface import AppInterface, EntryView
 from toheal_p2p.app.refusals import Refused, refusal_in
 from toheal_p2p.web.entries import ANSWERABLE, entries_as_html
-from toheal_p2p.web.pages.talk import circle_page, find_circle
+from toheal_p2p.web.finding import circle_of
+from toheal_p2p.web.pages.talk import circle_page
 from toheal_p2p.web.site import Endpoint, Form, Site
 
 
 async def message(site: Site, request: Request, _form: Form) -> Response:
     """Show one message, and what can be done with it."""
     async with site.house.visit() as app:
-        view = await find_circle(app, request.path_params["circle"])
+        view = await circle_of(app, request.path_params["circle"])
         entry = await app.entry(view.id, request.path_params["message"])
         deliveries = await app.deliveries(view.id, entry.id) if entry.mine else ()
         [html] = await entries_as_html(site, app, [entry])

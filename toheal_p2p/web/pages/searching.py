@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from toheal_p2p.web.entries import entries_as_html
-from toheal_p2p.web.pages.talk import find_circle
+from toheal_p2p.web.finding import circle_of
 from toheal_p2p.web.site import Endpoint, Form, Site
 
 SHOWN: Final = 50
@@ -29,7 +29,7 @@ async def search(site: Site, request: Request, form: Form) -> Response:
     The words are posted, so that they stand in no address.
     """
     async with site.house.visit() as app:
-        view = await find_circle(app, request.path_params["circle"])
+        view = await circle_of(app, request.path_params["circle"])
         found = list(await app.search(view.id, form["query"])) if form["query"].strip() else []
         shown = await entries_as_html(site, app, found[:SHOWN])
     return site.show(

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from toheal_p2p.app.refusals import Refused, refusal_in
-from toheal_p2p.web.pages.talk import find_circle
+from toheal_p2p.web.finding import circle_of
 from toheal_p2p.web.site import Endpoint, Form, Site
 
 DAYS: Final = 30
@@ -21,7 +21,7 @@ DAYS: Final = 30
 async def shares(site: Site, request: Request, _form: Form) -> Response:
     """Show what was asked, by us and of us."""
     async with site.house.visit() as app:
-        view = await find_circle(app, request.path_params["circle"])
+        view = await circle_of(app, request.path_params["circle"])
         found = await app.share_list(view.id)
     return site.show("shares.html", circle=view, shares=list(reversed(found)))
 
@@ -74,7 +74,7 @@ async def export(site: Site, request: Request, _form: Form) -> Response:
     """Show what of a message may leave the circle, with the receipt of whoever agreed."""
     wanted, which = request.path_params["circle"], request.path_params["message"]
     async with site.house.visit() as app:
-        view = await find_circle(app, wanted)
+        view = await circle_of(app, wanted)
         found = await app.share_export(wanted, which)
     return site.show("export.html", circle=view, found=found)
 

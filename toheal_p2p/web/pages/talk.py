@@ -15,6 +15,7 @@ from toheal_p2p.app.interface import AppInterface, CircleView, EntryView, Member
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import AUDIENCES, CONTENT_NOTES
 from toheal_p2p.web.entries import entries_as_html
+from toheal_p2p.web.finding import circle_of
 from toheal_p2p.web.live import LiveCircle
 from toheal_p2p.web.site import SAY, Endpoint, Form, Site
 
@@ -43,7 +44,7 @@ async def at(site: Site, request: Request, _form: Form) -> Response:
 async def circle_page(site: Site, wanted: str, *, message: str = "") -> Response:
     """Return the page of one circle, whatever we are to it."""
     async with site.house.visit() as app:
-        view = await find_circle(app, wanted)
+        view = await circle_of(app, wanted)
         entries: list[EntryView] = []
         first_new, has_later, place = None, False, ""
         if view.state != "waiting_at_door":
@@ -123,7 +124,7 @@ async def say(site: Site, request: Request, form: Form) -> Response:
             page.headers["HX-Retarget"] = "#page"
             page.headers["HX-Reswap"] = "innerHTML"
             return page
-        writing = await _writing(app, await find_circle(app, wanted))
+        writing = await _writing(app, await circle_of(app, wanted))
     return HTMLResponse(composer(site, wanted, writing, form={"audience": form["audience"]}))
 
 
@@ -133,7 +134,7 @@ async def compose(site: Site, request: Request, form: Form) -> Response:
     async with site.house.visit() as app:
         reply = await _answered(app, wanted, form["answer"])
         choice = (await app.settings.get("content-notes")).value
-        writing = await _writing(app, await find_circle(app, wanted))
+        writing = await _writing(app, await circle_of(app, wanted))
     return HTMLResponse(
         composer(site, wanted, writing, form=form, reply=reply, is_covered=choice != "shown")
     )
@@ -188,14 +189,6 @@ def composer(
 def chosen_notes(form: Form) -> list[str]:
     """Return the content notes that were ticked."""
     return [note for note in CONTENT_NOTES if form.get(f"note-{note}")]
-
-
-async def find_circle(app: AppInterface, wanted: str) -> CircleView:
-    """Return the circle with this id: no_such_circle."""
-    for view in await app.circle_list():
-        if view.id == wanted:
-            return view
-    raise Refused("no_such_circle", name=wanted[:12])
 
 
 async def _answered(app: AppInterface, wanted: str, message: str) -> EntryView | None:
