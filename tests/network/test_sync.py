@@ -488,6 +488,12 @@ def test_of_who_is_out_nothing_is_taken_and_nothing_told() -> None:
     assert "after" not in texts_of(gone, other)
 
 
+def send_own(author: Person, reader: Person, entry: PutEntry) -> None:
+    """An author owes one reader words that nobody else gets."""
+    key, common = ContentKey(entry.key), entry.common
+    acts(author, lambda draft: owe_message(draft, reader.id, mid=entry.mid, key=key, common=common))
+
+
 def test_an_author_who_never_began_anew_names_what_it_said_before() -> None:
     """Only who was put back may leave it out: nobody else's second story stays unseen by that."""
     world, (author, reader) = gather(468, 2)
@@ -496,16 +502,7 @@ def test_an_author_who_never_began_anew_names_what_it_said_before() -> None:
     unnamed = sealed(
         author, content_of(author, "second", seq=head(author, author).seq + 1, previous=None)
     )
-    acts(
-        author,
-        lambda draft: owe_message(
-            draft,
-            reader.id,
-            mid=unnamed.mid,
-            key=ContentKey(unnamed.key),
-            common=unnamed.common,
-        ),
-    )
+    send_own(author, reader, unnamed)
     world.run_for(60)
     assert texts_of(reader, author) == ["first", "second"]
     assert reader.circle.cold.peers[author.id].is_forked  # type: ignore[union-attr]
@@ -516,14 +513,7 @@ def two_stories(author: Person, readers: tuple[Person, Person]) -> None:
     at = head(author, author)
     for number, reader in enumerate(readers):
         content = content_of(author, f"story {number}", seq=at.seq + 1, previous=at.mid)
-        entry = sealed(author, content, seed=number)
-        key, common = ContentKey(entry.key), entry.common
-        acts(
-            author,
-            lambda draft, reader=reader, entry=entry, key=key, common=common: owe_message(  # type: ignore[misc]
-                draft, reader.id, mid=entry.mid, key=key, common=common
-            ),
-        )
+        send_own(author, reader, sealed(author, content, seed=number))
 
 
 def test_two_stories_come_to_light_when_those_compare_who_heard_them() -> None:

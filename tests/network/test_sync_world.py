@@ -12,12 +12,11 @@ import random
 import pytest
 
 from tests.network.test_hostile_world import gather
-from tests.network.test_sync import content_of, pass_forged, sealed, tell_heads
+from tests.network.test_sync import content_of, pass_forged, sealed, send_own, tell_heads
 from tests.network.test_whose_words import acts
 from tests.support.world import Disk, Person
-from toheal_protocol.envelope import ContentKey
 from toheal_protocol.machines import events as m
-from toheal_protocol.machines.pair import owe_message, pass_note
+from toheal_protocol.machines.pair import pass_note
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.machines.state import Position, Stream
 from toheal_protocol.messages.acts import Reason, RoleChange
@@ -148,16 +147,7 @@ class Schedule:
                     liar, f"story {number}", seq=own.seq + 1, previous=own.mid or None
                 )
                 entry = sealed(liar, story, seed=number)
-                acts(
-                    liar,
-                    lambda draft: owe_message(
-                        draft,
-                        reader.id,
-                        mid=entry.mid,
-                        key=ContentKey(entry.key),
-                        common=entry.common,
-                    ),
-                )
+                send_own(liar, reader, entry)
             case 3:
                 everything = Range(author.id, Audience.CIRCLE, 1, (1 << 32) - 1)
                 acts(liar, lambda draft: pass_note(draft, reader.id, Asked(7, (everything,))))
