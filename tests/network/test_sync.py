@@ -488,7 +488,7 @@ def test_of_who_is_out_nothing_is_taken_and_nothing_told() -> None:
     assert "after" not in texts_of(gone, other)
 
 
-def send_own(author: Person, reader: Person, entry: PutEntry) -> None:
+def send_own(author: Person, reader: Person, entry: sync_events.FoundEntry) -> None:
     """An author owes one reader words that nobody else gets."""
     key, common = ContentKey(entry.key), entry.common
     acts(author, lambda draft: owe_message(draft, reader.id, mid=entry.mid, key=key, common=common))

@@ -264,7 +264,8 @@ class Schedule:
             assert len(sync.told) <= len(self.people) and sync.stories <= 64
             forked = {one for one, peer in person.circle.cold.peers.items() if peer.is_forked}
             mine = {one.id for one in self.honest if one is not self.put_back}
-            assert not forked & mine, "an honest author is blamed"
+            # to who was put back the mark says that a member speaks with a newer copy of itself
+            assert person is self.put_back or not forked & mine, "an honest author is blamed"
         for person in there:
             for other in there:
                 missing = [e for e in person.disk.entries.values() if e.kind == "gap"]
@@ -293,7 +294,7 @@ def test_parts_of_a_circle_end_with_the_same_words(seed: int) -> None:
     Schedule(seed).run(30)
 
 
-@pytest.mark.parametrize("seed", [16, 47, 105, 125, 145, 266, 303, 386])
+@pytest.mark.parametrize("seed", [16, 47, 105, 125, 145, 266, 303, 386, 423, 585])
 def test_long_schedules_that_once_ended_apart_end_with_the_same_words(seed: int) -> None:
     Schedule(1_000_000 + seed).run(150)
 

@@ -97,8 +97,10 @@ def show_gaps(draft: Draft, author: MemberId, content: Content, *, is_own: bool)
         # what it wrote before it knew of us is no gap
         shown = max(first, content.author_seq - _missing_items(draft, author))
         # ... unless an older disk was put back, ours or the author's: what was owed before a session
-        # was begun anew nobody knows any more, and some of it may have been for us
-        if is_own and draft.peer(author).reset_at:
+        # was begun anew nobody knows any more, and some of it may have been for us. Nor does who
+        # passes something on say where the author began
+        peer = draft.peer(author)
+        if not is_own or peer.reset_at or peer.next_continuity:
             above = content.prev_own if shown == content.author_seq else None
             open_gap(draft, stream, first, shown - 1, above=above, is_quiet=True)
         first = shown
