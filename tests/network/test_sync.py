@@ -245,6 +245,67 @@ def test_an_old_vault_gets_back_what_it_had_acknowledged(*, is_direct: bool) -> 
     assert not other.circle.cold.peers[lost.id].is_forked  # type: ignore[union-attr]
 
 
+def test_an_old_vault_gets_back_the_notes_before_the_one_it_hears() -> None:
+    world, (reader, author, _) = gather(464, 3)
+    older = reader.disk.copy()
+    for text in ("first", "second"):
+        author.say(text, Audience.FACILITATORS)
+    world.run_for(30)
+    assert not any(author.disk.owed.values())
+    world.kill(reader)
+    author.say("third", Audience.FACILITATORS)
+    reader.disk = older
+    world.start(reader)
+    reader.feed(m.ResetAsked(author.id))
+    world.run_for(200)
+    assert sorted(texts_of(reader, author)) == ["first", "second", "third"]
+    assert not gaps(reader)
+    assert {passer_of(reader, text) for text in ("first", "second", "third")} == {None}
+
+
+def test_what_nobody_has_before_the_first_words_heard_is_not_shown_as_missing() -> None:
+    world, (founder, author) = gather(465, 2)
+    world.kill(author)
+    newcomer = world.person("newcomer")
+    world.join(founder, newcomer)
+    world.part([founder, newcomer], [author])
+    world.start(author)
+    author.say("to whom I know of")
+    world.mend()
+    world.run_for(100)
+    newcomer.feed(m.ResetAsked(author.id))
+    world.run_for(60)
+    author.say("welcome")
+    world.run_for(200)
+    assert texts_of(newcomer, author) == ["welcome"]
+    assert not gaps(newcomer) and not newcomer.disk.held
+
+
+def test_an_author_who_was_put_back_does_not_vouch_for_what_others_say_was_its_own() -> None:
+    """The reader takes made-up words for the author's, and tells the author so after the reset."""
+    world, (reader, author, liar) = gather(467, 3)
+    author.say("written")
+    world.run_for(30)
+    older = author.disk.copy()
+    at = head(liar, author)
+    forged = content_of(author, "forged", seq=at.seq + 1, previous=at.mid)
+    pass_forged(liar, reader, sealed(author, forged))
+    world.run_for(30)
+    assert passer_of(reader, "forged") == liar.id
+    put_back(world, author, older)
+    author.feed(m.ResetAsked(reader.id))
+    world.run_for(200)
+    assert head(author, author).seq == at.seq + 1
+    assert passer_of(reader, "forged") == liar.id
+    author.say("and on")
+    author.say("further")
+    world.run_for(100)
+    assert passer_of(reader, "forged") == liar.id
+    assert passer_of(reader, "and on") is passer_of(reader, "further") is None
+    assert entry_of(author, "further").previous == entry_of(author, "and on").mid
+    assert not reader.circle.cold.peers[author.id].is_forked  # type: ignore[union-attr]
+
+
 # ---- gaps
 
 
@@ -367,6 +428,24 @@ def test_an_author_does_not_vouch_for_what_was_brought_back_under_its_name() -> 
     assert world.frames and not any(frame.endswith(forged.common) for frame in world.frames[1:])
 
 
+def test_an_authors_head_of_one_audience_does_not_vouch_for_another() -> None:
+    world, (reader, author, liar) = gather(447, 3)
+    give_role(reader, author, Role.FACILITATOR)
+    world.run_for(60)
+    author.say("for few", Audience.FACILITATORS)
+    world.run_for(20)
+    pass_forged(liar, reader, sealed(author, content_of(author, "forged", seq=1, previous=None)))
+    world.run_for(5)
+    assert "for few" in texts_of(reader, author)
+    world.cut_link(author, reader.id)  # they compare anew; the heads of what is for few agree
+    world.run_for(100)
+    assert passer_of(reader, "forged") == liar.id
+    author.say("said first")
+    world.run_for(60)
+    assert passer_of(reader, "forged") == liar.id
+    assert passer_of(reader, "said first") is None
+
+
 def test_a_message_nobody_misses_is_not_taken_from_a_passer() -> None:
     world, (author, liar, reader) = gather(432, 3)
     for number in range(3):
@@ -409,19 +488,32 @@ def test_of_who_is_out_nothing_is_taken_and_nothing_told() -> None:
     assert "after" not in texts_of(gone, other)
 
 
+def send_own(author: Person, reader: Person, entry: sync_events.FoundEntry) -> None:
+    """An author owes one reader words that nobody else gets."""
+    key, common = ContentKey(entry.key), entry.common
+    acts(author, lambda draft: owe_message(draft, reader.id, mid=entry.mid, key=key, common=common))
+
+
+def test_an_author_who_never_began_anew_names_what_it_said_before() -> None:
+    """Only who was put back may leave it out: nobody else's second story stays unseen by that."""
+    world, (author, reader) = gather(468, 2)
+    author.say("first")
+    world.run_for(30)
+    unnamed = sealed(
+        author, content_of(author, "second", seq=head(author, author).seq + 1, previous=None)
+    )
+    send_own(author, reader, unnamed)
+    world.run_for(60)
+    assert texts_of(reader, author) == ["first", "second"]
+    assert reader.circle.cold.peers[author.id].is_forked  # type: ignore[union-attr]
+
+
 def two_stories(author: Person, readers: tuple[Person, Person]) -> None:
     """An author tells two members different things under one number."""
     at = head(author, author)
     for number, reader in enumerate(readers):
         content = content_of(author, f"story {number}", seq=at.seq + 1, previous=at.mid)
-        entry = sealed(author, content, seed=number)
-        key, common = ContentKey(entry.key), entry.common
-        acts(
-            author,
-            lambda draft, reader=reader, entry=entry, key=key, common=common: owe_message(  # type: ignore[misc]
-                draft, reader.id, mid=entry.mid, key=key, common=common
-            ),
-        )
+        send_own(author, reader, sealed(author, content, seed=number))
 
 
 def test_two_stories_come_to_light_when_those_compare_who_heard_them() -> None:

@@ -75,9 +75,12 @@ def take_digest(draft: Draft, member: MemberId, digest: bytes) -> None:
         return
     forget_tried(draft, member)
     if digest == ours:
-        _note_read(draft, member, _heads_for(draft, member))
+        heads = _heads_for(draft, member)
+        _note_read(draft, member, heads)
         _forget_told(draft, member)
-        _confirm_own(draft, member)
+        for head in heads:
+            if head.author == member:
+                confirm_through(draft, Stream(member, head.audience), head.mid)
     else:
         _tell_heads(draft, member, is_reply=False)
     ask_soon(draft)
@@ -111,7 +114,7 @@ def _take_head(
     elif head.mid != ours.mid:
         want_story(draft, stream, head.mid)
     elif head.author == member:
-        _confirm_own(draft, member)
+        confirm_through(draft, stream, head.mid)
 
 
 def _is_ours_to_know(draft: Draft, stream: Stream) -> bool:
@@ -127,6 +130,7 @@ def _heads_for(draft: Draft, member: MemberId) -> tuple[Head, ...]:
         Head(stream.author, stream.audience, at.seq, at.mid)
         for stream, at in draft.log.heads.items()
         if stream.audience is Audience.CIRCLE or member in draft.log.readers.get(stream, ())
+        if stream.author != draft.our_id or stream not in draft.log.unsure
     )
     return tuple(heads)[:MAX_HEADS]
 
@@ -158,10 +162,3 @@ def _forget_told(draft: Draft, member: MemberId) -> None:
     sync = draft.live.sync
     if sync.told.get(member):
         draft.set_live(sync=changed(sync, told={**sync.told, member: {}}))
-
-
-def _confirm_own(draft: Draft, author: MemberId) -> None:
-    """An author has the same newest message of its own as we: it stands by it and all before."""
-    for stream in draft.log.unsure:
-        if stream.author == author:
-            confirm_through(draft, stream, draft.log.heads[stream].mid)

@@ -95,7 +95,15 @@ def show_gaps(draft: Draft, author: MemberId, content: Content, *, is_own: bool)
     leaps = is_leap(first - 1, content.author_seq, content.prev_own)
     if not _is_followed(draft, stream) and not leaps:
         # what it wrote before it knew of us is no gap
-        first = max(first, content.author_seq - _missing_items(draft, author))
+        shown = max(first, content.author_seq - _missing_items(draft, author))
+        # ... unless an older disk was put back, ours or the author's: what was owed before a session
+        # was begun anew nobody knows any more, and some of it may have been for us. Nor does who
+        # passes something on say where the author began
+        peer = draft.peer(author)
+        if not is_own or peer.reset_at or peer.next_continuity:
+            above = content.prev_own if shown == content.author_seq else None
+            open_gap(draft, stream, first, shown - 1, above=above, is_quiet=True)
+        first = shown
     open_gap(
         draft, stream, first, content.author_seq - 1, above=content.prev_own if is_own else None
     )

@@ -16,7 +16,7 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import Show, Tell
 from toheal_protocol.machines.records import DropEntry, PutEntry
 from toheal_protocol.machines.state import Held, Stream
-from toheal_protocol.machines.streams import Gap
+from toheal_protocol.machines.streams import LEAP, Gap
 from toheal_protocol.model import MessageId
 from toheal_protocol.wire.codec import u8, u32
 
@@ -28,7 +28,13 @@ MAX_RANGES: Final = 32
 
 
 def open_gap(
-    draft: Draft, stream: Stream, first: int, last: int, *, above: MessageId | None = None
+    draft: Draft,
+    stream: Stream,
+    first: int,
+    last: int,
+    *,
+    above: MessageId | None = None,
+    is_quiet: bool = False,
 ) -> None:
     """Show that messages with these numbers are missing, if there are any.
 
@@ -36,11 +42,14 @@ def open_gap(
 
     Args:
         above: the mid of the last one, where the author itself named it.
+        is_quiet: nobody knows whether they were for us; they are asked for and not shown. So is
+            what reaches over a leap.
     """
     first = max(first, draft.log.gaps_shown.get(stream, 0) + 1)
     if first > last:
         return
-    gap = Gap(first, last, ((first, last),), above)
+    is_quiet = is_quiet or first // LEAP < last // LEAP
+    gap = Gap(first, last, ((first, last),), above, is_quiet)
     gaps = (*draft.log.gaps.get(stream, ()), gap)[-MAX_GAPS:]
     draft.log = changed(
         draft.log,

@@ -96,6 +96,7 @@ def write_message(
         add_words(draft, our_id, len(common))
     recipients = tuple(one for one in members_for(draft, audience) if one != leave_out)
     enter(draft, our_id, content, Sealed(mid, key, common), recipients=recipients)
+    be_sure(draft, Stream(our_id, audience))
     is_urgent = audience is Audience.FACILITATORS  # somebody asks for help
     for member in recipients:
         owe_message(draft, member, mid=mid, key=key, common=common, is_urgent=is_urgent)
@@ -355,6 +356,8 @@ def _compare_with_head(
     seq = content.author_seq
     is_second = seq == head.seq and mid != head.mid
     is_beside = bool(head.seq) and seq == head.seq + 1 and content.prev_own != head.mid
+    if is_beside and content.prev_own is None:  # who was put back may not know what it said before
+        is_beside = passer is None and not draft.peer(stream.author).reset_at
     if not (is_second or is_beside):
         return
     if passer is None and stream not in draft.log.unsure:

@@ -39,6 +39,7 @@ from toheal_protocol.machines.holes import open_gap
 from toheal_protocol.machines.missing import ask_soon
 from toheal_protocol.machines.pair import opens, owe_again, owe_note
 from toheal_protocol.machines.state import Calling, Peer, Position, Source, Stage, Standing, Stream
+from toheal_protocol.machines.stories import be_unsure
 from toheal_protocol.messages.frames import Sealed, decode_frame
 from toheal_protocol.messages.grants import Grant, encode_grants
 from toheal_protocol.messages.notes import Granted, YourHead
@@ -210,6 +211,7 @@ def take_our_head(draft: Draft, member: MemberId, note: YourHead) -> None:
         return
     heads = {**draft.log.heads, stream: Position(note.seq, note.mid)}
     draft.log = evolve(draft.log, heads=heads)
+    be_unsure(draft, stream, at + 1)  # nobody can tell any more whether it was ours
     open_gap(draft, stream, at + 1, note.seq)  # others may have what this vault lost
     ask_soon(draft)
 

@@ -70,16 +70,18 @@ def next_number(draft: Draft, audience: Audience) -> tuple[int, MessageId | None
     """Return the number of our next message to an audience, and our message before it.
 
     Where somebody of a restored circle was not heard, the numbers that the lost device may have
-    used are left out, in every stream, and are asked for from now on.
+    used are left out, in every stream, and are asked for from now on. What somebody else says was
+    ours is not named: whoever names a message stands by it.
     """
     is_unheard = any(_may_have_read(draft.cold, member) for member in draft.cold.unheard)
     if is_unheard and not draft.cold.leaps:
         _leap(draft)
     at = draft.cold.leaps.get(audience, 0)
-    head = draft.log.heads.get(Stream(draft.our_id, audience))
+    stream = Stream(draft.our_id, audience)
+    head = draft.log.heads.get(stream)
     if head is None or head.seq < at:
         return at + 1, None
-    return head.seq + 1, head.mid
+    return head.seq + 1, None if stream in draft.log.unsure else head.mid
 
 
 def _may_have_read(cold: Cold, member: MemberId) -> bool:

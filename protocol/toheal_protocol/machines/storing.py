@@ -111,6 +111,7 @@ def _gaps(gaps: tuple[Gap, ...]) -> bytes:
         u32(gap.first)
         + u32(gap.last)
         + (gap.above or bytes(ID_SIZE))
+        + u8(gap.is_quiet)
         + u8(len(gap.missing))
         + b"".join(u32(first) + u32(last) for first, last in gap.missing)
         for gap in gaps
@@ -121,8 +122,10 @@ def _take_gaps(reader: Reader) -> tuple[Gap, ...]:
     gaps = []
     for _ in range(reader.u8()):
         first, last, above = reader.u32(), reader.u32(), reader.take(ID_SIZE)
+        is_quiet = bool(reader.u8())
         missing = tuple((reader.u32(), reader.u32()) for _ in range(reader.u8()))
-        gaps.append(Gap(first, last, missing, MessageId(above) if any(above) else None))
+        above_mid = MessageId(above) if any(above) else None
+        gaps.append(Gap(first, last, missing, above_mid, is_quiet))
     return tuple(gaps)
 
 

@@ -65,17 +65,14 @@ class Gap:
         first, last: the numbers it was shown for; they name its entry.
         missing: ranges of them, rising, both ends included.
         above: the mid of the last missing one, where its author named it; None: not known.
+        is_quiet: nobody knows whether there was anything, so it is not shown.
     """
 
     first: int
     last: int
     missing: tuple[tuple[int, int], ...]
     above: MessageId | None = None
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether it reaches over a leap: nobody knows whether there was anything, so it is not shown."""
-        return self.first // LEAP < self.last // LEAP
+    is_quiet: bool = False
 
 
 @frozen(slots=False)
