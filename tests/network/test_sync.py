@@ -22,8 +22,9 @@ from toheal_protocol.envelope import (
     message_id,
     seal_content,
 )
+from toheal_protocol.machines import comparing, sync_events
 from toheal_protocol.machines import events as m
-from toheal_protocol.machines import sync_events
+from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.log import GAP_SHOWN_AFTER
 from toheal_protocol.machines.missing import WAIT_LINK
 from toheal_protocol.machines.pair import owe_message, pass_note
@@ -514,6 +515,31 @@ def two_stories(author: Person, readers: tuple[Person, Person]) -> None:
     for number, reader in enumerate(readers):
         content = content_of(author, f"story {number}", seq=at.seq + 1, previous=at.mid)
         send_own(author, reader, sealed(author, content, seed=number))
+
+
+def test_a_comparison_too_soon_after_another_is_put_off_and_not_dropped() -> None:
+    world, (ours, theirs, _) = gather(441, 3)
+    ours.say("before")
+    world.run_for(700)
+    other = b"\x07" * 32
+    puts_off: list[bool] = []
+
+    def hear(draft: Draft) -> None:
+        comparing.take_digest(draft, theirs.id, other)
+        puts_off.append(comparing.is_news(draft, theirs.id))
+
+    acts(ours, hear)
+    acts(ours, hear)
+    assert puts_off == [False, True]
+    world.run_for(120)
+    assert not should_hear(ours, theirs), "and was made meanwhile"
+
+
+def should_hear(person: Person, other: Person) -> bool:
+    """Say whether a member should still hear our digest anew."""
+    found: list[bool] = []
+    acts(person, lambda draft: found.append(comparing.is_news(draft, other.id)))
+    return found[0]
 
 
 def test_two_stories_come_to_light_when_those_compare_who_heard_them() -> None:

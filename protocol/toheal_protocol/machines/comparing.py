@@ -138,6 +138,7 @@ def _heads_for(draft: Draft, member: MemberId) -> tuple[Head, ...]:
 def _tell_heads(draft: Draft, member: MemberId, *, is_reply: bool) -> None:
     sync = draft.live.sync
     if draft.now - sync.told_at.get(member, -HEADS_PACE) < HEADS_PACE:
+        _compare_once_more(draft, member)  # put off and not dropped: nothing else may come to pass
         return
     if pass_note(draft, member, Heads(is_reply, _heads_for(draft, member))):
         sync = draft.live.sync
@@ -146,10 +147,17 @@ def _tell_heads(draft: Draft, member: MemberId, *, is_reply: bool) -> None:
 
 def unsay(draft: Draft, member: MemberId) -> None:
     """Doubt that a member heard what we told last: it may be lost with the link that broke."""
+    _compare_once_more(draft, member)
+    sync = draft.live.sync
+    told_at = {one: at for one, at in sync.told_at.items() if one != member}
+    draft.set_live(sync=changed(sync, told_at=told_at))
+
+
+def _compare_once_more(draft: Draft, member: MemberId) -> None:
+    """Have a member hear our digest again the next time it is looked at."""
     sync = draft.live.sync
     said = {one: what for one, what in sync.said.items() if one != member}
-    told_at = {one: at for one, at in sync.told_at.items() if one != member}
-    draft.set_live(sync=changed(sync, said=said, told_at=told_at))
+    draft.set_live(sync=changed(sync, said=said))
 
 
 def _note_read(draft: Draft, member: MemberId, heads: tuple[Head, ...]) -> None:
