@@ -9,6 +9,9 @@ import pytest
 from tests.shell.test_cli_commands import Toheal, running, toheal
 from tests.support.kept import SECRET, sealed_file
 from tests.support.parsers_backup import RECORDS
+from toheal_p2p.adapters.entropy import SystemEntropy
+from toheal_p2p.adapters.vault import create_vault
+from toheal_p2p.app.erasing import wipe_home
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.restoring import restore_profile
 from toheal_protocol.identity import RecoverySecret, recovery_words
@@ -85,3 +88,14 @@ def test_a_restored_profile_opens_with_the_new_passphrase_after_a_cut_off_try(
     with pytest.raises(Refused) as caught:
         restore_profile(home, str(path), words=WORDS, passphrase="a lamp")
     assert caught.value.code == "profile_exists"
+
+
+def test_erasing_takes_what_a_restore_that_was_killed_has_left(tmp_path: Path) -> None:
+    home, beside, foreign = tmp_path / "home", tmp_path / "home.new", tmp_path / "other.new"
+    create_vault(beside, "a lamp", entropy=SystemEntropy())
+    wipe_home(home)
+    assert not beside.exists()
+    foreign.mkdir()
+    (foreign / "letter").write_text("mine")
+    wipe_home(tmp_path / "other")
+    assert (foreign / "letter").read_text() == "mine"

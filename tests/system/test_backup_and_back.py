@@ -18,12 +18,14 @@ def test_after_a_wipe_a_backup_brings_back_a_profile_that_talks_on(tmp_path: Pat
         for person in (ours, theirs):
             person.say(circle, f"{person.name} before")
         await_true(lambda: _both(ours, theirs, circle, "before"))
-        file = tmp_path / "kept"
+        file, foreign = tmp_path / "kept", tmp_path / "kept.part"
+        foreign.write_text("somebody's")
         [made] = theirs.cli_json("backup", str(file))
         words = " ".join(made["words"])
         assert len(made["words"]) == 24
         assert file.stat().st_mode & 0o777 == 0o600
-        assert not list(tmp_path.glob("kept.*")), "nothing half is left"
+        assert list(tmp_path.glob("kept.*")) == [foreign], "nothing half is left"
+        assert foreign.read_text() == "somebody's"
         theirs.say(circle, "said after the backup")
         await_true(lambda: "said after the backup" in ours.texts(circle))
 

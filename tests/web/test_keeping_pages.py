@@ -84,3 +84,16 @@ async def test_a_profile_that_nobody_uses_locks_and_asking_how_it_stands_is_no_u
         assert idleness._last == before
         assert (await web.post("/used")).status == 204
         assert idleness._last > before
+
+
+async def test_words_of_a_backup_are_forgotten_once_the_profile_is_locked(tmp_path: Path) -> None:
+    async with a_page(tmp_path) as web:
+        await web.open()
+        path = tmp_path / "kept"
+        await web.post("/backup", {"path": str(path)})
+        await web.house.lock(at_once=True)
+        for _ in range(TRIES):
+            await web.post("/backup/proof", {"word1": "lantern"})
+        assert path.exists()
+        await web.house.open(PASSPHRASE)
+        assert 'name="word' not in (await web.get("/backup/proof")).text

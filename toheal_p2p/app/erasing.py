@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from toheal_p2p.adapters.vault import wipe_vault
@@ -9,13 +10,24 @@ from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports import vault as ports
 
 
+def folder_beside(home: Path) -> Path:
+    """Return where a profile lies until it is whole."""
+    return home.with_name(home.name + ".new")
+
+
 def wipe_home(home: Path) -> None:
     """Destroy a profile at once, running or not: a panic waits for nobody.
+
+    One that is being restored, or was when the program was ended, goes too.
 
     Raises:
         Refused: there is none, or the folder cannot be erased.
     """
     try:
-        wipe_vault(home)
+        try:
+            wipe_vault(home)
+        finally:
+            with suppress(ports.NoProfile):  # it holds nothing of ours
+                wipe_vault(folder_beside(home))
     except ports.VaultError as reason:
         raise refusal(reason) from None

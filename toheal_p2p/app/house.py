@@ -67,6 +67,7 @@ class _Wish:
     passphrase: str = field(repr=False)
     answered: trio.Event = field(factory=trio.Event)
     refusal: Refused | None = None
+    is_withdrawn: bool = False
 
     def answer(self, refusal: Refused | None) -> None:
         if not self.answered.is_set():
@@ -104,6 +105,9 @@ class House:
     _guests: set[trio.CancelScope] = field(factory=set, init=False)
     _stays: bool = field(default=False, init=False)
     _making: trio.Lock = field(factory=trio.Lock, init=False)
+    _locked: int = field(default=0, init=False)
+    _wiped: int = field(default=0, init=False)
+    """How often somebody asked for it: what was begun before opens nothing any more."""
 
     @property
     def state(self) -> HouseState:
@@ -149,9 +153,8 @@ class House:
         Raises:
             Refused: as `create_profile` and `open`.
         """
-        async with self._making:
-            await trio.to_thread.run_sync(self._make, nickname, passphrase)
-        await self.open(passphrase)
+        make = partial(self.make_profile, self.home, nickname=nickname, passphrase=passphrase)
+        await self._make_and_open(make, passphrase)
 
     async def restore(self, path: str, *, words: str, passphrase: str) -> None:
         """Make the profile that a backup has, and open it.
@@ -162,9 +165,7 @@ class House:
         if self.restore_profile is None:
             raise Refused("internal")
         make = partial(self.restore_profile, self.home, path, words=words, passphrase=passphrase)
-        async with self._making:
-            await trio.to_thread.run_sync(make)
-        await self.open(passphrase)
+        await self._make_and_open(make, passphrase)
 
     async def wipe(self) -> None:
         """Erase the profile from this device; the program goes on, without one.
@@ -173,7 +174,10 @@ class House:
             Refused: the folder cannot be erased.
         """
         self._stays = True
+        self._wiped += 1
+        self._locked += 1
         self._dismiss()
+        self._withdraw()
         await trio.to_thread.run_sync(self.wipe_profile, self.home)
         self.trouble = None
         if self._scope is not None:
@@ -189,8 +193,11 @@ class House:
         """
         if not passphrase:
             raise Refused("passphrase_empty")
+        locked = self._locked
         if self._lock_asked.is_set():
             await self._ended.wait()  # it is still being closed
+        if self._locked != locked:
+            raise Refused("locked")
         if self._app is not None:
             return
         if self._wish is not None:
@@ -202,7 +209,7 @@ class House:
             raise wish.refusal
 
     async def lock(self, *, at_once: bool = False) -> None:
-        """Close the profile and forget its keys; the program goes on.
+        """Close the profile and forget its keys; the program goes on. What is opening stays closed.
 
         From here on nobody is lent the application. Links may finish what they are sending, for two
         seconds at most.
@@ -210,6 +217,8 @@ class House:
         Args:
             at_once: let nothing finish, and return when the keys are forgotten.
         """
+        self._locked += 1
+        self._withdraw()
         if self._app is None or self._scope is None:
             return
         self._stays = True
@@ -241,8 +250,26 @@ class House:
         if scope.cancelled_caught:
             raise Refused("locked")
 
-    def _make(self, nickname: str, passphrase: str) -> None:
-        self.make_profile(self.home, nickname=nickname, passphrase=passphrase)
+    async def _make_and_open(self, make: Callable[[], None], passphrase: str) -> None:
+        locked, wiped = self._locked, self._wiped
+
+        def make_unless_wiped() -> None:
+            make()
+            if self._wiped != wiped:
+                self.wipe_profile(self.home)
+
+        async with self._making:
+            await trio.to_thread.run_sync(make_unless_wiped)
+        if self._locked != locked:
+            raise Refused("locked")
+        await self.open(passphrase)
+
+    def _withdraw(self) -> None:
+        """Let nobody wait for the profile to open, and have it stay closed."""
+        if self._wish is not None:
+            self._stays = self._wish.is_withdrawn = True
+            if self._scope is not None:
+                self._scope.cancel()
 
     async def _next_wish(self) -> _Wish:
         await self._wished.wait()
@@ -252,11 +279,13 @@ class House:
         return self._wish
 
     async def _live(self, wish: _Wish, on_ready: Callable[[], None]) -> None:
-        self._stays = False
+        self._stays = wish.is_withdrawn
         self._wish = wish
         try:
             async with trio.open_nursery() as nursery:
                 self._scope = nursery.cancel_scope
+                if wish.is_withdrawn:
+                    nursery.cancel_scope.cancel()
                 await self.run_profile(
                     self.home,
                     wish.passphrase,
@@ -264,6 +293,7 @@ class House:
                     on_ready=on_ready,
                 )
                 nursery.cancel_scope.cancel()
+            wish.answer(Refused("locked"))  # if it never opened
         finally:
             self._scope = self._wish = None
             self._close()

@@ -50,7 +50,7 @@ class Backups:
             raise Refused("backup_there", path=path)
         secret = draw_recovery_secret(self.entropy)
         sealer = BackupSealer(secret, self.entropy.draw(SALT_SIZE))
-        part = path + PART
+        part = f"{path}.{self.entropy.draw(4).hex()}{PART}"  # it is nobody else's
         try:
             await self.committer.flushed()
             async with self.vault.snapshot() as snapshot:
@@ -119,8 +119,7 @@ async def _write(file: BinaryIO, *pieces: bytes) -> None:
 
 
 def _begin(part: str) -> BinaryIO:
-    """Make the file anew, for its owner only."""
-    _remove(part)
+    """Make the file, for its owner only."""
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
     return open(os.open(part, flags, mode=0o600), "wb")
 

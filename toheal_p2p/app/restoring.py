@@ -18,6 +18,7 @@ from attrs import define, field
 
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.vault import create_vault, open_vault, wipe_vault
+from toheal_p2p.app.erasing import folder_beside
 from toheal_p2p.app.look import Look, write_look
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.running import RunningCircle
@@ -45,9 +46,6 @@ from toheal_protocol.model import CircleId
 RESTORED: Final = "restored"
 """The setting that says that the circles do not know yet that they came out of a backup."""
 
-_NEW: Final = ".new"
-"""What the folder's name ends in until it is whole."""
-
 _AT_ONCE: Final = 256
 """Records in a transaction."""
 
@@ -68,7 +66,7 @@ def restore_profile(
     secret = read_words(words)
     if not passphrase:
         raise Refused("passphrase_empty")
-    beside = home.with_name(home.name + _NEW)
+    beside = folder_beside(home)
     try:
         with open(path, "rb") as file:
             records = _records(file, secret)

@@ -120,6 +120,9 @@ def _some_places(count: int) -> tuple[int, ...]:
 
 
 def _made(site: Site) -> MadeBackup:
+    if site.house.state != "open":
+        site.made = None
+        raise Refused("locked")
     if site.made is None:
         raise Refused("recovery_words_unproven")
     return site.made
