@@ -162,10 +162,16 @@ class Disk:
         """As `ports.vault.Vault.asked_entries`; a place is counted from 1."""
         found: list[sync_events.FoundEntry] = []
         upto, size = after, 0
+        taken_back = {
+            (entry.reply, entry.author, entry.audience)
+            for entry in self.entries.values()
+            if entry.kind == "retraction"
+        }
         wanted = [
             (place, entry)
             for place, entry in enumerate(self.entries.values(), 1)
-            if entry.kind != "gap" and place > after and not self._is_taken_back(entry)
+            if entry.kind != "gap" and place > after
+            if (entry.mid, entry.author, entry.audience) not in taken_back
             if entry.mid in asked.mids or any(_is_in(entry, one) for one in asked.ranges)
         ]
         for place, entry in wanted[:limit]:
@@ -175,13 +181,6 @@ class Disk:
             sealed = (entry.mid, entry.key, entry.common)
             found.append(sync_events.FoundEntry(entry.author, *sealed, entry.passed_on_by))
         return sync_events.FoundEntries(tuple(found), len(found) < len(wanted), upto)
-
-    def _is_taken_back(self, entry: PutEntry) -> bool:
-        return any(
-            (one.kind, one.reply, one.author, one.audience)
-            == ("retraction", entry.mid, entry.author, entry.audience)
-            for one in self.entries.values()
-        )
 
     def stories(self, asked: sync_events.FindStories) -> tuple[sync_events.Story, ...]:
         return tuple(
