@@ -156,9 +156,9 @@ class Driver(FileVerbs):
             await trio.sleep(0.001)
         return {"at": time.monotonic()}
 
-    async def await_all_direct(self, circle: str, count: int) -> Answer:
-        """Answer when so many members are reached directly."""
-        while [one.link for one in await self.app.links(circle)].count("direct") < count:  # noqa: ASYNC110
+    async def await_all_linked(self, circle: str, count: int) -> Answer:
+        """Answer when so many members are reached over a data channel, by TURN or without."""
+        while sum(one.link in ("direct", "turn") for one in await self.app.links(circle)) < count:  # noqa: ASYNC110
             await trio.sleep(0.02)
         return {"at": time.monotonic()}
 
