@@ -196,7 +196,6 @@ def _put_in_place(beside: Path, home: Path) -> None:
 
 
 def _write_look(home: Path, settings: Mapping[str, bytes]) -> None:
-    """Let the commands know language and digits, as the settings have them."""
-    language = settings.get("setting.language", b"").decode()
-    digits = settings.get("setting.digits", b"").decode()
-    write_look(str(home), Look(language or None, digits or None))
+    """Let what comes before any vault opens look as the settings have it."""
+    chosen = [settings.get(f"setting.{name}", b"").decode() or None for name in Look._fields]
+    write_look(str(home), Look(*chosen))
