@@ -275,7 +275,7 @@ class FakeApp(FakeGovernance, FakeSharing):
 
     @property
     def idleness(self) -> Idleness:
-        self._idleness = self._idleness or Idleness(lambda: self.minutes)
+        self._idleness = self._idleness or Idleness(lambda: self.minutes, lambda: NOW)
         return self._idleness
 
     async def change_passphrase(self, old: str, new: str) -> None:

@@ -134,7 +134,7 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         circles, self._nickname, self._relays = restore(stored)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self.idleness = Idleness(lambda: self.settings.minutes_until_locked)
+            self.idleness = Idleness(lambda: self.settings.minutes_until_locked, self.wall_clock)
             self.files = Files(self)
             self.bundles = Bundles(self.vault, self.committer, self._running)
             self.backups = Backups(self.vault, self.committer, self.entropy, self.wall_clock)

@@ -230,6 +230,11 @@ class House:
         else:
             self._lock_asked.set()
 
+    def use(self) -> None:
+        """Note that a person uses the profile just now, if it is open."""
+        if self._app is not None:
+            self._app.idleness.end()
+
     @asynccontextmanager
     async def visit(self) -> AsyncIterator[AppInterface]:
         """Lend the application. What is done with it ends when the profile closes.
@@ -239,7 +244,6 @@ class House:
         """
         if self._app is None:
             raise Refused("locked")
-        self._app.idleness.end()
         scope = trio.CancelScope()
         self._guests.add(scope)
         try:

@@ -17,7 +17,7 @@ from toheal_p2p.app.vocabulary import AUDIENCES, CONTENT_NOTES
 from toheal_p2p.web.entries import entries_as_html
 from toheal_p2p.web.finding import circle_of
 from toheal_p2p.web.live import LiveCircle
-from toheal_p2p.web.site import SAY, Endpoint, Form, Site
+from toheal_p2p.web.site import LIVE, SAY, Endpoint, Form, Site
 
 FIRST: Final = 50
 """Entries that are shown at first."""
@@ -260,5 +260,5 @@ PAGES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("GET", "/circle/{circle}/after/{position:int}", after),
     ("POST", "/circle/{circle}/compose", compose),
     ("POST", f"/circle/{{circle}}{SAY}", say),
-    ("GET", "/circle/{circle}/live", live),
+    ("GET", f"/circle/{{circle}}{LIVE}", live),
 )
