@@ -363,18 +363,10 @@ async def serve(
 def main(home: str) -> None:
     """Be one person until standard input ends."""
     from toheal_p2p.adapters import bridge
-    from toheal_p2p.app.opening import run_app
+    from toheal_p2p.app.opening import Running, run_app
 
-    bridge.run(
-        partial(
-            run_app,
-            Path(home),
-            PASSPHRASE,
-            serve=serve,
-            on_ready=lambda: None,
-            allow_loopback=True,
-        )
-    )
+    running = Running(serve, lambda: None, allow_loopback=True)
+    bridge.run(partial(run_app, Path(home), PASSPHRASE, running))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ HouseState = Literal["empty", "locked", "opening", "open"]
 
 
 class RunProfile(Protocol):
-    """Opens the profile and runs it until it is locked; `opening.run_app` with its other arguments."""
+    """Opens the profile and runs it until it is locked; `opening.run_app` with more to say."""
 
     async def __call__(
         self, home: Path, passphrase: str, *, serve: Serve, on_ready: Callable[[], None]
