@@ -464,7 +464,7 @@ class FakeApp(FakeGovernance, FakeSharing):
     async def drain(self) -> int:
         return 0
 
-    async def lock(self) -> None:
+    async def lock(self, *, is_drained: bool = False) -> None:
         self.calls.append("lock")
         self.end()
 

@@ -312,9 +312,10 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         await self.committer.flushed()  # what was acknowledged while the links drained
         return sum(len(waiting_here(one.service.circle)) for one in self._running.values())
 
-    async def lock(self) -> None:
+    async def lock(self, *, is_drained: bool = False) -> None:
         """Forget every key and end the process."""
-        await self.drain()
+        if not is_drained:
+            await self.drain()
         self.end()
 
     async def change_passphrase(self, old: str, new: str) -> None:

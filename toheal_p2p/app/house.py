@@ -171,19 +171,21 @@ class House:
         """Erase the profile from this device; the program goes on, without one.
 
         Raises:
-            Refused: the folder cannot be erased.
+            Refused: the folder cannot be erased. The profile is locked then.
         """
         self._stays = True
         self._wiped += 1
         self._locked += 1
         self._dismiss()
         self._withdraw()
-        await trio.to_thread.run_sync(self.wipe_profile, self.home)
-        self.trouble = None
-        if self._scope is not None:
-            ended = self._ended
-            self._scope.cancel()
-            await ended.wait()
+        try:
+            await trio.to_thread.run_sync(self.wipe_profile, self.home)
+        finally:  # what cannot be erased is closed at least
+            self.trouble = None
+            if self._scope is not None:
+                ended = self._ended
+                self._scope.cancel()
+                await ended.wait()
 
     async def open(self, passphrase: str) -> None:
         """Open the profile; nothing is done where it is open.
