@@ -178,6 +178,11 @@ def test_pictures_and_voices_are_sent_fetched_shown_and_saved_on_purpose_only(
     talk.browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(downloads))
     named = tmp_path / HOSTILE_NAME
     pixels(320, 200).save(named, "PNG")
+    asked = talk.nawras.say(talk.circle, "ما الذي أمامك؟")
+    page.see("ما الذي أمامك؟")
+    talk.press("page_talk.answer_to", name=talk.nawras.name)
+    page.wait("!!document.querySelector('#composer .quote')")
+    talk.press("page_talk.to_facilitators", names=talk.nawras.name)
     talk.press("page_file.way")
     page.wait("!!document.getElementById('file')")
     page.ask(
@@ -189,12 +194,22 @@ def test_pictures_and_voices_are_sent_fetched_shown_and_saved_on_purpose_only(
     field = talk.browser.call("DOM.querySelector", nodeId=document, selector="#file")["nodeId"]
     talk.browser.call("DOM.setFileInputFiles", files=[str(named)], nodeId=field)
     page.fill("about", "كوبان على الطاولة")
-    talk.press("page_file.send")
+    assert page.axe() == []
+    page.ask("document.querySelector('.send').click()")
     page.wait("!!document.getElementById('entries')")
     page.see("كوبان على الطاولة")
     sent = str(page.ask("window.sent.join()"))
     assert "/attach" in sent and "exe" not in sent and "onerror" not in sent
-    await_true(lambda: _file(talk.nawras, talk.circle, "كوبان على الطاولة") is not None)
+    await_true(
+        lambda: (
+            [
+                (one["audience"], one["reply_to"])
+                for one in talk.nawras.ask("read", circle=talk.circle, after=0, follow=False)
+                if one["text"] == "كوبان على الطاولة" and one["attachment"] is not None
+            ]
+            == [("facilitators", asked)]
+        )
+    )
 
     voice = tmp_path / "voice.ogg"
     voice.write_bytes(a_voice("ogg", "libopus"))
@@ -255,8 +270,3 @@ def test_a_long_past_is_read_without_losing_the_place(talk: Talk) -> None:
     page.wait(
         "!document.querySelector('#later') && document.querySelector('#entries').innerText.includes('من هنا')"
     )
-
-
-def _file(person: PersonProcess, circle: str, about: str) -> object:
-    entries = person.ask("read", circle=circle, after=0, follow=False)
-    return next((one["attachment"] for one in entries if one["text"] == about), None)

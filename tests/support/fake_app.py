@@ -123,6 +123,7 @@ class FakeFiles:
     find: Callable[[str], Awaitable[CircleView]]
     dropped: list[str] = field(factory=list)
     attached: list[tuple[str, tuple[str, ...], bytes]] = field(factory=list)
+    for_whom: list[tuple[bool, str | None]] = field(factory=list)
 
     async def attach(
         self,
@@ -157,6 +158,7 @@ class FakeFiles:
             raise Refused("attachment_unknown")
         await report(ProgressView("sealing_file"))
         self.attached.append((about, tuple(notes), content))
+        self.for_whom.append((to_facilitators, reply))
         return _id(f"file {about}")
 
     async def fetch(self, circle: str, message: str, *, report: Report) -> AttachmentView:

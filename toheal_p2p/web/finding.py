@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 from starlette.requests import Request
 
 from toheal_p2p.app.interface import AppInterface, CircleView, MemberView
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import Role
+from toheal_p2p.web.alike import alike, told_apart
 from toheal_p2p.web.site import Site
 
 MANY_MEMBERS: Final = 16
@@ -21,10 +23,16 @@ TWO_FACILITATORS_FROM: Final = 3
 
 @frozen
 class Around:
-    """A circle and everybody in it."""
+    """A circle and everybody in it.
+
+    Attributes:
+        members: whose name looks like another one is called by it and a short mark.
+        twins: the ids of those.
+    """
 
     circle: CircleView
     members: tuple[MemberView, ...]
+    twins: frozenset[str] = frozenset()
 
     @property
     def my_role(self) -> Role | None:
@@ -107,4 +115,12 @@ async def look_around(site: Site, request: Request) -> Around:
     if circle.state == "waiting_at_door":
         return Around(circle, ())
     async with site.house.visit() as app:
-        return Around(circle, tuple(await app.circle_members(circle.id)))
+        members = await app.circle_members(circle.id)
+        twins = alike((one.id, one.name) for one in members)
+        return Around(circle, called_apart(members), twins)
+
+
+def called_apart(members: Sequence[MemberView]) -> tuple[MemberView, ...]:
+    """Return the members by names that tell them apart."""
+    called = told_apart([(one.id, one.name) for one in members])
+    return tuple(evolve(one, name=called[one.id]) for one in members)
