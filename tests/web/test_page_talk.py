@@ -285,7 +285,10 @@ async def test_a_file_is_told_of_while_it_is_cleaned_and_sealed_and_keeps_its_na
     async with a_page(tmp_path) as web:
         way = await a_circle(web)
         answer = await web.ask(
-            "POST", f"{way}/attach", b"about=a+cup&note-loss=yes&audience=circle\n" + PICTURE, **FILE
+            "POST",
+            f"{way}/attach",
+            b"about=a+cup&note-loss=yes&audience=circle\n" + PICTURE,
+            **FILE,
         )
         assert answer.headers["content-type"].startswith("text/event-stream")
         cleaning, sealing = answer.text.index("Taking out"), answer.text.index("Sealing")

@@ -205,7 +205,10 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         """Return the members, ourselves included."""
         running = self._find(circle)
         cold, wall_now = running.service.circle.cold, self.wall_clock()
-        return showing.member_views(cold, forked=running.forked, wall_now=wall_now)
+        differing = running.warnings.differing
+        return showing.member_views(
+            cold, forked=running.forked, wall_now=wall_now, differing=differing
+        )
 
     def _shown_circle(self, cold: Cold) -> views.CircleView:
         return showing.circle_view(cold, wall_now=self.wall_clock())

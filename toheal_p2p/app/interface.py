@@ -93,6 +93,7 @@ class MemberView:
     """One member of a circle.
 
     `fork_seen`: two copies of this member were at work, and nobody has confirmed to have seen it.
+    `stories_differ`: two different messages of theirs have one number, and nobody has confirmed it.
     `charter_accepted`: has said yes to the charter in force.
     `term_until`: when their term as a facilitator ends; None where that was not said.
     `term_over`: it should have ended by this device's clock. The role stays until it is laid down.
@@ -111,6 +112,7 @@ class MemberView:
     term_over: bool = False
     muted_until: int | None = None
     hidden: bool = False
+    stories_differ: bool = False
 
 
 @frozen

@@ -54,9 +54,7 @@ class Aim:
 async def writing_in(app: AppInterface, view: CircleView) -> Writing | None:
     """Return to whom we can write; None: to nobody."""
     members = called_apart(await members_of(app, view))
-    facilitators = tuple(
-        one.name for one in members if one.role == "facilitator" and not one.is_me
-    )
+    facilitators = tuple(one.name for one in members if one.role == "facilitator" and not one.is_me)
     listens = my_role(members) == "listener"
     return None if not members or (listens and not facilitators) else Writing(listens, facilitators)
 

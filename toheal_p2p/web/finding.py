@@ -8,7 +8,7 @@ from typing import Final
 from attrs import evolve, frozen
 from starlette.requests import Request
 
-from toheal_p2p.app.interface import AppInterface, CircleView, MemberView
+from toheal_p2p.app.interface import ActView, AppInterface, CircleView, MemberView
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import Role
 from toheal_p2p.web.alike import alike, told_apart
@@ -66,6 +66,10 @@ class Around:
         """Return everybody but us."""
         return tuple(one for one in self.members if not one.is_me)
 
+    def called(self, who: str, name: str) -> str:
+        """Return what somebody is called here; by `name` who is not in."""
+        return next((one.name for one in self.members if one.id == who), name)
+
     def member(self, who: str) -> MemberView:
         """Return one member.
 
@@ -120,7 +124,17 @@ async def look_around(site: Site, request: Request) -> Around:
         return Around(circle, called_apart(members), twins)
 
 
+def named_apart(act: ActView, members: Sequence[MemberView]) -> ActView:
+    """Return an act with the names by which its author and whom it is about are called here."""
+    called = {one.id: one.name for one in members}
+    return evolve(
+        act,
+        author_name=called.get(act.author, act.author_name),
+        member_name=called.get(act.member or "", act.member_name),
+    )
+
+
 def called_apart(members: Sequence[MemberView]) -> tuple[MemberView, ...]:
-    """Return the members by names that tell them apart."""
+    """Return the members, those whose names look alike by a name and a mark."""
     called = told_apart([(one.id, one.name) for one in members])
     return tuple(evolve(one, name=called[one.id]) for one in members)
