@@ -12,7 +12,7 @@ from attrs import define
 from tests.support.browser import Browser, a_browser
 from tests.support.media import a_voice, pixels
 from tests.support.pages import Page
-from tests.support.processes import PersonProcess, a_town, await_true
+from tests.support.processes import PASSPHRASE, PersonProcess, a_town, await_true
 from toheal_p2p.locale import load_words
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -169,6 +169,34 @@ def test_what_was_typed_comes_back_for_whom_it_was_and_with_what_it_answers(talk
     talk.press("page_circle.send")
     talk.see("page_talk.unsent")
     assert page.ask("document.getElementById('unsent-text').value") == "لم يصل بعد"
+
+
+def test_what_was_typed_is_there_after_a_new_page_and_a_lock_and_nowhere_after_it_was_said(
+    talk: Talk,
+) -> None:
+    page, typed = talk.page, "كلام لم يكتمل"
+    talk.press("page_talk.to_facilitators", names=talk.nawras.name)
+    page.fill("text", typed)
+    page.ask("location.reload()")  # at once: it is sealed on the way out
+    page.wait("document.readyState === 'complete' && !!document.querySelector('#page h1')")
+    for way in ("reload", "lock"):
+        if way == "lock":
+            talk.press("page.lock")
+            page.wait("!!document.getElementById('passphrase')")
+            assert typed not in page.text()
+            page.fill("passphrase", PASSPHRASE)
+            talk.press("page_first.unlock")
+            page.wait("!!document.querySelector('[data-open]')")
+        talk.open()
+        page.wait(f"document.getElementById('text').value === '{typed}'")
+        audience = "new FormData(document.getElementById('composer')).get('audience')"
+        assert page.ask(audience) == "facilitators", way
+    page.ask("document.querySelector('.send').click()")
+    page.wait("document.getElementById('text').value === ''")
+    page.ask("location.reload()")
+    page.wait("document.readyState === 'complete' && !!document.querySelector('#page h1')")
+    talk.open()
+    assert page.ask("document.getElementById('text').value") == ""
 
 
 def test_pictures_and_voices_are_sent_fetched_shown_and_saved_on_purpose_only(

@@ -18,11 +18,13 @@ from typing import Literal, cast
 import trio
 from attrs import define, evolve, field
 
+from tests.support.entropy import SeededEntropy
 from tests.support.fake_backups import FakeBackups
 from tests.support.fake_bundles import FakeBundles
 from tests.support.fake_governance import WAITING, FakeGovernance
 from tests.support.fake_sharing import FakeSharing
 from toheal_p2p.app.circle_relays_interface import CircleRelayView
+from toheal_p2p.app.drafts import Drafts
 from toheal_p2p.app.idleness import Idleness
 from toheal_p2p.app.interface import (
     ActView,
@@ -51,6 +53,7 @@ from toheal_p2p.app.settings_interface import SettingView
 from toheal_p2p.app.spoken_interface import LookedUpView, SpokenView
 from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES, Audience, SpokenState
 from toheal_p2p.cli.local_server import serve
+from toheal_protocol.machines.records import PutSetting, Write
 
 NOW = 1_800_000_000
 """The fake's clock, in seconds since 1970."""
@@ -267,6 +270,8 @@ class FakeApp(FakeGovernance, FakeSharing):
     settings: FakeSettings = field(factory=lambda: FakeSettings())
     meeting: FakeMeetings = field(init=False)
     files: FakeFiles = field(init=False)
+    stored: dict[str, bytes] = field(factory=dict)
+    entropy: SeededEntropy = field(factory=lambda: SeededEntropy(107))
     passphrase: str = "open sesame and more"
     minutes: int | None = None
     _idleness: Idleness | None = None
@@ -284,6 +289,16 @@ class FakeApp(FakeGovernance, FakeSharing):
         if old != self.passphrase:
             raise Refused("wrong_passphrase")
         self.passphrase = new
+
+    @property
+    def drafts(self) -> Drafts:
+        """The real ones; the key lives as long as this application, as in a vault."""
+        return Drafts.begin(self.stored, self._store, self.entropy)
+
+    async def _store(self, writes: Sequence[Write]) -> None:
+        for one in writes:
+            assert isinstance(one, PutSetting)
+            self.stored[one.name] = one.value
 
     @property
     def backups(self) -> FakeBackups:

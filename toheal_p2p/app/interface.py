@@ -24,6 +24,7 @@ from toheal_p2p.app.bundles_interface import BundlesInterface as BundlesInterfac
 from toheal_p2p.app.bundles_interface import BundleView as BundleView
 from toheal_p2p.app.bundles_interface import TakenBundleView as TakenBundleView
 from toheal_p2p.app.circle_relays_interface import CircleRelays
+from toheal_p2p.app.drafts_interface import DraftsInterface as DraftsInterface
 from toheal_p2p.app.entry_view import DeliveryView as DeliveryView
 from toheal_p2p.app.entry_view import EntryView as EntryView
 from toheal_p2p.app.entry_view import QuoteView as QuoteView
@@ -215,6 +216,11 @@ class AppInterface(
     @property
     def files(self) -> FilesInterface:
         """Pictures and voice notes."""
+        ...
+
+    @property
+    def drafts(self) -> DraftsInterface:
+        """Words that were typed and not sent."""
         ...
 
     @property

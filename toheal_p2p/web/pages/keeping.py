@@ -100,6 +100,7 @@ async def wipe_form(site: Site, _request: Request, _form: Form) -> Response:
 
 async def wipe(site: Site, _request: Request, _form: Form) -> Response:
     """Erase the profile. The program goes on and knows nobody."""
+    site.drafts.clear()
     await site.house.wipe()
     site.made = None
     site.forget_start()

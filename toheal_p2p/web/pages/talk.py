@@ -6,6 +6,7 @@ Docs: docs/page.md, sections 4 and 5.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
@@ -66,6 +67,7 @@ async def circle_page(site: Site, wanted: str, *, message: str = "") -> Response
         if entries and entries[0].position == first_new:
             first_new = None  # all of it is new: that says nothing
         writing = await writing_in(app, view)
+        typed = Fields(site.drafts.back(app, view.id) or {})
         site.on_page.begin(view.id, entries, can_answer=writing is not None)
         return site.show(
             "circle.html",
@@ -81,7 +83,13 @@ async def circle_page(site: Site, wanted: str, *, message: str = "") -> Response
             composer=(
                 None
                 if writing is None
-                else composer(site, view.id, Aim(writing, "circle"), is_window=has_later)
+                else composer(
+                    site,
+                    view.id,
+                    await aim_from(app, view, typed, answer=typed["reply"]),
+                    form=typed or None,
+                    is_window=has_later,
+                )
             ),
         )
 
@@ -127,6 +135,7 @@ async def say(site: Site, request: Request, form: Form) -> Response:
             to_facilitators=require_audience(form),
             reply=form["reply"] or None,
         )
+        site.drafts.forget(wanted)
         if form["window"]:  # what was said is not on that page
             page = await circle_page(site, wanted)
             page.headers["HX-Retarget"] = "#page"
@@ -134,6 +143,14 @@ async def say(site: Site, request: Request, form: Form) -> Response:
             return page
         aim = await aim_from(app, await circle_of(app, wanted), form, answer="")
     return HTMLResponse(composer(site, wanted, aim, form=Fields()))
+
+
+async def draft(site: Site, request: Request, form: Form) -> Response:
+    """Keep what is typed just now, until it is said or given up."""
+    async with site.house.visit() as app:
+        view = await circle_of(app, request.path_params["circle"])
+        await site.drafts.keep(app, view.id, form)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 async def compose(site: Site, request: Request, form: Form) -> Response:
@@ -214,6 +231,7 @@ PAGES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("GET", "/circle/{circle}/before/{position:int}", before),
     ("GET", "/circle/{circle}/after/{position:int}", after),
     ("POST", "/circle/{circle}/compose", compose),
+    ("POST", "/circle/{circle}/draft", draft),
     ("POST", f"/circle/{{circle}}{SAY}", say),
     ("GET", "/circle/{circle}/live", live),
 )
