@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -63,9 +64,10 @@ class Talk:
         self.browser.call("Input.insertText", text=words)
 
 
-@pytest.fixture
-def talk(tmp_path: Path) -> Iterator[Talk]:
-    with a_town(tmp_path) as town, a_browser(tmp_path / "browser") as browser:
+@contextmanager
+def a_talk(tmp_path: Path, *flags: str) -> Iterator[Talk]:
+    """Let Salma sit before a page of the circle in a browser that was started with these flags."""
+    with a_town(tmp_path) as town, a_browser(tmp_path / "browser", *flags) as browser:
         nawras, salma, circle = town.circle_of_two(direct=True)
         page = Page(browser)
         page.watch_policy()
@@ -76,6 +78,12 @@ def talk(tmp_path: Path) -> Iterator[Talk]:
         made.open()
         yield made
         assert page.ask("window.blocked || []") == []
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Iterator[Talk]:
+    with a_talk(tmp_path) as made:
+        yield made
 
 
 def test_answering_editing_and_taking_back_by_keyboard_alone(talk: Talk) -> None:

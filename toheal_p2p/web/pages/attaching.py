@@ -25,6 +25,9 @@ from toheal_protocol.messages.file_chunks import MAX_FILE_SIZE
 TAKEN: Final = ("image/jpeg", "image/png", "image/webp", "image/gif", "audio/*")
 """What a browser offers to choose from. What a file is, is seen from its bytes."""
 
+RECORDED_MOST: Final = 10 * 60
+"""Seconds of a voice note that is recorded here: it stops by itself, and nothing of it is lost."""
+
 
 async def attach_form(site: Site, request: Request, form: Form) -> Response:
     """Ask for a file and a description; whom it is for was chosen beside the words, or is here."""
@@ -38,6 +41,7 @@ async def attach_form(site: Site, request: Request, form: Form) -> Response:
         all_notes=CONTENT_NOTES,
         notes_given=chosen_notes(form),
         taken=",".join(TAKEN),
+        most=RECORDED_MOST,
     )
 
 
