@@ -128,7 +128,8 @@ async def _door(site: Site, request: Request, *, error: str = "") -> Response:
     circle = await find_circle(site, request)
     async with site.house.visit() as app:
         waiting = await app.waiting(circle.id)
-        everybody = [(one.id, one.name) for one in (*waiting, *await app.circle_members(circle.id))]
+        everybody = [(one.id, one.name) for one in waiting]
+        everybody += [(one.id, one.name) for one in await app.circle_members(circle.id)]
     called = told_apart(everybody)
     return site.show(
         "door.html",
