@@ -64,7 +64,7 @@ async def a_circle(web: Web) -> tuple[Twins, str]:
 
 def test_twins_have_a_mark_and_nobody_else() -> None:
     called = told_apart([(ONE, "Sam"), (OTHER, "Ѕam"), (THIRD, "Salma")])
-    assert called == {ONE: "Sam (1a1a1a)", OTHER: "Ѕam (2b2b2b)", THIRD: "Salma"}
+    assert called == {ONE: "Sam\u00a0(1a1a1a)", OTHER: "Ѕam\u00a0(2b2b2b)", THIRD: "Salma"}
 
 
 @pytest.mark.trio

@@ -51,7 +51,7 @@ def told_apart(known: Sequence[tuple[str, str]]) -> dict[str, str]:
         known: id and name.
     """
     twins = alike(known)
-    return {id_: f"{name} ({id_[:MARK]})" if id_ in twins else name for id_, name in known}
+    return {id_: f"{name}\u00a0({id_[:MARK]})" if id_ in twins else name for id_, name in known}
 
 
 def skeleton(name: str) -> str:
