@@ -653,7 +653,7 @@ class FakeApp(FakeGovernance, FakeSharing):
     async def _endless(self) -> AsyncGenerator[EntryView, None]:
         while True:
             self.produced += 1
-            self.add(_id("endless"), "x" * 1000)
+            self.add("endless", "x" * 1000)
             yield self.entries.pop()
             await trio.lowlevel.checkpoint()
 
