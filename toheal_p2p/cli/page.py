@@ -23,7 +23,7 @@ from attrs import frozen
 
 from toheal_p2p.adapters import bridge
 from toheal_p2p.adapters.loading import load
-from toheal_p2p.app.house import House
+from toheal_p2p.app.house import House, Told
 from toheal_p2p.app.interface import AppInterface, ProgressView, Serve
 from toheal_p2p.app.look import read_look
 from toheal_p2p.app.page_interface import PageAddress, ServePage, read_record
@@ -145,11 +145,11 @@ def _wipe_profile(home: Path) -> None:
     wipe_home(home)
 
 
-def _restore_profile(home: Path, path: str, *, words: str, passphrase: str) -> None:
+def _restore_profile(home: Path, path: str, *, words: str, passphrase: str, told: Told) -> None:
     """Fulfil `house.RestoreProfile`; called in a thread."""
     from toheal_p2p.app.restoring import restore_profile
 
-    restore_profile(home, path, words=words, passphrase=passphrase)
+    restore_profile(home, path, words=words, passphrase=passphrase, told=told)
 
 
 async def _load_soon() -> None:

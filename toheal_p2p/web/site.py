@@ -84,6 +84,13 @@ class Site:
     renderer: Renderer = field(factory=Renderer, init=False)
     on_page: OnPage = field(factory=OnPage, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        """Forget what was shown of the profile whenever it closes."""
+        self.house.on_close = self._forget_shown
+
+    def _forget_shown(self) -> None:
+        self.made, self.on_page = None, OnPage()
+
     @property
     def words(self) -> Words:
         """The person's language; Arabic until they chose."""

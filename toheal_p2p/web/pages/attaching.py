@@ -46,7 +46,7 @@ async def attach(site: Site, request: Request, _form: Form) -> Response:
         await app.files.attach_content(
             wanted, content, about=form["about"], notes=chosen_notes(form), report=report
         )
-        return site.fill("attached.html", circle_id=wanted)
+        return site.fill("then.html", address=f"/circle/{wanted}")
 
     return Doing(site, work)
 
