@@ -12,14 +12,17 @@ import pytest
 import trio
 
 from tests.support.fake_backups import FakeBackups
+from tests.support.fake_bundles import FakeBundles
 from tests.support.web_client import PASSPHRASE, a_page, until
+from tests.web.test_around_circle import SAM, a_circle
+from toheal_p2p.app.erasing import wipe_home
 from toheal_p2p.app.keeping_interface import BackupView
 from toheal_p2p.app.progress_view import ProgressView, Report
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.locale import Language
 from toheal_p2p.web.pages import keeping
 from toheal_p2p.web.pages.keeping import TRIES
-from toheal_p2p.web.site import MadeBackup
+from toheal_p2p.web.site import FILE_TYPE, MadeBackup
 
 pytestmark = [pytest.mark.real, pytest.mark.trio]
 
@@ -79,7 +82,7 @@ async def test_erasing_ends_the_profile_and_the_page_goes_on_without_its_start_f
 
         web.house.wipe_profile = erase
         assert "Everything is erased" in (await web.post("/wipe")).text
-        assert erased == [tmp_path / "home"]
+        assert erased == [tmp_path / "home"] * 2  # again for what was being written meanwhile
         assert web.house.state == "empty"
         assert not web.address.start_file.exists()
         assert "an adult" in (await web.get("/now")).text
@@ -202,3 +205,52 @@ async def test_bringing_back_tells_how_far_it_is_and_what_was_refused(
         assert 'hx-get="/circles"' in (await web.post("/restore", form)).text
         assert web.house.state == "open"
         assert web.faults == []
+
+
+def write_late(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"sealed")
+
+
+@pytest.mark.parametrize("way", ["make", "take"])
+async def test_erasing_while_a_file_passes_through_leaves_nothing_and_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    under_way, home = trio.Event(), tmp_path / "home"
+
+    async def write_for_ever(
+        _self: FakeBundles, *args: str, **_more: object
+    ) -> None:  # the last argument is the path
+        under_way.set()
+        try:
+            await trio.sleep_forever()
+        finally:  # a thread that was writing when everything went
+            write_late(Path(args[-1]))
+
+    monkeypatch.setattr(FakeBundles, way, write_for_ever)
+    async with a_page(tmp_path) as web:
+        here = await a_circle(web)
+
+        def erase(at: Path) -> None:
+            wipe_home(at)
+            web.profile.exists = False
+
+        web.house.wipe_profile = erase
+        answers: list[str] = []
+
+        async def ask() -> None:
+            if way == "make":
+                answer = await web.post(f"{here}/file/{SAM}")
+            else:
+                answer = await web.ask("POST", "/file", b"bundle", content_type=FILE_TYPE)
+            answers.append(answer.text)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await under_way.wait()
+            assert list(home.glob("passing/*"))
+            assert "Everything is erased" in (await web.post("/wipe")).text
+        assert not home.exists()
+        assert "on our side" not in answers[0]
+        assert web.faults == []
+        assert (await web.get("/state")).text == "empty"

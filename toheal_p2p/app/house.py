@@ -199,6 +199,7 @@ class House:
             ended = self._ended
             self._scope.cancel()
             await ended.wait()
+            await trio.to_thread.run_sync(self.wipe_profile, self.home)  # what came meanwhile
 
     async def open(self, passphrase: str) -> None:
         """Open the profile; nothing is done where it is open.

@@ -21,6 +21,7 @@ from toheal_p2p.app.erasing import wipe_home
 from toheal_p2p.app.interface import ProgressView, Serve
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.network_policy import NetworkPolicy, PolicedChannels
+from toheal_p2p.app.passing import clear_passing
 from toheal_p2p.app.profile import put_nickname, usable_name
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.relay_news import RelayNews
@@ -76,6 +77,7 @@ async def run_opened(
         Refused: the vault failed.
     """
     try:
+        await trio.to_thread.run_sync(clear_passing, home)
         async with trio.open_nursery() as nursery:
             committer, policy = Committer(vault), NetworkPolicy()
             channels = WebRtcLater(include_loopback=allow_loopback)
