@@ -172,11 +172,18 @@ async def read_answer(client: h11.Connection, stream: trio.SocketStream) -> Answ
 
 @asynccontextmanager
 async def a_page(
-    folder: Path, *, exists: bool = True, language: Language | None = "en"
+    folder: Path,
+    *,
+    exists: bool = True,
+    language: Language | None = "en",
+    house: House | None = None,
 ) -> AsyncIterator[Web]:
-    """Run a page around a fake profile."""
+    """Run a page around a fake profile, or around another house."""
     profile, faults = FakeProfile(exists), []  # type: ignore[var-annotated]
-    house = House(folder / "home", profile.run, profile.make, lambda: profile.exists, no_commands)
+    if house is None:
+        house = House(
+            folder / "home", profile.run, profile.make, lambda: profile.exists, no_commands
+        )
     async with trio.open_nursery() as nursery:
         door = partial(serve_page, house, port=0, language=language, on_fault=faults.append)
         address = await nursery.start(door)
