@@ -70,7 +70,15 @@ async def test_the_next_start_takes_it_too(home: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "named",
-    [b"letter", b"/etc/passwd", b"", b"\xff.0123abcd.part\0", b"x.0123ABCD.part", b"\n" * 5000],
+    [
+        b"letter",
+        b"/etc/passwd",
+        b"",
+        b"\xff.0123abcd.part\0",
+        b"x.0123ABCD.part",
+        b"copy.0123abcd.part",
+        b"\n" * 5000,
+    ],
 )
 def test_what_is_no_unfinished_backup_is_never_deleted(
     home: Path, tmp_path: Path, named: bytes
@@ -95,6 +103,14 @@ def test_nothing_is_left_of_what_ended_by_itself(home: Path, tmp_path: Path) -> 
             assert folder.stat().st_mode & 0o777 == 0o700
         raise ZeroDivisionError
     assert sorted(path.name for path in home.iterdir()) == names
+
+
+def test_whoever_is_late_takes_the_empty_folder_along(home: Path) -> None:
+    with passing_folder(home) as folder:
+        wipe_home(home)
+        folder.mkdir(parents=True)
+        (folder / "file").write_bytes(b"sealed")
+    assert not home.exists()
 
 
 def test_whoever_comes_after_the_erasing_is_told_that_it_is_locked(home: Path) -> None:

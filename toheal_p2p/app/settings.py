@@ -65,10 +65,15 @@ async def _keep_nowhere(_writes: Sequence[Write]) -> None:
 
 @define(eq=False)
 class Settings:
-    """The settings of one opened profile. Fulfils `SettingsInterface`."""
+    """The settings of one opened profile. Fulfils `SettingsInterface`.
+
+    Attributes:
+        on_neutral: called when the look becomes neutral: the running process has a name too.
+    """
 
     home: Path
     network: NetworkPolicy
+    on_neutral: Callable[[], None] = lambda: None
     _keep: Keep = field(default=_keep_nowhere, init=False)
     _values: dict[str, str] = field(factory=dict, init=False, repr=False)
 
@@ -128,6 +133,8 @@ class Settings:
         self.network.use_proxy(proxy)
         if setting.name in ("language", "digits", "colours", "neutral"):
             self._write_look()
+        if self._values["neutral"] == "on":
+            self.on_neutral()
         return self._view(setting)
 
     def _view(self, setting: Setting) -> SettingView:

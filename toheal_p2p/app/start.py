@@ -13,6 +13,7 @@ import trio
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.lan_sockets import SocketLan
 from toheal_p2p.adapters.network import NetworkLook
+from toheal_p2p.adapters.process_name import take_neutral_name
 from toheal_p2p.adapters.vault import SqliteVault, create_vault, open_vault
 from toheal_p2p.adapters.webrtc_later import WebRtcLater
 from toheal_p2p.app.application import Application
@@ -91,7 +92,7 @@ async def run_opened(
                 channels=PolicedChannels(channels, policy),
                 connect=connector.connect,
                 probe=connector.probe,
-                settings=Settings(home, policy),
+                settings=Settings(home, policy, take_neutral_name),
                 end=nursery.cancel_scope.cancel,
                 destroy=partial(wipe_home, home),
                 meeting=Meetings(policy, SocketLan(include_loopback=allow_loopback)),
