@@ -25,8 +25,7 @@ pytestmark = [
 ]
 
 TELLING = re.compile(
-    "circle|help|heal|support|calm|crisis|peer|chat|therap|mental"
-    "|حلقة|دعم|مساندة|عون|شفاء"
+    "circle|help|heal|support|calm|crisis|peer|chat|therap|mental|حلقة|دعم|مساندة|عون|شفاء"
 )
 """Words that say what the program is for."""
 

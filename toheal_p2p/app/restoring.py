@@ -194,7 +194,8 @@ def _put_in_place(beside: Path, home: Path) -> None:
 
 
 def _write_look(home: Path, settings: Mapping[str, bytes]) -> None:
-    """Let the commands know language and digits, as the settings have them."""
-    language = settings.get("setting.language", b"").decode()
-    digits = settings.get("setting.digits", b"").decode()
-    write_look(str(home), Look(language or None, digits or None))
+    """Let the commands and the locked page know what the settings have of it."""
+    named = {name: settings.get(f"setting.{name}", b"").decode() or None for name in Look._fields}
+    if named["neutral"] == "on":
+        named["country"] = None
+    write_look(str(home), Look(**named))

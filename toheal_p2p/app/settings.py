@@ -23,6 +23,7 @@ from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.running import RunningCircle
 from toheal_p2p.app.settings_interface import SettingView
 from toheal_p2p.app.vocabulary import SettingName
+from toheal_p2p.care.helplines import countries
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.records import PutSetting, Write
@@ -34,12 +35,11 @@ UNSET: Final = "none"
 
 @frozen
 class Setting:
-    """One setting. `choices` empty: free text. `comes_later`: named, and without effect yet."""
+    """One setting. `choices` empty: free text."""
 
     name: SettingName
     default: str
     choices: tuple[str, ...] = ()
-    comes_later: bool = False
 
 
 SETTINGS: Final[tuple[Setting, ...]] = (
@@ -49,7 +49,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("colours", "system", ("system", "light", "dark")),
     Setting("neutral", "off", ("off", "on")),
     Setting("content-notes", "covered", ("covered", "shown", "hidden")),
-    Setting("country", UNSET, comes_later=True),
+    Setting("country", UNSET, (*countries(), UNSET)),
     Setting("auto-lock", UNSET, ("5", "15", "60", "240", UNSET)),
 )
 
@@ -119,8 +119,8 @@ class Settings:
     async def set(self, name: str, value: str) -> SettingView:
         """Keep a value and put it into effect."""
         setting, value = _find(name), value.strip()
-        if setting.comes_later:
-            raise Refused("setting_later", name=name)
+        if setting.choices:
+            value = value.lower()
         if setting.choices and value not in setting.choices:
             choices = ", ".join(setting.choices)
             raise Refused("setting_unfit", name=name, choices=choices)
@@ -131,7 +131,7 @@ class Settings:
         await self._keep([PutSetting(_key(setting.name), value.encode())])
         self._values[setting.name] = value
         self.network.use_proxy(proxy)
-        if setting.name in ("language", "digits", "colours", "neutral"):
+        if setting.name in ("language", "digits", "colours", "neutral", "country"):
             self._write_look()
         if self._values["neutral"] == "on":
             self.on_neutral()
@@ -141,15 +141,17 @@ class Settings:
         value = self._values.get(setting.name, setting.default)
         if setting.name == "proxy" and value != UNSET:
             value = parse_proxy(value).shown
-        return SettingView(setting.name, value, setting.choices, setting.comes_later)
+        return SettingView(setting.name, value, setting.choices)
 
     def _write_look(self) -> None:
-        language = self._values["language"]
+        chosen = {name: value for name, value in self._values.items() if value != UNSET}
+        is_neutral = self._values["neutral"] == "on"
         look = Look(
-            None if language == UNSET else language,
+            chosen.get("language"),
             self._values["digits"],
             self._values["colours"],
             self._values["neutral"],
+            None if is_neutral else chosen.get("country"),  # it leads to help lines
         )
         try:
             write_look(str(self.home), look)

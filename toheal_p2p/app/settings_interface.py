@@ -16,13 +16,11 @@ class SettingView:
 
     Attributes:
         choices: the values it takes; empty: anything that makes sense.
-        comes_later: it is named, and nothing can be set yet.
     """
 
     name: SettingName
     value: str = field(repr=False)
     choices: tuple[str, ...]
-    comes_later: bool
 
 
 class SettingsInterface(Protocol):
@@ -44,6 +42,6 @@ class SettingsInterface(Protocol):
         """Keep a value; it is in effect on return.
 
         Raises:
-            Refused: no_such_setting, setting_unfit, setting_later, proxy_malformed.
+            Refused: no_such_setting, setting_unfit, proxy_malformed.
         """
         ...

@@ -22,6 +22,7 @@ from toheal_p2p.cli.commands import (
     doors,
     files,
     governance,
+    help_now,
     meeting,
     notices,
     paths,
@@ -117,6 +118,7 @@ def toheal(
 
 for _command in (
     *profile.FIRST_COMMANDS,
+    *help_now.COMMANDS,
     *circles.COMMANDS,
     *governance.COMMANDS,
     *rules.COMMANDS,

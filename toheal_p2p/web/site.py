@@ -63,7 +63,7 @@ class Site:
 
     Attributes:
         language: what the person chose; None: they have not been asked.
-        country: whose helplines they want to see; forgotten with the process.
+        country: whose helplines they asked for in this run; None: they did not.
         write_start: writes a new start file and returns its path.
         forget_start: takes it away, and what its token was good for.
         made: the backup that was just made.
@@ -80,7 +80,7 @@ class Site:
     forget_start: Callable[[], None] = lambda: None
     made: MadeBackup | None = field(default=None, init=False, repr=False)
     look: Look = field(factory=Look, init=False)
-    country: str = field(default="", init=False)
+    country: str | None = field(default=None, init=False)
     renderer: Renderer = field(factory=Renderer, init=False)
     on_page: OnPage = field(factory=OnPage, init=False)
 

@@ -23,7 +23,7 @@ LOOKS: Final = ("language", "digits", "colours", "neutral")
 async def settings(site: Site, _request: Request, _form: Form) -> Response:
     """Show every setting that can be chosen from a few, and the proxy."""
     async with site.house.visit() as app:
-        found = [one for one in await app.settings.list() if not one.comes_later]
+        found = await app.settings.list()
         offered = await app.settings.offered_proxy()
     return site.show("settings.html", found=found, offered=offered, error="")
 
