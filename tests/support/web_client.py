@@ -156,14 +156,16 @@ class Web:
 
 async def read_answer(client: h11.Connection, stream: trio.SocketStream) -> Answer:
     """Read until the answer is whole."""
-    status, headers, body = 0, {}, b""
+    status, headers, body = 0, dict[str, str](), b""
     while True:
         event: Any = client.next_event()
         if event is h11.NEED_DATA:
             client.receive_data(bytes(await stream.receive_some(65536)))
         elif isinstance(event, h11.Response):
             status = event.status_code
-            headers = {name.decode(): value.decode() for name, value in event.headers}
+            for name, value in event.headers:  # one that came twice counts twice
+                known = headers.get(name.decode())
+                headers[name.decode()] = (f"{known}, " if known else "") + value.decode()
         elif isinstance(event, h11.Data):
             body += bytes(event.data)
         elif isinstance(event, h11.EndOfMessage):
