@@ -21,16 +21,13 @@ from toheal_p2p.app.look import Look, write_look
 from toheal_p2p.app.network_policy import NetworkPolicy
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.running import RunningCircle
-from toheal_p2p.app.settings_interface import SettingView
+from toheal_p2p.app.settings_interface import UNSET, SettingView
 from toheal_p2p.app.vocabulary import SettingName
 from toheal_p2p.care.helplines import countries
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.records import PutSetting, Write
 from toheal_protocol.model import CircleId
-
-UNSET: Final = "none"
-"""The word for a proxy that is not there, and for what the system's locale decides."""
 
 
 @frozen

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from attrs import field, frozen
 
 from toheal_p2p.app.vocabulary import SettingName
+
+UNSET: Final = "none"
+"""The word for what was not chosen: a proxy, a country, what the system's locale decides."""
 
 
 @frozen
