@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -32,6 +32,7 @@ class PageProgram:
     folder: Path
     minutes_are: float = 1.0
     """How long a minute of the auto-lock takes, of the ordinary one."""
+    environment: dict[str, str] = field(factory=dict)
     program: Program = field(init=False)
     url: str = ""
 
@@ -54,11 +55,11 @@ class PageProgram:
 
     def start(self) -> None:
         """Start it, and wait until the page can be opened."""
-        no_language = {"TOHEAL_LANG": ""}
+        environment = {"TOHEAL_LANG": "", **self.environment}
         arguments = self.arguments
         if self.minutes_are != 1:
             arguments = ("-c", SHORT_MINUTES.format(self.minutes_are), *arguments[2:])
-        self.program = Program(arguments, self.folder / "run.out", no_language)
+        self.program = Program(arguments, self.folder / "run.out", environment)
         self.url = self.program.start("ready ").split()[1]
 
     def again(self) -> None:
@@ -78,10 +79,12 @@ class PageProgram:
 
 
 @contextmanager
-def a_program(folder: Path, *, minutes_are: float = 1.0) -> Iterator[PageProgram]:
+def a_program(
+    folder: Path, *, minutes_are: float = 1.0, environment: Mapping[str, str] | None = None
+) -> Iterator[PageProgram]:
     """Run it in a folder of its own; end it whatever happens, and tell of its faults."""
     folder.mkdir(mode=0o700, parents=True)
-    program = PageProgram(folder, minutes_are)
+    program = PageProgram(folder, minutes_are, dict(environment or {}))
     try:
         program.start()
         yield program
