@@ -32,6 +32,7 @@ def say(page: Page, text: str) -> None:
     page.click("Send")
 
 
+@pytest.mark.slow(15)
 def test_two_people_from_the_first_start_to_a_conversation(tmp_path: Path) -> None:
     with (
         a_town(tmp_path) as town,
