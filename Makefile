@@ -13,9 +13,9 @@ QUICK := not soak and not ($(OUTSIDE))
 LONGER := not soak and ($(OUTSIDE))
 
 # The quick tests compute, on two cores. The longer ones wait, mostly: four at once, given out one by
-# one, the longest first.
+# one, the longest first; those that share a town to one worker (tests/support/sharing_out.py).
 AT_ONCE := -n 2 --dist worksteal
-WAITING := -n 4 --maxschedchunk 1
+WAITING := -n 4 --dist loadgroup --no-loadscope-reorder
 
 PART ?= all
 SECONDS ?= 60

@@ -19,8 +19,10 @@ from fractions import Fraction
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from xdist.remote import Producer
 
 from tests.support import parts
+from tests.support.sharing_out import ByTown
 from tests.support.shown import Show, show_for, shown
 
 settings.register_profile(
@@ -67,6 +69,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for title, text in shown(reports):
         terminalreporter.section(title)
         terminalreporter.write_line(text)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByTown | None:
+    """With `--dist loadgroup`, keep together what shares a town."""
+    return ByTown(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 def pytest_pycollect_makeitem(

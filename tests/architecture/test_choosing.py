@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.sharing_out import ONE_TOWN
+
 ROOT = Path(__file__).parents[2]
 
 SAMPLE = """
@@ -52,6 +54,15 @@ def test_of_hypothesis(number):
 
 def test_tried():
     print("tried", len(TRIED))
+"""
+
+TOGETHER = """
+import time
+import pytest
+
+@pytest.mark.parametrize("number", range(8))
+def test_numbered(number):
+    time.sleep(0.05)
 """
 
 MARKERS = "[pytest]\nmarkers =\n  slow(seconds): long\n  soak: only in a soak\n"
@@ -115,3 +126,24 @@ def test_a_soak_leaves_nothing_out_and_tries_more(sample: Path) -> None:
     lines = _run(sample, "-m", "", TOHEAL_SOAK="3")
     assert sum(name.startswith("test_drawn") for name in _names(lines)) == 9
     assert _tried(lines) >= 240
+
+
+def test_tests_of_one_town_go_to_one_worker_and_all_others_where_there_is_room(
+    sample: Path,
+) -> None:
+    folder = sample / "tests" / "system"
+    folder.mkdir()
+    for name in ("test_trouble.py", "test_copies.py"):
+        (folder / name).write_text(TOGETHER)
+    options = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
+    lines = _run(sample, *options, "-k", "numbered")
+    workers = {
+        name: {line.split("]")[0] for line in lines if line.startswith("[gw") and name in line}
+        for name in ("test_trouble.py", "test_copies.py")
+    }
+    assert len(workers["test_trouble.py"]) == 1
+    assert len(workers["test_copies.py"]) == 2
+
+
+def test_every_module_of_one_town_exists() -> None:
+    assert not [name for name in ONE_TOWN if not (ROOT / name).exists()]
