@@ -294,7 +294,7 @@ def test_parts_of_a_circle_end_with_the_same_words(seed: int) -> None:
     Schedule(seed).run(30)
 
 
-@pytest.mark.parametrize("seed", [16, 47, 105, 125, 145, 266, 303, 386, 423, 585, 1307])
+@pytest.mark.parametrize("seed", [16, 47, 105, 125, 145, 266, 303, 386, 423, 585, 818, 1307])
 def test_long_schedules_that_once_ended_apart_end_with_the_same_words(seed: int) -> None:
     Schedule(1_000_000 + seed).run(150)
 
