@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.support import parts
-from tests.support.shown import Show, show_for, shown
+from tests.support.shown import Show, histories_run, show_for, shown
 
 settings.register_profile(
     "ci",
@@ -61,6 +61,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for title, text in shown(reports):
         terminalreporter.section(title)
         terminalreporter.write_line(text)
+    if count := histories_run(reports):
+        terminalreporter.write_line(f"{count} random histories of simulated worlds")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
