@@ -11,6 +11,7 @@ from tests.network.test_sync import content_of, head, leave_unheard, pass_forged
 from tests.network.test_three_people import gather, texts_of
 from tests.support.world import Person, World
 from toheal_protocol.machines import passing
+from toheal_protocol.machines.comparing import HEADS_PACE
 from toheal_protocol.machines.log import GAP_SHOWN_AFTER
 from toheal_protocol.machines.missing import ASK_AGAIN, WAIT_RELAY
 from toheal_protocol.machines.sync_parts import Ask
@@ -77,3 +78,18 @@ def test_who_says_anew_that_they_are_here_is_asked_what_went_out_before() -> Non
     world.reconnect(other)
     world.run_for(2 * WAIT_RELAY)
     assert texts_of(reader, author) == ["one", "two"]
+
+
+def test_heads_that_were_lost_with_a_link_are_told_again_at_once() -> None:
+    world, (author, other, reader) = gather(480, 3)
+    leave_unheard(world, author, reader, "one", "two", heard_by=other)
+    world.run_until(lambda: has_told(reader, other) and has_told(other, reader), within=700)
+    world.cut_link(other, reader.id)
+    assert not texts_of(reader, author)
+    world.run_for(HEADS_PACE + 10)
+    assert texts_of(reader, author) == ["one", "two"]
+
+
+def has_told(person: Person, other: Person) -> bool:
+    assert person.circle is not None
+    return other.id in person.circle.live.sync.told_at
