@@ -29,6 +29,7 @@ from toheal_relay.limits import Limits
 from toheal_relay.metrics import Holdings
 from toheal_relay.server.callers import Callers
 from toheal_relay.server.control import open_control, serve_control
+from toheal_relay.server.lookout import Lookout, open_lookout
 from toheal_relay.server.sockets import (
     CannotListen,
     host_for_others,
@@ -99,7 +100,11 @@ async def serve_relay(
     """
     key = load_or_make_key(config.state)
     context, fingerprint = server_context(key), fingerprint_of(key)
-    with open_control(config.state) as control, listen(config.host, config.port) as listening:
+    with (
+        open_control(config.state) as control,
+        listen(config.host, config.port) as listening,
+        open_lookout() as lookout,
+    ):
         address = _address(config, listening.port, fingerprint)
         credentials, host = _credentials(config, listening.host, address.port)
         desk = Desk(
@@ -114,13 +119,14 @@ async def serve_relay(
                     credentials,
                     desk,
                     services,
+                    lookout,
                     host=host,
                     bind_to=relayed_bind(listening.host),
                     listening=ports,
                 )
                 services.start_soon(turn.sweep)
             running = RunningRelay(address, desk, turn)
-            services.start_soon(_udp_port(listening.udp, desk, turn).serve)
+            services.start_soon(_udp_port(listening.udp, desk, turn, lookout).serve)
             if control is not None:
                 services.start_soon(serve_control, control, str(address), running.holdings)
             async with trio.open_nursery() as nursery:
@@ -158,10 +164,14 @@ def _no_relay(_client: Hashable, _messages: list[bytes], _now: Instant) -> None:
     """Pass nothing on: there is no TURN here."""
 
 
-def _udp_port(udp: socket.socket, desk: Desk, turn: TurnService | None) -> UdpPort:
+def _udp_port(
+    udp: socket.socket, desk: Desk, turn: TurnService | None, lookout: Lookout
+) -> UdpPort:
+    fault = desk.note_fault
     if turn is None:
-        return UdpPort(udp, Strangers(desk.admission).receive, _no_relay, Dirty(), desk.note_fault)
-    return UdpPort(udp, turn.turn.receive, turn.turn.relay, turn.dirty, desk.note_fault)
+        strangers = Strangers(desk.admission).receive
+        return UdpPort(udp, strangers, _no_relay, Dirty(), fault, lookout)
+    return UdpPort(udp, turn.turn.receive, turn.turn.relay, turn.dirty, fault, lookout)
 
 
 def _address(config: RelayConfig, port: int, fingerprint: bytes) -> RelayAddress:

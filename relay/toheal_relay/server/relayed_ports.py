@@ -14,6 +14,7 @@ import trio
 
 from toheal_protocol.model import Instant
 from toheal_relay.server.bursts import DatagramSender
+from toheal_relay.server.lookout import Lookout
 from toheal_relay.server.turn_stream import Dirty
 from toheal_relay.server.udp import serve_datagrams
 from toheal_relay.turn.allocation import Port, Send
@@ -41,11 +42,17 @@ class RelayedPorts:
     """Opens and closes relayed ports. They are served in `nursery`, on the address `host`."""
 
     def __init__(
-        self, nursery: trio.Nursery, host: str, dirty: Dirty, note_fault: Callable[[], None]
+        self,
+        nursery: trio.Nursery,
+        lookout: Lookout,
+        host: str,
+        dirty: Dirty,
+        note_fault: Callable[[], None],
     ) -> None:
         self.turn: Turn | None = None
         """Who takes what comes to them; set before the first is opened."""
         self._nursery = nursery
+        self._lookout = lookout
         self._host = host
         self._dirty = dirty
         self._note_fault = note_fault
@@ -61,10 +68,7 @@ class RelayedPorts:
 
     def close(self, port: Port) -> None:
         """Give a port back; who serves it is woken and ends."""
-        bound = self._open.pop(port.number).socket
-        if bound.fileno() >= 0:
-            trio.lowlevel.notify_closing(bound)
-            bound.close()
+        self._lookout.close(self._open.pop(port.number).socket)
 
     def _bind(self, tries: int) -> RelayedPort | None:
         """Bind to a port that the system chooses, holding on to odd ones until an even one comes."""
@@ -93,8 +97,9 @@ class RelayedPorts:
 
     async def _serve(self, port: RelayedPort) -> None:
         try:
+            take = partial(self._take, port)
             await serve_datagrams(
-                port.socket, 0, partial(self._take, port), self._dirty, self._note_fault
+                self._lookout, port.socket, 0, take, self._dirty, self._note_fault
             )
         finally:
             port.socket.close()

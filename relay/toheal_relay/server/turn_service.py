@@ -14,6 +14,7 @@ from attrs import define, field
 from toheal_protocol.model import Instant
 from toheal_relay.desk import Desk
 from toheal_relay.server.greeting import TurnCaller
+from toheal_relay.server.lookout import Lookout
 from toheal_relay.server.relayed_ports import RelayedPorts
 from toheal_relay.server.sockets import is_own_address, tells_own_addresses
 from toheal_relay.server.turn_stream import Dirty, Spawn, TurnStream
@@ -80,6 +81,7 @@ def open_turn(
     credentials: Credentials,
     desk: Desk,
     nursery: trio.Nursery,
+    lookout: Lookout,
     *,
     host: str,
     bind_to: str,
@@ -88,13 +90,13 @@ def open_turn(
     """Put a TURN server together.
 
     Args:
-        nursery: serves the relayed ports.
+        nursery, lookout: serve the relayed ports.
         host: the IPv4 address others reach these at.
         bind_to: what they are bound to.
         listening: the relay's own ports, as it and others know them.
     """
     dirty = Dirty()
-    ports = RelayedPorts(nursery, bind_to, dirty, desk.note_fault)
+    ports = RelayedPorts(nursery, lookout, bind_to, dirty, desk.note_fault)
     is_ours = is_own_address if tells_own_addresses() else bind_to.__eq__
     turn = Turn(
         desk.limits,
