@@ -30,15 +30,16 @@ in_guest = pytest.mark.trio(run=guest_run)
 
 LOOPBACK = WebRtcChannels(include_loopback=True)
 FOUR, SIX = "127.0.0.1", "::1"
+only_ipv6 = pytest.mark.parametrize("relay", [("--host", SIX)], indirect=True)
 TURN_KINDS = (ServerKind.UDP, ServerKind.TCP, ServerKind.TLS)
 
 
-@pytest.fixture(params=["::"])
+@pytest.fixture(params=[("--host", "::", "--turn-address", FOUR)])
 def relay(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[tuple[RelayAddress, TurnGrant]]:
     """A relay that listens there, and leave to use its TURN, which is asked for over IPv6."""
-    with relay_process(tmp_path, "--host", request.param, "--turn-address", FOUR) as process:
+    with relay_process(tmp_path, *request.param) as process:
         address = evolve(process.address, host=SIX)
         yield address, ask_grant(address)
 
@@ -94,7 +95,23 @@ class Names(trio.abc.HostnameResolver):
         raise NotImplementedError
 
 
-@pytest.mark.parametrize("relay", [SIX], indirect=True)
+@only_ipv6
+@in_guest
+async def test_a_relay_that_has_ipv6_alone_lends_that(
+    relay: tuple[RelayAddress, TurnGrant],
+) -> None:
+    with trio.fail_after(20):
+        ends = await meet(service(relay, ServerKind.UDP, SIX), service(relay, ServerKind.TLS, SIX))
+        for speaker, listener in (ends, ends[::-1]):
+            [protocol] = speaker._ice._connection._protocols  # type: ignore[attr-defined]
+            assert protocol.local_candidate.host == SIX
+            speaker.send_nowait(b"hello")
+            assert await listener.receive() == (b"hello",)
+        for channel in ends:
+            await channel.aclose()
+
+
+@only_ipv6
 @in_guest
 async def test_a_name_whose_ipv4_address_leads_nowhere_is_reached_by_the_other(
     relay: tuple[RelayAddress, TurnGrant],

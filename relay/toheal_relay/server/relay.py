@@ -34,8 +34,7 @@ from toheal_relay.server.sockets import (
     CannotListen,
     host_for_others,
     listen,
-    relayed_bind,
-    relayed_host,
+    relayed_hosts,
 )
 from toheal_relay.server.turn_service import TurnService, open_turn
 from toheal_relay.server.turn_stream import Dirty
@@ -106,13 +105,13 @@ async def serve_relay(
         open_lookout() as lookout,
     ):
         address = _address(config, listening.port, fingerprint)
-        credentials, host = _credentials(config, listening.host, address.port)
+        credentials, hosts = _credentials(config, listening.host, address.port)
         desk = Desk(
             config.limits, fingerprint=fingerprint, draw=secrets.token_bytes, turn=credentials
         )
         async with trio.open_nursery() as services:
             turn = None
-            if credentials is not None and host is not None:
+            if credentials is not None and hosts:
                 ports = frozenset({listening.port, address.port})
                 turn = open_turn(
                     config.turn,
@@ -120,8 +119,7 @@ async def serve_relay(
                     desk,
                     services,
                     lookout,
-                    host=host,
-                    bind_to=relayed_bind(listening.host),
+                    bind_to=hosts,
                     listening=ports,
                 )
                 services.start_soon(turn.sweep)
@@ -145,15 +143,16 @@ async def serve_relay(
 
 def _credentials(
     config: RelayConfig, bound: str, port: int
-) -> tuple[Credentials | None, str | None]:
-    """Return what is handed out, and the address of our own relayed ports if TURN is here."""
+) -> tuple[Credentials | None, dict[str, str]]:
+    """Return what is handed out, and the addresses of our own relayed ports if TURN is here, with what
+    these are bound to."""
     turn = config.turn
-    host = None if turn.servers else turn.address or relayed_host(bound, config.public_host)
-    if not turn.is_offered or not (turn.servers or host):
-        return None, None
+    hosts = {} if turn.servers else relayed_hosts(bound, config.public_host, turn.address)
+    if not turn.is_offered or not (turn.servers or hosts):
+        return None, {}
     servers = turn.servers or tuple(TurnServer(each, "", port) for each in TurnTransport)
     secret = turn.secret or secrets.token_bytes(SECRET_SIZE)
-    return Credentials(secret, servers, secrets.token_bytes, _wall_clock), host
+    return Credentials(secret, servers, secrets.token_bytes, _wall_clock), hosts
 
 
 def _wall_clock() -> WallTime:
