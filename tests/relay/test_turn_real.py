@@ -333,7 +333,8 @@ def test_a_peer_elsewhere_is_reached_over_ipv6_and_ipv4_in_its_clothes_is_not(
         pytest.skip("needs IPv6")
     (secret := tmp_path / "secret").write_bytes(SECRET)
     secret.chmod(0o600)
-    options = ("--host", "::1", "--turn-secret", str(secret), "--turn-allow", "::ffff:0:0/96")
+    allowed = ("--turn-allow", "::ffff:0:0/96")
+    options = ("--host", "::", "--turn-address", "::1", "--turn-secret", str(secret), *allowed)
     with (
         relay_process(tmp_path / "state", *options) as relay,
         socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as peer,
