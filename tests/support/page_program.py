@@ -12,15 +12,34 @@ from attrs import define, field
 from tests.support.pages import Page
 from tests.support.processes import Program
 
-SHORT_MINUTES: Final = """
+CHANGED: Final = """
 import sys
-from toheal_p2p.app import idleness
-idleness.MINUTE = 60 * {}
-idleness.LOOK_EVERY = 0.2
+{}
 from toheal_p2p.__main__ import main
 sys.exit(main())
 """
-"""A program like ours whose minutes until it locks are shorter."""
+"""A program like ours in which something was changed before it started."""
+
+SHORT_MINUTES: Final = """
+from toheal_p2p.app import idleness
+idleness.MINUTE = 0.6
+idleness.LOOK_EVERY = 0.2
+"""
+"""Its minutes until it locks are a hundredth."""
+
+SLOW_BACKUP: Final = """
+import trio
+from toheal_p2p.app import keeping
+from toheal_p2p.app.progress_view import ProgressView
+make = keeping.Backups.make
+async def make_slowly(self, path, *, language, report):
+    for count in range(5):
+        await report(ProgressView("backing_up", {"count": count, "all": 5}))
+        await trio.sleep(1)
+    return await make(self, path, language=language, report=report)
+keeping.Backups.make = make_slowly
+"""
+"""A backup takes it five seconds more."""
 
 PASSPHRASE: Final = "lamp seven river"
 
@@ -30,8 +49,8 @@ class PageProgram:
     """A running program. Its profile may not be made yet."""
 
     folder: Path
-    minutes_are: float = 1.0
-    """How long a minute of the auto-lock takes, of the ordinary one."""
+    changed: str = ""
+    """What is changed in it."""
     environment: dict[str, str] = field(factory=dict)
     program: Program = field(init=False)
     url: str = ""
@@ -57,8 +76,8 @@ class PageProgram:
         """Start it, and wait until the page can be opened."""
         environment = {"TOHEAL_LANG": "", **self.environment}
         arguments = self.arguments
-        if self.minutes_are != 1:
-            arguments = ("-c", SHORT_MINUTES.format(self.minutes_are), *arguments[2:])
+        if self.changed:
+            arguments = ("-c", CHANGED.format(self.changed), *arguments[2:])
         self.program = Program(arguments, self.folder / "run.out", environment)
         self.url = self.program.start("ready ").split()[1]
 
@@ -80,11 +99,11 @@ class PageProgram:
 
 @contextmanager
 def a_program(
-    folder: Path, *, minutes_are: float = 1.0, environment: Mapping[str, str] | None = None
+    folder: Path, *, changed: str = "", environment: Mapping[str, str] | None = None
 ) -> Iterator[PageProgram]:
     """Run it in a folder of its own; end it whatever happens, and tell of its faults."""
     folder.mkdir(mode=0o700, parents=True)
-    program = PageProgram(folder, minutes_are, dict(environment or {}))
+    program = PageProgram(folder, changed, dict(environment or {}))
     try:
         program.start()
         yield program
