@@ -12,13 +12,11 @@ from attrs import define, field
 from tests.support.pages import Page
 from tests.support.processes import Program
 
-CHANGED: Final = """
-import sys
-{}
-from toheal_p2p.__main__ import main
-sys.exit(main())
+CHEAP_PROFILES: Final = """
+from toheal_p2p.adapters.vault import PassphraseCost, opening
+opening.PassphraseCost = lambda: PassphraseCost(passes=1, memory=8 * 1024 * 1024)
 """
-"""A program like ours in which something was changed before it started."""
+"""A program like ours that makes profiles which open quickly: stretching takes seconds of a core."""
 
 SHORT_MINUTES: Final = """
 from toheal_p2p.app import idleness
@@ -41,6 +39,12 @@ keeping.Backups.make = make_slowly
 """
 """A backup takes it five seconds more."""
 
+_MAIN: Final = """
+import sys
+from toheal_p2p.__main__ import main
+sys.exit(main())
+"""
+
 PASSPHRASE: Final = "lamp seven river"
 
 
@@ -50,7 +54,9 @@ class PageProgram:
 
     folder: Path
     changed: str = ""
-    """What is changed in it."""
+    """What else is changed in it before it starts."""
+    is_ordinary: bool = False
+    """Whether it is started as a person starts it, with profiles as dear as theirs."""
     environment: dict[str, str] = field(factory=dict)
     program: Program = field(init=False)
     url: str = ""
@@ -76,8 +82,8 @@ class PageProgram:
         """Start it, and wait until the page can be opened."""
         environment = {"TOHEAL_LANG": "", **self.environment}
         arguments = self.arguments
-        if self.changed:
-            arguments = ("-c", CHANGED.format(self.changed), *arguments[2:])
+        if not self.is_ordinary:
+            arguments = ("-c", CHEAP_PROFILES + self.changed + _MAIN, *arguments[2:])
         self.program = Program(arguments, self.folder / "run.out", environment)
         self.url = self.program.start("ready ").split()[1]
 
@@ -99,11 +105,15 @@ class PageProgram:
 
 @contextmanager
 def a_program(
-    folder: Path, *, changed: str = "", environment: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    changed: str = "",
+    is_ordinary: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[PageProgram]:
     """Run it in a folder of its own; end it whatever happens, and tell of its faults."""
     folder.mkdir(mode=0o700, parents=True)
-    program = PageProgram(folder, changed, dict(environment or {}))
+    program = PageProgram(folder, changed, is_ordinary, dict(environment or {}))
     try:
         program.start()
         yield program

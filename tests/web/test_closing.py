@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ pytestmark = [pytest.mark.real, pytest.mark.trio]
 OF_AN_OPEN_PROFILE = (Application, SqliteVault, Unlocked, CircleService, Circle, EntryView)
 """What holds keys or words."""
 
+Held = Callable[[], list[str]]
+
 SAID = "saffron in the attic"
 
 
@@ -43,7 +46,7 @@ def a_house(home: Path) -> House:
     )
 
 
-async def talk(web: Web) -> str:
+async def talk(web: Web, held: Held) -> str:
     """Open the profile and say something in a new circle; return the circle's address."""
     await web.enter()
     await web.post("/unlock", {"passphrase": PASSPHRASE})
@@ -57,10 +60,21 @@ async def talk(web: Web) -> str:
     return here
 
 
-def held() -> list[str]:
-    """Name what is still there of an open profile."""
+def of_open_profiles() -> list[object]:
     gc.collect()
-    return [type(one).__name__ for one in gc.get_objects() if isinstance(one, OF_AN_OPEN_PROFILE)]
+    return [one for one in gc.get_objects() if isinstance(one, OF_AN_OPEN_PROFILE)]
+
+
+@pytest.fixture
+def held() -> Held:
+    """Return what names all that is there of an open profile, but for what other tests have left."""
+    before = of_open_profiles()
+
+    def names() -> list[str]:
+        known = {id(one) for one in before}
+        return [type(one).__name__ for one in of_open_profiles() if id(one) not in known]
+
+    return names
 
 
 def names_in(folder: Path) -> list[str]:
@@ -69,10 +83,10 @@ def names_in(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("how", ["lock", "exit"])
 async def test_nothing_that_holds_keys_or_words_is_left_once_it_is_locked(
-    tmp_path: Path, how: str
+    tmp_path: Path, how: str, held: Held
 ) -> None:
     async with a_page(tmp_path, house=a_house(tmp_path / "home")) as web:
-        here = await talk(web)
+        here = await talk(web, held)
         await web.post(f"/{how}")
         assert web.house.state == "locked"
         await until(lambda: web.house._scope is None)  # links had two seconds
@@ -83,10 +97,10 @@ async def test_nothing_that_holds_keys_or_words_is_left_once_it_is_locked(
 
 
 async def test_erasing_takes_a_part_of_a_second_and_leaves_no_key_no_file_and_no_word(
-    tmp_path: Path,
+    tmp_path: Path, held: Held
 ) -> None:
     async with a_page(tmp_path, house=a_house(tmp_path / "home")) as web:
-        here = await talk(web)
+        here = await talk(web, held)
         began = time.process_time()
         answer = await web.post("/wipe")
         took = time.process_time() - began

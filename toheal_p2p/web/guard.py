@@ -45,7 +45,7 @@ HEADERS: Final = (
     ("cache-control", "no-store"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
-    ("permissions-policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
+    ("permissions-policy", "camera=(), microphone=(self), geolocation=(), payment=(), usb=()"),
     ("x-dns-prefetch-control", "off"),
 )
 """What every answer carries, a refusal too."""

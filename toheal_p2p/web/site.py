@@ -20,6 +20,7 @@ from toheal_p2p.app.house import House
 from toheal_p2p.app.look import Look, read_look
 from toheal_p2p.app.refusals import Refused, refusal_in
 from toheal_p2p.locale import LANGUAGES, Language, Words, load_words
+from toheal_p2p.web.drafts import Drafts
 from toheal_p2p.web.keys import Keys
 from toheal_p2p.web.on_page import OnPage
 from toheal_p2p.web.rendering import Renderer
@@ -67,6 +68,7 @@ class Site:
         write_start: writes a new start file and returns its path.
         forget_start: takes it away, and what its token was good for.
         made: the backup that was just made.
+        drafts: what was typed and not sent.
         on_page: what the open page of a circle shows. Only one page is open at a time.
     """
 
@@ -82,6 +84,7 @@ class Site:
     look: Look = field(factory=Look, init=False)
     country: str | None = field(default=None, init=False)
     renderer: Renderer = field(factory=Renderer, init=False)
+    drafts: Drafts = field(factory=Drafts, init=False, repr=False)
     on_page: OnPage = field(factory=OnPage, init=False)
 
     def __attrs_post_init__(self) -> None:

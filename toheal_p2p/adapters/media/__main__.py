@@ -13,7 +13,7 @@ from typing import Final
 
 from toheal_p2p.adapters.media.pictures import clean_picture
 from toheal_p2p.adapters.media.refusing import Uncleanable
-from toheal_p2p.adapters.media.sniffing import sniff
+from toheal_p2p.adapters.media.sniffing import is_webm, sniff
 from toheal_p2p.adapters.media.voices import clean_voice
 from toheal_p2p.adapters.process_name import take_neutral_name
 from toheal_protocol.messages.attachment import Medium
@@ -43,7 +43,7 @@ def main() -> None:
 def _clean(content: bytes) -> tuple[Medium, bytes]:
     if len(content) > MAX_FILE_SIZE:
         raise Uncleanable("attachment_too_large")
-    medium = sniff(content)
+    medium = Medium.OGG if is_webm(content) else sniff(content)
     if medium is None:
         raise Uncleanable("attachment_unknown")
     is_picture = medium < Medium.OGG

@@ -130,6 +130,7 @@ async def wipe_form(site: Site, _request: Request, _form: Form) -> Response:
 
 async def wipe(site: Site, _request: Request, _form: Form) -> Response:
     """Erase the profile. The program goes on and knows nobody."""
+    site.drafts.clear()
     await site.house.wipe()
     site.forget_start()
     return site.show("finished.html", title="page_wipe.done", words="page_wipe.done_hint")

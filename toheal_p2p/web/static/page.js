@@ -73,7 +73,7 @@
     told = Date.now();
     fetch("/used", {method: "POST", headers: {"X-Page": secret}}).catch(() => {});
   };
-  for (const kind of ["keydown", "pointerdown", "wheel"])
+  for (const kind of ["keydown", "pointerdown", "wheel", "recording"])
     document.addEventListener(kind, use, {passive: true, capture: true});
   // ... and a page that nobody uses must not go on showing what was locked meanwhile
   setInterval(async () => {
