@@ -110,6 +110,18 @@ def test_what_fails_for_another_reason_is_told_as_that(home: Path, tmp_path: Pat
         raise FileExistsError  # somebody else's file is there: no fault of the profile's folder
 
 
+def miss_a_file_that_was_erased(home: Path) -> None:
+    with passing_folder(home):
+        wipe_home(home)
+        raise FileNotFoundError
+
+
+def test_whoever_finds_nothing_any_more_is_told_that_it_is_locked(home: Path) -> None:
+    with pytest.raises(Refused) as caught:
+        miss_a_file_that_was_erased(home)
+    assert caught.value.code == "locked"
+
+
 def test_whoever_is_late_takes_the_empty_folder_along(home: Path) -> None:
     with passing_folder(home) as folder:
         wipe_home(home)
