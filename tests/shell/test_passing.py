@@ -105,6 +105,23 @@ def test_nothing_is_left_of_what_ended_by_itself(home: Path, tmp_path: Path) -> 
     assert sorted(path.name for path in home.iterdir()) == names
 
 
+def test_what_fails_for_another_reason_is_told_as_that(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileExistsError), noted_part(home, str(tmp_path / "copy.0123abcd.part")):
+        raise FileExistsError  # somebody else's file is there: no fault of the profile's folder
+
+
+def miss_a_file_that_was_erased(home: Path) -> None:
+    with passing_folder(home):
+        wipe_home(home)
+        raise FileNotFoundError
+
+
+def test_whoever_finds_nothing_any_more_is_told_that_it_is_locked(home: Path) -> None:
+    with pytest.raises(Refused) as caught:
+        miss_a_file_that_was_erased(home)
+    assert caught.value.code == "locked"
+
+
 def test_whoever_is_late_takes_the_empty_folder_along(home: Path) -> None:
     with passing_folder(home) as folder:
         wipe_home(home)
