@@ -52,6 +52,7 @@ from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
 from toheal_p2p.app.settings_interface import SettingView
 from toheal_p2p.app.spoken_interface import LookedUpView, SpokenView
 from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES, Audience, SpokenState
+from toheal_p2p.care.helplines import countries
 from toheal_p2p.cli.local_server import serve
 from toheal_protocol.machines.records import PutSetting, Write
 
@@ -220,32 +221,34 @@ class FakeMeetings:
 
 @define(eq=False)
 class FakeSettings:
-    """One setting that takes anything, one with choices, and one that comes later."""
+    """One setting that takes anything, and some with choices."""
 
     proxy: str = "none"
     content_notes: str = "covered"
+    country: str = "none"
 
     async def list(self) -> Sequence[SettingView]:
         return [await self.get("proxy"), await self.get("country")]
 
     async def get(self, name: str) -> SettingView:
         if name == "country":
-            return SettingView("country", "none", (), comes_later=True)
+            return SettingView("country", self.country, (*countries(), "none"))
         if name == "content-notes":
             choices = ("covered", "shown", "hidden")
-            return SettingView("content-notes", self.content_notes, choices, comes_later=False)
+            return SettingView("content-notes", self.content_notes, choices)
         if name != "proxy":
             raise Refused("no_such_setting", name=name)
-        return SettingView("proxy", self.proxy, (), comes_later=False)
+        return SettingView("proxy", self.proxy, ())
 
     async def offered_proxy(self) -> str | None:
         return None
 
     async def set(self, name: str, value: str) -> SettingView:
         if name == "country":
-            raise Refused("setting_later", name=name)
+            self.country = value
+            return await self.get(name)
         if name == "language":
-            return SettingView("language", value, ("ar", "en", "none"), comes_later=False)
+            return SettingView("language", value, ("ar", "en", "none"))
         if name == "content-notes":
             self.content_notes = value
             return await self.get(name)

@@ -140,7 +140,9 @@ class Application(Paths, Sharing, Notices, KnownRelays):
             self.drafts = Drafts.begin(stored.settings, self._keep, self.entropy)
             self.files = Files(self)
             self.bundles = Bundles(self.vault, self.committer, self._running)
-            self.backups = Backups(self.vault, self.committer, self.entropy, self.wall_clock)
+            self.backups = Backups(
+                self.home, self.vault, self.committer, self.entropy, self.wall_clock
+            )
             self.spoken = SpokenCodes(
                 nursery,
                 self.entropy,

@@ -64,7 +64,7 @@ class Site:
 
     Attributes:
         language: what the person chose; None: they have not been asked.
-        country: whose helplines they want to see; forgotten with the process.
+        country: whose helplines they asked for in this run; None: they did not.
         write_start: writes a new start file and returns its path.
         forget_start: takes it away, and what its token was good for.
         made: the backup that was just made.
@@ -82,10 +82,17 @@ class Site:
     forget_start: Callable[[], None] = lambda: None
     made: MadeBackup | None = field(default=None, init=False, repr=False)
     look: Look = field(factory=Look, init=False)
-    country: str = field(default="", init=False)
+    country: str | None = field(default=None, init=False)
     renderer: Renderer = field(factory=Renderer, init=False)
     drafts: Drafts = field(factory=Drafts, init=False, repr=False)
     on_page: OnPage = field(factory=OnPage, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Forget what was shown of the profile whenever it closes."""
+        self.house.on_close = self._forget_shown
+
+    def _forget_shown(self) -> None:
+        self.made, self.on_page = None, OnPage()
 
     @property
     def words(self) -> Words:

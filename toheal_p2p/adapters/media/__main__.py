@@ -15,6 +15,7 @@ from toheal_p2p.adapters.media.pictures import clean_picture
 from toheal_p2p.adapters.media.refusing import Uncleanable
 from toheal_p2p.adapters.media.sniffing import is_webm, sniff
 from toheal_p2p.adapters.media.voices import clean_voice
+from toheal_p2p.adapters.process_name import take_neutral_name
 from toheal_protocol.messages.attachment import Medium
 from toheal_protocol.messages.file_chunks import MAX_FILE_SIZE
 
@@ -27,6 +28,7 @@ SECONDS: Final = 60
 
 def main() -> None:
     """Clean what comes on standard input."""
+    take_neutral_name()
     _give_up_rights()
     content = sys.stdin.buffer.read(MAX_FILE_SIZE + 1)
     try:

@@ -18,6 +18,7 @@ from toheal_p2p.app.vocabulary import CONTENT_NOTES
 from toheal_p2p.web.aiming import aim_from, chosen_notes, require_audience
 from toheal_p2p.web.events import Doing
 from toheal_p2p.web.finding import circle_of
+from toheal_p2p.web.guard import FILE_POLICY
 from toheal_p2p.web.pages.message import message
 from toheal_p2p.web.site import FILE_TYPE, MAX_FIELDS, MAX_FORM, Endpoint, Fields, Form, Site
 from toheal_protocol.messages.file_chunks import MAX_FILE_SIZE
@@ -64,7 +65,7 @@ async def attach(site: Site, request: Request, form: Form) -> Response:
             to_facilitators=require_audience(given),
             reply=given["reply"] or None,
         )
-        return site.fill("attached.html", circle_id=wanted)
+        return site.fill("then.html", address=f"/circle/{wanted}")
 
     return Doing(site, work)
 
@@ -81,15 +82,15 @@ async def fetch(site: Site, request: Request, _form: Form) -> Response:
 
 
 async def content(site: Site, request: Request, _form: Form) -> Response:
-    """Give the bytes of a file that is here, as what its first bytes say it is."""
+    """Give the bytes of a file that is here: as one of the media we know, whatever they are."""
     wanted, which = request.path_params["circle"], request.path_params["message"]
     async with site.house.visit() as app:
         entry = await app.entry(wanted, which)
         if entry.attachment is None:
             raise Refused("no_attachment")
-        return Response(
-            await app.files.content(wanted, which), media_type=entry.attachment.media_type
-        )
+        found = await app.files.content(wanted, which)
+    headers = {"content-security-policy": FILE_POLICY, "content-disposition": "attachment"}
+    return Response(found, headers=headers, media_type=entry.attachment.media_type)
 
 
 async def drop(site: Site, request: Request, form: Form) -> Response:
