@@ -31,7 +31,7 @@ help:
 	@echo "make bench   run the benchmarks and write docs/benchmarks.md"
 	@echo "make screenshots  take pictures of every screen into docs/screenshots (needs Chromium)"
 	@echo "make docs    build the documentation into site/"
-	@echo "make soak    the same tests with FACTOR ($(FACTOR)) times the random cases"
+	@echo "make soak    100 000 histories of simulated worlds, and the same tests with FACTOR ($(FACTOR)) times the random cases"
 	@echo "make fuzz    fuzz the parsers of PART ($(PART)) for SECONDS ($(SECONDS)) each"
 
 demo: $(READY)
@@ -63,6 +63,7 @@ screenshots: $(READY)
 	$(BIN)/python -m tests.support.tour_keeping docs/screenshots/keeping
 
 soak: $(READY)
+	$(BIN)/python -m tests.network.soak
 	TOHEAL_SOAK=$(FACTOR) TOHEAL_KILLS=1000 TOHEAL_WORDS=2000 $(PYTEST) -q -n 2 -m ""
 
 fuzz: $(READY)

@@ -23,7 +23,7 @@ from xdist.remote import Producer
 
 from tests.support import parts
 from tests.support.sharing_out import ByTown
-from tests.support.shown import Show, show_for, shown
+from tests.support.shown import Show, histories_run, show_for, shown
 
 settings.register_profile(
     "ci",
@@ -69,6 +69,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for title, text in shown(reports):
         terminalreporter.section(title)
         terminalreporter.write_line(text)
+    if count := histories_run(reports):
+        terminalreporter.write_line(f"{count} random histories of simulated worlds")
 
 
 @pytest.hookimpl(optionalhook=True)

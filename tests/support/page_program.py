@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -43,6 +43,7 @@ class PageProgram:
     """How long a minute of the auto-lock takes, of the ordinary one."""
     is_ordinary: bool = False
     """Whether it is started as a person starts it, with profiles as dear as theirs."""
+    environment: dict[str, str] = field(factory=dict)
     program: Program = field(init=False)
     url: str = ""
 
@@ -65,12 +66,12 @@ class PageProgram:
 
     def start(self) -> None:
         """Start it, and wait until the page can be opened."""
-        no_language = {"TOHEAL_LANG": ""}
+        environment = {"TOHEAL_LANG": "", **self.environment}
         short = SHORT_MINUTES.format(self.minutes_are) if self.minutes_are != 1 else ""
         arguments = self.arguments
         if not self.is_ordinary:
             arguments = ("-c", CHEAP_PROFILES + short + _MAIN, *arguments[2:])
-        self.program = Program(arguments, self.folder / "run.out", no_language)
+        self.program = Program(arguments, self.folder / "run.out", environment)
         self.url = self.program.start("ready ").split()[1]
 
     def again(self) -> None:
@@ -91,11 +92,15 @@ class PageProgram:
 
 @contextmanager
 def a_program(
-    folder: Path, *, minutes_are: float = 1.0, is_ordinary: bool = False
+    folder: Path,
+    *,
+    minutes_are: float = 1.0,
+    is_ordinary: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[PageProgram]:
     """Run it in a folder of its own; end it whatever happens, and tell of its faults."""
     folder.mkdir(mode=0o700, parents=True)
-    program = PageProgram(folder, minutes_are, is_ordinary)
+    program = PageProgram(folder, minutes_are, is_ordinary, dict(environment or {}))
     try:
         program.start()
         yield program
