@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,8 @@ from tests.support.tour_circle import take_pictures as take_pictures_around
 from tests.support.tour_talk import talk_more
 from toheal_p2p.locale import LANGUAGES, Language, load_words
 from toheal_p2p.locale.charter import default_charter
+
+_words: Final = cache(load_words)
 
 TALK: Final = {
     "ar": (
@@ -49,7 +52,7 @@ class Tour:
 
     def say(self, key: str, **facts: str) -> str:
         """Return a sentence of the page, without marks of direction."""
-        text = load_words(self.language).text(key, **facts)
+        text = _words(self.language).text(key, **facts)
         return "".join(char for char in text if not "\u2066" <= char <= "\u2069")
 
     def press(self, key: str) -> None:
