@@ -34,7 +34,9 @@ class Schedule:
         *,
         gather: Gather = gather,
         counts: Sequence[int] = (3, 3, 3, 4, 4, 5, 6, 8),
+        wheel: Sequence[int] = range(18),
     ) -> None:
+        self.wheel = wheel
         self.chance = random.Random(seed)
         count = self.chance.choice(counts)
         self.world = gather(seed, count, is_direct=self.chance.random() < 0.7)
@@ -77,7 +79,7 @@ class Schedule:
     def step(self, number: int) -> None:
         chance, world = self.chance, self.world
         person = chance.choice(self.people)
-        match chance.randrange(18):
+        match chance.choice(self.wheel):
             case 16 | 17:
                 person.say(f"{number} for few", Audience.FACILITATORS)
             case 0 | 1 | 2 | 3 | 4:

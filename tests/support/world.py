@@ -384,9 +384,9 @@ class World:
         return self.chance.randbytes(16)
 
     def take_chance(self, seed: int) -> None:
-        """Let everything from now on depend on another seed."""
+        """Let everything from now on depend on another seed, and draw nothing a second time."""
         self.seed = seed
-        self.chance.seed(seed)
+        self.chance.seed(f"from now on {seed}")
         for person in self.people:
             person.entropy = SeededEntropy(self.chance.randrange(1 << 30))
 
