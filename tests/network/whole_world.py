@@ -104,7 +104,7 @@ class History:
 
     def assert_agreement(self) -> None:
         assert_one_membership(self.world)
-        out = ever_out(self.world)
+        out, honest = ever_out(self.world), {one.id for one in self.honest}
         always = [one for one in self.honest if is_in(one) and one.id not in out]
         for author in self.honest:
             readings = [self.words(reader, author) for reader in always if reader is not author]
@@ -113,10 +113,10 @@ class History:
             assert not person.disk.held
             for entry in person.disk.entries.values():
                 assert entry.mid not in self.lies.forged or entry.passed_on_by is not None
-            shown = [entry.mid for entry in person.shown if entry.kind == "text"]
+            shown = [one.mid for one in person.shown if one.kind == "text" and one.author in honest]
             assert len(set(shown)) == len(shown), "words were shown twice"
             forked = {one for one, peer in state(person).cold.peers.items() if peer.is_forked}
-            assert not forked & {one.id for one in self.honest}, "an honest author is blamed"
+            assert not forked & honest, "an honest author is blamed"
 
     def words(self, reader: Person, author: Person) -> set[MessageId]:
         """Return what a reader has of an author and what counts."""
