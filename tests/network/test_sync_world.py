@@ -14,8 +14,9 @@ import pytest
 
 from tests.network.lies import Lies
 from tests.network.test_hostile_world import gather
+from tests.support.disk import Disk
 from tests.support.gathered import Gather
-from tests.support.world import Disk, Person
+from tests.support.world import Person
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.messages.acts import Reason, RoleChange
