@@ -129,6 +129,7 @@ def _say(person: PersonProcess, circle: str) -> None:
 def resting(town: Town, people: tuple[PersonProcess, ...]) -> list[Figure]:
     """Leave everything alone: the minute after a start and a conversation, and a minute of rest."""
     bare = subprocess.Popen([sys.executable, "-c", WAKING])
+    time.sleep(1)  # its start is none of it
     pids = {"relay": town.relay.program.pid}
     pids |= {
         f"client {number}": person.program.pid
