@@ -55,6 +55,9 @@ class Audience(IntEnum):
     FACILITATORS = 1
     """Who facilitates in the membership the message names; its author keeps a copy."""
 
+    __hash__ = int.__hash__
+    """That of an enumeration is a function of Python's, and streams are looked up a dozen times a message."""
+
 
 ID_SIZE: Final = 32
 """Bytes of a member, circle, message or operation id."""

@@ -167,7 +167,7 @@ def test_an_audience_there_is_not_is_malformed() -> None:
 
 def test_a_parent_named_twice_is_refused_on_both_sides() -> None:
     first, second = some_parents(2)
-    same = evolve(second, mid=first.mid)
+    same = second._replace(mid=first.mid)
     with pytest.raises(LocalError):
         encode_content(evolve(PLAIN, parents=(first, same)))
     encoded = encode_content(evolve(PLAIN, parents=(first, second)))

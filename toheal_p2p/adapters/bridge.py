@@ -25,6 +25,7 @@ import outcome
 import trio
 from attrs import define, field
 
+from toheal_p2p.adapters.collecting import collected_seldom
 from toheal_p2p.adapters.guest import GuestDriver
 
 T = TypeVar("T")
@@ -58,7 +59,7 @@ def run(
     loop = _new_loop()
     guest = _Guest[T](loop)
     try:
-        with _Signals(loop, guest.stop_with):
+        with _Signals(loop, guest.stop_with), collected_seldom():
             return guest.run(main, clock, instruments)
     finally:
         _close(loop)

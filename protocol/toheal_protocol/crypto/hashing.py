@@ -104,7 +104,9 @@ def prf(key: bytes, label: str, *parts: bytes) -> bytes:
 
     Source: RFC 2104. Spec: docs/protocol/conventions.md, section 3.2.
     """
-    return hmac.digest(key, _front(label) + length_prefixed(*parts), "sha512")[:PRF_SIZE]
+    front = _front(label)
+    message = front + length_prefixed(*parts) if parts else front
+    return hmac.digest(key, message, "sha512")[:PRF_SIZE]
 
 
 def prf_pair(key: bytes, label: str) -> tuple[bytes, bytes]:

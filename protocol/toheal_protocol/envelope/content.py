@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from attrs import field, frozen
 
@@ -53,8 +53,7 @@ _NO_MESSAGE: Final = bytes(ID_SIZE)
 _FIXED: Final = ID_SIZE + 1 + 4 + ID_SIZE + 1 + 1 + 4 + 4 + 1 + 1
 
 
-@frozen
-class Parent:
+class Parent(NamedTuple):
     """A reference to the newest message of one author that was known.
 
     With the author's count a reader can tell whether it has the parent by looking at how far it
@@ -67,7 +66,7 @@ class Parent:
     mid: MessageId
 
 
-@frozen
+@frozen(slots=False)
 class Content:
     """One message as its author wrote it.
 

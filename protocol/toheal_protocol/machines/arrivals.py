@@ -247,8 +247,9 @@ def _take_frame(draft: Draft, member: MemberId, frame: Sealed, *, over_link: boo
     session = draft.pair(member).session
     was_silent = session is not None and not session.can_send
     try:
-        with draft.attempt():
-            opened = open_frame(draft, member, frame)
+        opened = open_frame(
+            draft, member, frame
+        )  # a repeat and a fork are seen before anything changes
     except ReplayedMessage:
         ack_soon(draft, member, over_link=over_link)  # our acknowledgement may have been lost
         return

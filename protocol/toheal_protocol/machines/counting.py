@@ -5,7 +5,7 @@ Spec: docs/protocol/circle.md, section 3.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from toheal_protocol.changing import changed
 from toheal_protocol.errors import TooFarAhead
@@ -24,21 +24,31 @@ def count_received(draft: Draft, member: MemberId, seq: int) -> bool:
     Raises:
         TooFarAhead: it leaves a gap larger than we keep count of.
     """
-    pair = draft.pair(member)
+    counted = counts_of(draft.pair(member), seq)
+    if counted is None:
+        return False
+    draft.set_pair(member, changed(draft.pair(member), **counted))
+    return True
+
+
+def counts_of(pair: Pair, seq: int) -> dict[str, Any] | None:
+    """Return what of a pair changes as this item comes; None when it was here before.
+
+    Raises:
+        TooFarAhead: it leaves a gap larger than we keep count of.
+    """
     through, beyond = pair.received_through, pair.received_beyond
     if seq <= through or seq in beyond:
-        return False
+        return None
     if seq == through + 1 and not beyond:
-        draft.set_pair(member, changed(pair, received_through=seq))
-        return True
+        return {"received_through": seq}
     if seq > through + MAX_BEYOND:
         raise TooFarAhead("an item too far ahead of the last one without a gap")
     more = set(beyond) | {seq}
     while through + 1 in more:
         through += 1
         more.discard(through)
-    draft.set_pair(member, changed(pair, received_through=through, received_beyond=frozenset(more)))
-    return True
+    return {"received_through": through, "received_beyond": frozenset(more)}
 
 
 def stored_ranges(pair: Pair) -> tuple[int, tuple[tuple[int, int], ...]]:

@@ -24,7 +24,7 @@ from toheal_protocol.membership import Ledger
 from toheal_protocol.model import Instant, MemberId, WallTime
 
 
-@frozen
+@frozen(slots=False)
 class Decision:
     """What a step decided: the next state, what to write first, and what to do then."""
 

@@ -135,10 +135,13 @@ def move_heads(draft: Draft, author: MemberId, content: Content, mid: MessageId)
     log, newest = draft.log, draft.log.newest
     if content.type != ContentKind.REQUEST:
         behind = {content.prev_own, *[parent.mid for parent in content.parents]}
-        moved = {
-            audience: _moved(log.newest_for(audience), content.lamport, behind, read)
-            for audience in _AS_NARROW[content.audience]
-        }
+        moved: dict[Audience, Newest] = {}
+        before = after = Newest()
+        for audience in _AS_NARROW[content.audience]:
+            at = log.newest_for(audience)
+            if not moved or at != before:  # mostly they are one for all audiences
+                before, after = at, _moved(at, content.lamport, behind, read)
+            moved[audience] = after
         newest = {**newest, **moved}
     draft.log = changed(
         log,

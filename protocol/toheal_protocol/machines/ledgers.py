@@ -31,9 +31,8 @@ _CHUNK: Final = 16
 
 def members(draft: Draft) -> tuple[MemberId, ...]:
     """Return who is in now and known to us, ourselves first."""
-    others = (
-        member for member, peer in draft.cold.peers.items() if peer.standing == Standing.MEMBER
-    )
+    is_in = Standing.MEMBER
+    others = [member for member, peer in draft.cold.peers.items() if peer.standing is is_in]
     return (draft.our_id, *others)
 
 
@@ -74,7 +73,7 @@ def roll_in(draft: Draft, view: Iterable[OperationId]) -> Roll:
 def unknown(draft: Draft, view: Iterable[OperationId]) -> tuple[OperationId, ...]:
     """Return what of a view is not here."""
     numbers = ledger_of(draft).numbers
-    return tuple(operation for operation in view if operation not in numbers)
+    return tuple([operation for operation in view if operation not in numbers])
 
 
 @lru_cache(maxsize=128)

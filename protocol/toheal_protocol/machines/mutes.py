@@ -35,6 +35,8 @@ def muted_until(cold: Cold, member: MemberId) -> WallTime | None:
 
     It may be over by the clock already: then its end is still to be signed.
     """
+    if not cold.mutes:
+        return None
     mutes = open_mutes(membership_of(cold.id, cold.operations), member)
     taken = [since for one in mutes if (since := cold.mutes.get(one.act)) is not None]
     if not mutes or not taken:

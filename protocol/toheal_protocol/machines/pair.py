@@ -24,7 +24,7 @@ from toheal_protocol.errors import (
 )
 from toheal_protocol.machines import courier, placing, spreading
 from toheal_protocol.machines.addressing import choose_grant
-from toheal_protocol.machines.counting import count_received, ranges_of
+from toheal_protocol.machines.counting import count_received, counts_of, ranges_of
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import OwedFrame, SendFrames
 from toheal_protocol.machines.records import DropOwed, PutOwed
@@ -341,21 +341,22 @@ def open_frame(
     session, plain = open_message(
         pair.session, sealed, associated, entropy=draft.entropy, now=draft.wall_now
     )
-    draft.set_pair(member, changed(pair, session=session))
-    if isinstance(frame, Passed):
-        reader = Reader(plain)
-        author, key = MemberId(reader.take(ID_SIZE)), ContentKey(reader.take(32))
-        reader.end()
-        return OpenedPassed(author, message_id(frame.common), key, frame.common)
+    reader = Reader(plain)
     if isinstance(frame, Envelope):
-        mid, reader = MessageId(associated), Reader(plain)
         seq, key = reader.u64(), ContentKey(reader.take(32))
         reader.end()
         if seq == 0:
             raise MalformedFrame("a message without a number")
-        if not count_received(draft, member, seq):
+        counted = counts_of(pair, seq)
+        draft.set_pair(member, changed(pair, session=session, **(counted or {})))
+        if counted is None:
             return Repeated(seq)
-        return OpenedEnvelope(seq, mid, key, frame.common)
+        return OpenedEnvelope(seq, MessageId(associated), key, frame.common)
+    draft.set_pair(member, changed(pair, session=session))
+    if isinstance(frame, Passed):
+        author, key = MemberId(reader.take(ID_SIZE)), ContentKey(reader.take(32))
+        reader.end()
+        return OpenedPassed(author, message_id(frame.common), key, frame.common)
     seq, through, note = decode_note(plain)
     _take_ack(draft, member, through, note)
     if seq and not count_received(draft, member, seq):
@@ -375,10 +376,10 @@ def _take_ack(draft: Draft, member: MemberId, through: int, note: AnyNote | None
 def parts_of(frame: Sealed) -> tuple[bytes, bytes]:
     """Return what the session sealed, and the associated data."""
     match frame:
-        case Note(sealed):
-            return sealed, _NOTE_AD
         case Envelope(wrap, common):
             return wrap, message_id(common)
+        case Note(sealed):
+            return sealed, _NOTE_AD
         case Passed(wrap, common):
             return wrap, PASSED_AD + message_id(common)
 

@@ -68,8 +68,9 @@ def relays_for(draft: Draft, member: MemberId) -> tuple[Grant, ...]:
 
     Of relays that fail just now only the best is used, where all do. None beside a link.
     """
-    courier, best = draft.courier(member), choose_grant(draft, member, MAIL)
-    if best is None or courier.has_link:
+    courier = draft.courier(member)
+    best = None if courier.has_link else choose_grant(draft, member, MAIL)
+    if best is None:
         return ()
     if courier.is_present:
         return (best,)

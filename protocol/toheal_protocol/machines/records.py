@@ -85,7 +85,7 @@ class PutPair:
         return self._encoded if isinstance(self._encoded, bytes) else self._encoded()
 
 
-@frozen
+@frozen(slots=False)
 class PutOwed:
     """A frame we owe to a member until their device acknowledges it.
 
@@ -160,7 +160,7 @@ class GiveUpOwed:
     member: MemberId
 
 
-@frozen
+@frozen(slots=False)
 class PutEntry:
     """One accepted message of a circle. A second one with the same `mid` replaces the first.
 

@@ -8,7 +8,7 @@ Spec: docs/protocol/circle.md, section 7.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -70,6 +70,8 @@ def decode_text(encoded: bytes) -> TextBody:
     return TextBody(text=body.text, sent_at=body.sent_at, notes=known_notes(body.notes))
 
 
-def known_notes(notes: Iterable[str]) -> tuple[str, ...]:
+def known_notes(notes: Sequence[str]) -> tuple[str, ...]:
     """Return content notes as we know them, each once: any other one is "other"."""
+    if not notes:
+        return ()
     return tuple(dict.fromkeys(note if note in CONTENT_NOTES else "other" for note in notes))

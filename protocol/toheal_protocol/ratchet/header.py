@@ -44,7 +44,7 @@ _NUMBERS: Final = struct.Struct(">32sII")
 _TAG_KEPT: Final = 8
 
 
-@frozen
+@frozen(slots=False)
 class Header:
     """What the peer needs to find a message's key.
 
@@ -63,7 +63,7 @@ class Header:
     answer: KemCiphertext | None = field(default=None, repr=False)
 
 
-@frozen
+@frozen(slots=False)
 class Arrived:
     """A sealed message, split but not opened.
 
@@ -87,7 +87,7 @@ class Arrived:
         return Identified(self, plain, read_header(plain, self.flags))
 
 
-@frozen
+@frozen(slots=False)
 class Identified:
     """A sealed message whose header was opened: whoever sealed it holds the header key."""
 

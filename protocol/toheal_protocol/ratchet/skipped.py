@@ -78,6 +78,8 @@ class SkippedKeys:
 
     def without_expired(self, now: WallTime) -> SkippedKeys:
         """Forget the keys whose time is over."""
+        if not self.records:
+            return self
         dead = 0
         while dead < len(self) and self._dies(dead) <= now:
             dead += 1
