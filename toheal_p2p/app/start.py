@@ -99,7 +99,7 @@ async def run_opened(vault: SqliteVault, home: Path, running: Running) -> None:
 
 async def _watch_network(app: Application) -> None:
     with closing(NetworkLook()) as look:
-        await NetworkWatch(look, _wall_clock, app.network_changed).run()
+        await NetworkWatch(look, _wall_clock, app.network_changed, look.told).run()
 
 
 async def _keep_nickname(home: Path, passphrase: str, name: str) -> None:
