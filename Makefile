@@ -12,6 +12,11 @@ OUTSIDE := slow or real or browser or netns or redis or coturn
 QUICK := not soak and not ($(OUTSIDE))
 LONGER := not soak and ($(OUTSIDE))
 
+# The quick tests compute, on two cores. The longer ones wait, mostly: four at once, given out one by
+# one, the longest first; those that share a town to one worker (tests/support/sharing_out.py).
+AT_ONCE := -n 2 --dist worksteal
+WAITING := -n 4 --dist loadgroup --no-loadscope-reorder
+
 PART ?= all
 SECONDS ?= 60
 FACTOR ?= 20
@@ -21,27 +26,27 @@ FACTOR ?= 20
 help:
 	@echo "make demo    a relay, three people and a latecomer in one circle on this machine"
 	@echo "make test    every test that can run here"
-	@echo "make check   format, lint, types, import rules, quick tests: under a minute"
+	@echo "make check   format, lint, types, import rules, a glance at the quick tests: about a minute"
 	@echo "make format  write the format that check asks for"
 	@echo "make bench   run the benchmarks and write docs/benchmarks.md"
 	@echo "make screenshots  take pictures of every screen into docs/screenshots (needs Chromium)"
 	@echo "make docs    build the documentation into site/"
-	@echo "make soak    the same tests with FACTOR ($(FACTOR)) times the random cases"
+	@echo "make soak    100 000 histories of simulated worlds, and the same tests with FACTOR ($(FACTOR)) times the random cases"
 	@echo "make fuzz    fuzz the parsers of PART ($(PART)) for SECONDS ($(SECONDS)) each"
 
 demo: $(READY)
 	$(BIN)/toheal demo
 
 test: $(READY)
-	$(PYTEST) -q -n 2 -m "$(QUICK)"
-	$(PYTEST) -q -n 2 -m "$(LONGER)" || [ $$? -eq 5 ]
+	$(PYTEST) -q $(AT_ONCE) -m "$(QUICK)"
+	$(PYTEST) -q $(WAITING) -m "$(LONGER)" || [ $$? -eq 5 ]
 
 check: $(READY)
 	$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(PYTEST) -q -n 2 -m "$(QUICK)"
+	TOHEAL_GLANCE=8 $(PYTEST) -q $(AT_ONCE) -m "$(QUICK)"
 
 format: $(READY)
 	$(BIN)/ruff format --quiet .
@@ -58,6 +63,7 @@ screenshots: $(READY)
 	$(BIN)/python -m tests.support.tour_keeping docs/screenshots/keeping
 
 soak: $(READY)
+	$(BIN)/python -m tests.network.soak
 	TOHEAL_SOAK=$(FACTOR) TOHEAL_KILLS=1000 TOHEAL_WORDS=2000 $(PYTEST) -q -n 2 -m ""
 
 fuzz: $(READY)

@@ -231,16 +231,16 @@ class Driver(FileVerbs):
                 break
         return {"at": at, "cpu": time.process_time() - used}
 
-    async def say_at_rest(self, circle: str, size: int, count: int) -> Answer:
-        """Say texts, each when everybody has the one before and a moment has passed."""
+    async def say_at_rest(self, circle: str, size: int, count: int, pause: float) -> Answer:
+        """Say texts, each when everybody has the one before and so many seconds have passed."""
         began, used = [], time.process_time()
         took: list[float] = []
-        for _ in range(count):
-            began.append(time.monotonic())
-            await self._say(circle, "w" * size)
-            await until(lambda: self._all_acknowledged(circle))
-            took.append(time.monotonic() - began[-1])
-            await trio.sleep(0.06)
+        with self._watching(circle) as watched:
+            for _ in range(count):
+                began.append(time.monotonic())
+                await self._say_until_acknowledged(circle, size, watched)
+                took.append(time.monotonic() - began[-1])
+                await trio.sleep(pause)
         return {"began": began, "took": took, "cpu": time.process_time() - used}
 
     async def echo(self, circle: str, count: int, after: int) -> Answer:
@@ -257,18 +257,13 @@ class Driver(FileVerbs):
 
         Each begins at rest: nothing of the one before waits for our disk any more.
         """
-        service = self.app._find(circle).service
-        watched = WatchedCommitter(service.committer)
-        service.committer = cast(Committer, watched)
         took = []
-        for _ in range(count):
-            await watched.committer.flushed()
-            began = time.monotonic()
-            await self._say(circle, "w" * size)
-            while not self._all_acknowledged(circle):
-                await watched.next_decision.wait()
-            took.append(time.monotonic() - began)
-        service.committer = watched.committer
+        with self._watching(circle) as watched:
+            for _ in range(count):
+                await watched.committer.flushed()
+                began = time.monotonic()
+                await self._say_until_acknowledged(circle, size, watched)
+                took.append(time.monotonic() - began)
         return {"took": took}
 
     async def ping(self, circle: str, size: int, count: int) -> Answer:
@@ -293,6 +288,24 @@ class Driver(FileVerbs):
             await self.app.vault.commit(writes)
             took.append(time.monotonic() - began)
         return {"took": took}
+
+    @contextmanager
+    def _watching(self, circle: str) -> Iterator[WatchedCommitter]:
+        """Watch what a circle decides: looking every few milliseconds would be part of the figure."""
+        service = self.app._find(circle).service
+        watched = WatchedCommitter(service.committer)
+        service.committer = cast(Committer, watched)
+        try:
+            yield watched
+        finally:
+            service.committer = watched.committer
+
+    async def _say_until_acknowledged(
+        self, circle: str, size: int, watched: WatchedCommitter
+    ) -> None:
+        await self._say(circle, "w" * size)
+        while not self._all_acknowledged(circle):
+            await watched.next_decision.wait()
 
     async def _say(self, circle: str, text: str) -> None:
         await self.app.say(circle, text, notes=(), to_facilitators=False)

@@ -4,18 +4,26 @@
 one of them fails instead of being skipped, and no test at all may be skipped for another reason.
 
 `TOHEAL_SOAK=20` gives every hypothesis test twenty times its examples, drawn freshly.
+
+`TOHEAL_GLANCE=8` leaves an eighth of both: of hypothesis' examples, and of a rule's cases that
+differ by chance alone. It is for `make check`, while somebody writes.
+
+The longest tests begin first: with several workers none of them runs alone at the end.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from fractions import Fraction
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from xdist.remote import Producer
 
 from tests.support import parts
-from tests.support.shown import Show, show_for, shown
+from tests.support.sharing_out import ByTown
+from tests.support.shown import Show, histories_run, show_for, shown
 
 settings.register_profile(
     "ci",
@@ -61,12 +69,32 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for title, text in shown(reports):
         terminalreporter.section(title)
         terminalreporter.write_line(text)
+    if count := histories_run(reports):
+        terminalreporter.write_line(f"{count} random histories of simulated worlds")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByTown | None:
+    """With `--dist loadgroup`, keep together what shares a town."""
+    return ByTown(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+def pytest_pycollect_makeitem(
+    collector: pytest.Collector, obj: object
+) -> list[pytest.Item | pytest.Collector] | None:
+    """Make nothing of a soak's thousands of schedules where `-m` leaves them out anyway."""
+    is_left_out = parts.is_marked(obj, "soak") and "not soak" in collector.config.option.markexpr
+    return [] if is_left_out else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In a soak, let hypothesis try more; the number in the test is for the ordinary run."""
-    factor = int(os.environ.get("TOHEAL_SOAK", "1"))
-    if factor > 1:
+    """Sort the longest first. In a soak, let hypothesis try more than the tests say; less at a glance."""
+    items.sort(key=parts.seconds, reverse=True)
+    factor = Fraction(os.environ.get("TOHEAL_SOAK", "1"))
+    if glance := int(os.environ.get("TOHEAL_GLANCE", "0")):
+        factor = Fraction(1, glance)
+        items[:] = parts.some_of(items, glance)
+    if factor != 1:
         for item in items:
             parts.try_harder(item, factor)
 

@@ -96,7 +96,7 @@ def main() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File with the secret that TURN passwords follow from; drawn at each start otherwise.",
 )
-@click.option("--turn-address", metavar="IPV4", help="What peers reach relayed UDP ports at.")
+@click.option("--turn-address", metavar="ADDRESS", help="What peers reach relayed UDP ports at.")
 @click.option(
     "--turn-allow",
     multiple=True,
@@ -129,7 +129,7 @@ def run(
         raise click.UsageError("--show-deposits is for a relay that listens on this machine only")
     public_host, public_port = _split_public(public)
     limits = limits_for(memory=memory_ceiling(), descriptors=raise_descriptors())
-    allowed = (*turn_allow, *(("127.0.0.0/8",) if allow_loopback else ()))
+    allowed = (*turn_allow, *(("127.0.0.0/8", "::1/128") if allow_loopback else ()))
     with _plain_errors():
         try:
             turn = configure_turn(

@@ -154,6 +154,20 @@ def test_asyncio_is_not_kept_waiting_by_a_trio_that_never_rests(way):
     assert run(main) > 50
 
 
+def test_a_deadline_is_rung_for_once(monkeypatch):
+    """A timer that rings before trio's deadline is set again and again for nothing until then."""
+    rung = []
+    ring = guest.GuestDriver._ring
+    monkeypatch.setattr(guest.GuestDriver, "_ring", lambda self: (rung.append(self), ring(self)))
+
+    async def main():
+        for number in range(40):
+            await trio.sleep(0.002 + number * 0.000_07)
+
+    run(main)
+    assert len(rung) == 40
+
+
 def test_what_breaks_trio_itself_is_raised(way):
     async def main():
         trio.lowlevel.current_trio_token().run_sync_soon(lambda: 1 / 0)

@@ -306,6 +306,28 @@ async def test_two_stories_of_one_author_are_both_told(open_vault: OpenVault) ->
 
 
 @pytest.mark.trio
+async def test_acts_have_the_time_at_which_they_came_for_the_first_time(
+    open_vault: OpenVault,
+) -> None:
+    async with open_vault() as vault:
+        removal, addition = bytes([1]) * 32, bytes([2]) * 32
+        await vault.commit(
+            (
+                an_entry(1, author=M2, kind="remove", text=removal.hex()),
+                an_entry(2, author=M2, author_seq=2, kind="joined", text=addition.hex()),
+                an_entry(3, author=M3, author_seq=1, kind="remove", text=removal.hex()),
+                an_entry(4, author=M3, author_seq=2, kind="second", text=bytes(32).hex()),
+                an_entry(5, author=M3, author_seq=3, text="words"),
+            )
+        )
+        assert await vault.operation_times(C1) == {
+            removal: 1_700_000_002,
+            addition: 1_700_000_003,
+        }
+        assert await vault.operation_times(C2) == {}
+
+
+@pytest.mark.trio
 async def test_deliveries_say_for_each_recipient_where_a_message_is(
     open_vault: OpenVault,
 ) -> None:

@@ -14,6 +14,7 @@ from attrs import define, field
 
 from tests.support.browser import Browser, BrowserFailed, a_browser
 from tests.support.page_program import PASSPHRASE, PageProgram, a_program
+from tests.support.page_visitor import visitor_of
 from tests.support.pages import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -212,6 +213,49 @@ def test_quick_exit_covers_at_once_and_leaves_nothing_behind(
     page.open(program.start_file.as_uri())
     page.see("Locked")
     assert "private" not in page.text()
+
+
+def test_no_worker_is_left_and_nothing_is_dragged_in(page: Page) -> None:
+    for script in ("/parts/page.js", "data:text/javascript,1", "/"):
+        worker = f"navigator.serviceWorker.register('{script}').then(() => 'in', () => 'refused')"
+        assert page.ask(worker) == "refused"
+    assert page.ask("navigator.serviceWorker.getRegistrations().then(all => all.length)") == 0
+    assert page.ask("caches.keys().then(all => all.length)") == 0
+    drop = """
+    (() => { const data = new DataTransfer(); %s;
+      const event = new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true});
+      document.querySelector("%s").dispatchEvent(event); return event.defaultPrevented; })()
+    """
+    link = "data.setData('text/uri-list', 'http://127.0.0.1:1/')"
+    file = "data.items.add(new File(['x'], 'x.html', {type: 'text/html'}))"
+    assert page.ask(drop % (link, "#entries")) is True
+    assert page.ask(drop % (file, "#entries")) is True
+    assert page.ask(drop % (file, "#text")) is True
+    assert page.ask(drop % (link, "#text")) is False  # words may be dragged into a field
+
+
+def test_a_page_that_was_left_and_came_back_is_made_anew(program: PageProgram, page: Page) -> None:
+    page.fill("text", "a private sentence")
+    page.click("Send")
+    page.see("a private sentence")
+    page.ask("void window.dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    assert "private" not in page.text()
+    with a_neighbour() as neighbour:
+        page.ask(f"void (location.href = '{neighbour.url}')")
+        page.wait("!!document.getElementById('here')")
+        assert page.ask("document.referrer") == ""
+        with suppress(BrowserFailed):
+            page.ask("history.back()")
+        page.wait("!!document.querySelector('#page h1')")
+        page.see("Evening")
+        page.ask(f"void (location.href = '{neighbour.url}')")
+        page.wait("!!document.getElementById('here')")
+        program.again()
+        visitor_of(program).post("/lock")
+        with suppress(BrowserFailed):
+            page.ask("history.back()")
+        page.see("This page is closed")
+        assert "private" not in str(page.ask("document.documentElement.outerHTML"))
 
 
 HOSTILE = (

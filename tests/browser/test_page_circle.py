@@ -41,6 +41,7 @@ def a_tour(folder: Path, language: Language) -> Iterator[tuple[Tour, PersonProce
         yield tour, friend
 
 
+@pytest.mark.slow(35)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_screen_around_a_circle_keeps_nobody_out(tmp_path: Path, language: Language) -> None:
     wrong: list[str] = []
@@ -61,6 +62,7 @@ def test_every_screen_around_a_circle_keeps_nobody_out(tmp_path: Path, language:
     assert len(seen) == 35
 
 
+@pytest.mark.slow(15)
 def test_a_file_leaves_by_the_page_and_comes_in_by_another(tmp_path: Path) -> None:
     """The words of one person reach another whom no network reaches."""
     with a_tour(tmp_path, "en") as (tour, friend):
@@ -163,6 +165,7 @@ def test_roles_removal_and_the_way_back_by_keyboard_alone(tmp_path: Path) -> Non
         page.see("The way back is open.")
 
 
+@pytest.mark.slow(20)
 def test_two_pages_go_from_words_said_aloud_to_a_conversation_of_two(tmp_path: Path) -> None:
     with (
         a_tour(tmp_path, "en") as (tour, _friend),

@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WIDTHS = (320, 1280)
 
 
+@pytest.mark.slow(25)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_screen_keeps_nobody_out_and_loads_nothing_foreign(
     tmp_path: Path, language: Language

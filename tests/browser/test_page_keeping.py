@@ -19,6 +19,7 @@ from toheal_p2p.locale import LANGUAGES, Language
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
+@pytest.mark.slow(20)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_backup_is_made_everything_erased_and_brought_back(
     tmp_path: Path, language: Language
@@ -70,6 +71,7 @@ def test_erasing_takes_less_than_a_second_and_leaves_no_file(tmp_path: Path) -> 
         page.see("I am an adult")
 
 
+@pytest.mark.slow(10)
 def test_the_profile_locks_by_itself_and_the_page_shows_nothing_then(tmp_path: Path) -> None:
     with (
         a_program(tmp_path / "ours", minutes_are=0.01) as program,

@@ -88,6 +88,7 @@ def _begin(keys: Keyboard, program: PageProgram, name: str) -> None:
     keys.see("page_circles.empty_title")
 
 
+@pytest.mark.slow(30)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_two_people_go_the_long_way_by_keyboard(tmp_path: Path, language: Language) -> None:
     words = load_words(language)

@@ -32,10 +32,11 @@ def say(page: Page, text: str) -> None:
     page.click("Send")
 
 
+@pytest.mark.slow(15)
 def test_two_people_from_the_first_start_to_a_conversation(tmp_path: Path) -> None:
     with (
         a_town(tmp_path) as town,
-        a_program(tmp_path / "first") as first,
+        a_program(tmp_path / "first", is_ordinary=True) as first,
         a_program(tmp_path / "second") as second,
         a_browser(tmp_path / "b1") as one,
         a_browser(tmp_path / "b2") as two,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from attrs import define
 from tests.support.browser import Browser, a_browser
 from tests.support.media import a_voice, pixels
 from tests.support.pages import Page
-from tests.support.processes import PersonProcess, a_town, await_true
+from tests.support.processes import PASSPHRASE, PersonProcess, a_town, await_true
 from toheal_p2p.locale import load_words
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -63,9 +64,10 @@ class Talk:
         self.browser.call("Input.insertText", text=words)
 
 
-@pytest.fixture
-def talk(tmp_path: Path) -> Iterator[Talk]:
-    with a_town(tmp_path) as town, a_browser(tmp_path / "browser") as browser:
+@contextmanager
+def a_talk(tmp_path: Path, *flags: str) -> Iterator[Talk]:
+    """Let Salma sit before a page of the circle in a browser that was started with these flags."""
+    with a_town(tmp_path) as town, a_browser(tmp_path / "browser", *flags) as browser:
         nawras, salma, circle = town.circle_of_two(direct=True)
         page = Page(browser)
         page.watch_policy()
@@ -76,6 +78,12 @@ def talk(tmp_path: Path) -> Iterator[Talk]:
         made.open()
         yield made
         assert page.ask("window.blocked || []") == []
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Iterator[Talk]:
+    with a_talk(tmp_path) as made:
+        yield made
 
 
 def test_answering_editing_and_taking_back_by_keyboard_alone(talk: Talk) -> None:
@@ -171,6 +179,34 @@ def test_what_was_typed_comes_back_for_whom_it_was_and_with_what_it_answers(talk
     assert page.ask("document.getElementById('unsent-text').value") == "لم يصل بعد"
 
 
+def test_what_was_typed_is_there_after_a_new_page_and_a_lock_and_nowhere_after_it_was_said(
+    talk: Talk,
+) -> None:
+    page, typed = talk.page, "كلام لم يكتمل"
+    talk.press("page_talk.to_facilitators", names=talk.nawras.name)
+    page.fill("text", typed)
+    page.ask("location.reload()")  # at once: it is sealed on the way out
+    page.wait("document.readyState === 'complete' && !!document.querySelector('#page h1')")
+    for way in ("reload", "lock"):
+        if way == "lock":
+            talk.press("page.lock")
+            page.wait("!!document.getElementById('passphrase')")
+            assert typed not in page.text()
+            page.fill("passphrase", PASSPHRASE)
+            talk.press("page_first.unlock")
+            page.wait("!!document.querySelector('[data-open]')")
+        talk.open()
+        page.wait(f"document.getElementById('text').value === '{typed}'")
+        audience = "new FormData(document.getElementById('composer')).get('audience')"
+        assert page.ask(audience) == "facilitators", way
+    page.ask("document.querySelector('.send').click()")
+    page.wait("document.getElementById('text').value === ''")
+    page.ask("location.reload()")
+    page.wait("document.readyState === 'complete' && !!document.querySelector('#page h1')")
+    talk.open()
+    assert page.ask("document.getElementById('text').value") == ""
+
+
 def test_pictures_and_voices_are_sent_fetched_shown_and_saved_on_purpose_only(
     talk: Talk, tmp_path: Path
 ) -> None:
@@ -178,6 +214,11 @@ def test_pictures_and_voices_are_sent_fetched_shown_and_saved_on_purpose_only(
     talk.browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(downloads))
     named = tmp_path / HOSTILE_NAME
     pixels(320, 200).save(named, "PNG")
+    asked = talk.nawras.say(talk.circle, "ما الذي أمامك؟")
+    page.see("ما الذي أمامك؟")
+    talk.press("page_talk.answer_to", name=talk.nawras.name)
+    page.wait("!!document.querySelector('#composer .quote')")
+    talk.press("page_talk.to_facilitators", names=talk.nawras.name)
     talk.press("page_file.way")
     page.wait("!!document.getElementById('file')")
     page.ask(
@@ -189,12 +230,22 @@ def test_pictures_and_voices_are_sent_fetched_shown_and_saved_on_purpose_only(
     field = talk.browser.call("DOM.querySelector", nodeId=document, selector="#file")["nodeId"]
     talk.browser.call("DOM.setFileInputFiles", files=[str(named)], nodeId=field)
     page.fill("about", "كوبان على الطاولة")
-    talk.press("page_file.send")
+    assert page.axe() == []
+    page.ask("document.querySelector('.send').click()")
     page.wait("!!document.getElementById('entries')")
     page.see("كوبان على الطاولة")
     sent = str(page.ask("window.sent.join()"))
     assert "/attach" in sent and "exe" not in sent and "onerror" not in sent
-    await_true(lambda: _file(talk.nawras, talk.circle, "كوبان على الطاولة") is not None)
+    await_true(
+        lambda: (
+            [
+                (one["audience"], one["reply_to"])
+                for one in talk.nawras.ask("read", circle=talk.circle, after=0, follow=False)
+                if one["text"] == "كوبان على الطاولة" and one["attachment"] is not None
+            ]
+            == [("facilitators", asked)]
+        )
+    )
 
     voice = tmp_path / "voice.ogg"
     voice.write_bytes(a_voice("ogg", "libopus"))
@@ -255,8 +306,3 @@ def test_a_long_past_is_read_without_losing_the_place(talk: Talk) -> None:
     page.wait(
         "!document.querySelector('#later') && document.querySelector('#entries').innerText.includes('من هنا')"
     )
-
-
-def _file(person: PersonProcess, circle: str, about: str) -> object:
-    entries = person.ask("read", circle=circle, after=0, follow=False)
-    return next((one["attachment"] for one in entries if one["text"] == about), None)

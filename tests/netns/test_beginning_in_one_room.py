@@ -61,6 +61,7 @@ def tries_left(host: RoomPerson) -> list[int]:
     return [one["tries_left"] for one in host.cli_json("invitations", "evening")]
 
 
+@pytest.mark.slow(25)
 def test_three_who_share_nothing_begin_a_circle_by_words(room: RealRoom) -> None:
     host, second, third = people(room, "Nawras", "Salma", "Huda")
     circle = found(host)
@@ -79,6 +80,7 @@ def test_three_who_share_nothing_begin_a_circle_by_words(room: RealRoom) -> None
         assert not person.undelivered(circle)
 
 
+@pytest.mark.slow(20)
 def test_a_wrong_word_burns_one_try_and_three_burn_the_code(room: RealRoom) -> None:
     host, guest = people(room, "Nawras", "Salma")
     found(host)
@@ -98,6 +100,7 @@ def test_a_wrong_word_burns_one_try_and_three_burn_the_code(room: RealRoom) -> N
     come_in(host, guest, give_code(host))
 
 
+@pytest.mark.slow(15)
 def test_a_capture_of_an_offer_shows_a_number_and_nothing_of_the_circle(room: RealRoom) -> None:
     """From opening the room to a knock: the label of the number, drawn names, and sealed bytes."""
     host, guest = people(room, "Nawras", "Salma")

@@ -23,6 +23,7 @@ def all_connected(people: Sequence[PersonProcess]) -> bool:
     return all(row["state"] == "connected" for one in people for row in one.ask("relay_list"))
 
 
+@pytest.mark.slow(10)
 def test_a_relay_that_dies_or_falls_silent_interrupts_a_conversation_for_seconds_only(
     tmp_path: Path, show: Show
 ) -> None:

@@ -90,6 +90,7 @@ def sides(internet: Internet) -> Iterator[Sides]:
         yield made
 
 
+@pytest.mark.slow(25)
 def test_every_pair_of_networks_opens_in_every_way_that_it_can(
     sides: Sides, relay: RelayProcess, show: Show
 ) -> None:

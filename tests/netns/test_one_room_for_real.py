@@ -79,6 +79,7 @@ class Listener(threading.Thread):
                 self.came.setdefault(str(entry["text"]), time.monotonic())
 
 
+@pytest.mark.slow(60)
 def test_a_circle_of_fifteen_in_one_room(
     room: RealRoom, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,6 +163,7 @@ def all_have(readers: Sequence[Listener], text: str) -> bool:
     return all(text in one.came for one in readers)
 
 
+@pytest.mark.slow(35)
 def test_a_capture_of_two_days_has_nothing_in_common_and_nothing_at_all_while_closed(
     room: RealRoom,
 ) -> None:
@@ -211,6 +213,7 @@ def test_a_capture_of_two_days_has_nothing_in_common_and_nothing_at_all_while_cl
         assert not set(first) & set(second)
 
 
+@pytest.mark.slow(30)
 def test_the_day_turns_while_it_is_open(room: RealRoom) -> None:
     """New names and another service at midnight in UTC, the old ones taken back; the wire stays."""
     circle = circle_in_the_room(room, 2)
@@ -274,6 +277,7 @@ def test_a_cable_pulled_and_put_back_loses_and_doubles_nothing(room: RealRoom) -
     assert theirs.texts(circle) == expected
 
 
+@pytest.mark.slow(20)
 def test_a_network_that_keeps_devices_apart_is_told_of(room: RealRoom) -> None:
     circle = circle_in_the_room(room, 2)
     for machine in room.machines:

@@ -23,6 +23,7 @@ SETTLES_WITHIN = 120.0
 """Seconds from the last plug until everything must be there. It takes a few."""
 
 
+@pytest.mark.slow(15)
 def test_words_arrive_once_and_in_order_although_cables_are_pulled(
     tmp_path: Path, show: Show
 ) -> None:

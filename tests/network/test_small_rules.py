@@ -17,7 +17,6 @@ from toheal_protocol.machines.log import take_message
 from toheal_protocol.machines.missing import _wishes, ask_if_due, forget_tried, take_answered
 from toheal_protocol.machines.placing import where_missing
 from toheal_protocol.machines.state import Position, Stage, Standing, Stream
-from toheal_protocol.machines.sync_parts import Wanted
 from toheal_protocol.messages.asking import Answered
 from toheal_protocol.model import Audience, Instant, MessageId
 from toheal_protocol.wire.relay_address import RelayAddress
@@ -119,9 +118,7 @@ def test_what_was_written_before_we_were_in_is_taken_of_nobody_who_passes_it_on(
     world.run_for(20)
     said = author.disk.entries[mid]
     draft = draft_of(newcomer)
-    draft.set_live(
-        sync=changed(draft.live.sync, wanted={mid: Wanted(Stream(author.id, Audience.CIRCLE))})
-    )
+    draft.set_live(sync=changed(draft.live.sync, wanted={mid: Stream(author.id, Audience.CIRCLE)}))
     passer = ours.id if is_passed_on else None
 
     def take() -> None:

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Sequence
 
 import pytest
 
+from tests.network.lies import Lies
 from tests.network.test_hostile_world import gather
-from tests.network.test_sync import content_of, pass_forged, sealed, send_own, tell_heads
-from tests.network.test_whose_words import acts
+from tests.support.gathered import Gather
 from tests.support.world import Disk, Person
 from toheal_protocol.machines import events as m
-from toheal_protocol.machines.pair import pass_note
 from toheal_protocol.machines.records import PutEntry
-from toheal_protocol.machines.state import Position, Stream
 from toheal_protocol.messages.acts import Reason, RoleChange
-from toheal_protocol.messages.asking import Asked, Range
-from toheal_protocol.messages.notes import Head
-from toheal_protocol.model import Audience, MemberId, MessageId, Role
+from toheal_protocol.model import Audience, MessageId, Role
 
 POINTS = ("decide", "commit", "act", "mid-act")
 LONGEST_HEAL = 9000.0
@@ -31,17 +28,21 @@ LONGEST_HEAL = 9000.0
 class Schedule:
     """One random history of one circle."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        gather: Gather = gather,
+        counts: Sequence[int] = (3, 3, 3, 4, 4, 5, 6, 8),
+    ) -> None:
         self.chance = random.Random(seed)
-        count = self.chance.choice([3, 3, 3, 4, 4, 5, 6, 8])
+        count = self.chance.choice(counts)
         self.world = gather(seed, count, is_direct=self.chance.random() < 0.7)
         self.people = self.world.people
         self.liar = self.people[-1] if count > 3 and self.chance.random() < 0.5 else None
         self.gone: list[Person] = []
         self.older: dict[str, Disk] = {}
-        self.forged: set[MessageId] = set()
-        self.made_up: set[tuple[MemberId, int]] = set()
-        """The authors and numbers of what was forged."""
+        self.lies = Lies()
         self.put_back: Person | None = None
         if self.chance.random() < 0.5:
             self.lead(self.people[1])
@@ -121,36 +122,8 @@ class Schedule:
                     self.world.relay.boxes.pop(box.address, None)
 
     def lie(self, number: int) -> None:
-        liar, chance = self.liar, self.chance
-        if liar is None or not liar.is_running or liar.circle is None:
-            return
-        author, reader = chance.sample(self.honest, 2)
-        at = liar.circle.log.heads.get(Stream(author.id, Audience.CIRCLE))
-        at = at or Position(0, MessageId(b""))
-        match chance.randrange(4):
-            case 0:
-                forged = content_of(
-                    author, f"forged {number}", seq=at.seq + 1, previous=at.mid or None
-                )
-                entry = sealed(author, forged, seed=number)
-                self.forged.add(entry.mid)
-                self.made_up.add((author.id, forged.author_seq))
-                pass_forged(liar, reader, entry)
-            case 1:
-                wild = chance.choice([at.seq + 1, at.seq + 900, max(1, at.seq - 1), (1 << 32) - 1])
-                mid = MessageId(chance.randbytes(32))
-                tell_heads(liar, reader, Head(author.id, Audience.CIRCLE, wild, mid))
-            case 2:
-                own = liar.circle.log.heads.get(Stream(liar.id, Audience.CIRCLE))
-                own = own or Position(0, MessageId(b""))
-                story = content_of(
-                    liar, f"story {number}", seq=own.seq + 1, previous=own.mid or None
-                )
-                entry = sealed(liar, story, seed=number)
-                send_own(liar, reader, entry)
-            case 3:
-                everything = Range(author.id, Audience.CIRCLE, 1, (1 << 32) - 1)
-                acts(liar, lambda draft: pass_note(draft, reader.id, Asked(7, (everything,))))
+        if self.liar is not None:
+            self.lies.tell(self.chance, self.liar, self.honest, number)
 
     def go_back(self, person: Person) -> None:
         """Keep a copy of somebody's disk, or put the copy in its place: once, and noticed."""
@@ -212,7 +185,7 @@ class Schedule:
             for entry in reader.disk.entries.values()
             if entry.author == author.id
             and (entry.kind, entry.audience) == ("text", audience)
-            and entry.mid not in self.forged
+            and entry.mid not in self.lies.forged
         ]
 
     def numbers_used_twice(self, author: Person, audience: Audience) -> set[int]:
@@ -258,7 +231,7 @@ class Schedule:
         for person in there:
             assert not person.disk.held
             for entry in person.disk.entries.values():
-                assert entry.mid not in self.forged or entry.passed_on_by is not None
+                assert entry.mid not in self.lies.forged or entry.passed_on_by is not None
             assert person.circle is not None
             sync = person.circle.live.sync
             assert len(sync.told) <= len(self.people) and sync.stories <= 64
@@ -279,7 +252,7 @@ class Schedule:
         it: the author goes on after it.
         """
         numbers = range(gap.author_seq, gap.author_seq + int(gap.text))
-        if all((gap.author, number) in self.made_up for number in numbers):
+        if all((gap.author, number) in self.lies.made_up for number in numbers):
             return True
         people = [
             *self.gone,
@@ -289,12 +262,12 @@ class Schedule:
         return gap.author in {one.id for one in people}
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", range(10))
 def test_parts_of_a_circle_end_with_the_same_words(seed: int) -> None:
     Schedule(seed).run(30)
 
 
-@pytest.mark.parametrize("seed", [16, 47, 105, 125, 145, 266, 303, 386, 423, 585, 1307])
+@pytest.mark.parametrize("seed", [16, 47, 105, 125, 145, 266, 303, 386, 423, 585, 818, 1307])
 def test_long_schedules_that_once_ended_apart_end_with_the_same_words(seed: int) -> None:
     Schedule(1_000_000 + seed).run(150)
 

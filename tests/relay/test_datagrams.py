@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from toheal_protocol.model import Instant
 from toheal_protocol.wire.stun import MAX_STUN_SIZE
 from toheal_relay.server import bursts
 from toheal_relay.server.bursts import DRAIN, DatagramSender, cuts_datagrams, read_bursts
+from toheal_relay.server.lookout import Lookout, open_lookout
 from toheal_relay.server.turn_stream import Dirty, TurnStream
 from toheal_relay.server.udp import SINGLES, serve_datagrams
 
@@ -36,6 +37,17 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
     """Two UDP sockets that do not wait."""
     with udp() as one, udp() as other:
         yield one, other
+
+
+@pytest.fixture(params=["before trio sleeps", "by trio"])
+async def lookout(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Lookout]:
+    """Both ways to notice that something has come."""
+    if request.param == "by trio":
+        monkeypatch.setattr("toheal_relay.server.lookout.trios_epoll", lambda: None)
+    with open_lookout() as given:
+        yield given
 
 
 def take_all(end: socket.socket) -> list[bytes]:
@@ -189,7 +201,9 @@ def test_a_datagram_that_is_too_long_shows_it(ends: tuple[socket.socket, socket.
 
 
 @pytest.mark.trio
-async def test_a_flooded_socket_does_not_keep_the_others_from_their_turn() -> None:
+async def test_a_flooded_socket_does_not_keep_the_others_from_their_turn(
+    lookout: Lookout,
+) -> None:
     """A thousand packets wait for one allocation, one for each of five others: these are dealt with while
     most of the thousand still wait."""
     order: list[int] = []
@@ -208,7 +222,9 @@ async def test_a_flooded_socket_does_not_keep_the_others_from_their_turn() -> No
                     if len(order) >= 1_005:
                         nursery.cancel_scope.cancel()
 
-                nursery.start_soon(serve_datagrams, sockets[number], 0, take, Dirty(), _no_fault)
+                nursery.start_soon(
+                    serve_datagrams, lookout, sockets[number], 0, take, Dirty(), _no_fault
+                )
 
             for number in range(6):
                 take_of(number)
@@ -230,7 +246,9 @@ class CountingSocket(socket.socket):
 
 
 @pytest.mark.trio
-async def test_packets_that_come_alone_cost_a_read_each_and_those_behind_them_are_found() -> None:
+async def test_packets_that_come_alone_cost_a_read_each_and_those_behind_them_are_found(
+    lookout: Lookout,
+) -> None:
     taken: list[int] = []
     with CountingSocket(socket.AF_INET, socket.SOCK_DGRAM) as ours, udp() as theirs:
         ours.setblocking(False)
@@ -242,7 +260,7 @@ async def test_packets_that_come_alone_cost_a_read_each_and_those_behind_them_ar
 
         with trio.fail_after(20):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(serve_datagrams, ours, 0, take, Dirty(), _no_fault)
+                nursery.start_soon(serve_datagrams, lookout, ours, 0, take, Dirty(), _no_fault)
                 for number in range(64):
                     theirs.sendto(b"alone", to)
                     while len(taken) <= number:  # noqa: ASYNC110 - a socket tells no event
@@ -257,7 +275,9 @@ async def test_packets_that_come_alone_cost_a_read_each_and_those_behind_them_ar
 
 
 @pytest.mark.trio
-async def test_a_packet_that_finds_a_bug_costs_nobody_else_theirs() -> None:
+async def test_a_packet_that_finds_a_bug_costs_nobody_else_theirs(
+    lookout: Lookout,
+) -> None:
     """Packets of three senders are read at once; the second one's finds a bug of ours."""
     faults, heard = [], []
     with udp() as ours, udp() as one, udp() as two, udp() as three:
@@ -274,14 +294,16 @@ async def test_a_packet_that_finds_a_bug_costs_nobody_else_theirs() -> None:
         with trio.fail_after(5):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(
-                    serve_datagrams, ours, 0, take, Dirty(), lambda: faults.append(1)
+                    serve_datagrams, lookout, ours, 0, take, Dirty(), lambda: faults.append(1)
                 )
     assert heard == [b"one", b"three"]
     assert faults == [1]
 
 
 @pytest.mark.trio
-async def test_a_socket_that_is_closed_by_what_came_to_it_is_served_no_more() -> None:
+async def test_a_socket_that_is_closed_by_what_came_to_it_is_served_no_more(
+    lookout: Lookout,
+) -> None:
     ours = udp()
     with udp() as one, udp() as two:
         one.sendto(b"close", ours.getsockname())
@@ -291,11 +313,10 @@ async def test_a_socket_that_is_closed_by_what_came_to_it_is_served_no_more() ->
         def take(_sender: object, packets: list[bytes], _now: Instant) -> None:
             heard.extend(packets)
             if packets == [b"close"]:
-                trio.lowlevel.notify_closing(ours)
-                ours.close()
+                lookout.close(ours)
 
         with trio.fail_after(5):
-            await serve_datagrams(ours, 0, take, Dirty(), _no_fault)
+            await serve_datagrams(lookout, ours, 0, take, Dirty(), _no_fault)
     assert heard == [b"close", b"after"]
 
 

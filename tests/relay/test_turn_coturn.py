@@ -35,7 +35,7 @@ def see_no_fault(state: Path) -> None:
     assert ask_holdings(state)["faults"] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.slow(20)
 @pytest.mark.parametrize("way", [(), ("-t",), ("-t", "-S"), ("-s",)], ids="".join)
 def test_forty_thousand_messages_of_its_client_arrive(
     relay: tuple[int, Path], way: tuple[str, ...]
@@ -75,6 +75,7 @@ def test_what_we_do_not_offer_its_client_is_told(
     assert f"error {code}" in output
 
 
+@pytest.mark.slow(20)
 def test_its_negative_and_flood_modes_harm_nobody(relay: tuple[int, Path]) -> None:
     """`-R` never ends by itself, not with coturn's server either; `-O` ends early with both."""
     port, state = relay

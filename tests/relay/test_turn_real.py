@@ -29,7 +29,12 @@ from toheal_protocol.wire.stun import (
     decode_xor_address,
 )
 from toheal_protocol.wire.stun_integrity import sign_stun
-from toheal_protocol.wire.turn import LIFETIME, Method, encode_channel_data
+from toheal_protocol.wire.turn import (
+    LIFETIME,
+    REQUESTED_ADDRESS_FAMILY,
+    Method,
+    encode_channel_data,
+)
 from toheal_protocol.wire.turn_grant import TurnTransport
 from toheal_relay.limits import Limits
 from toheal_relay.server.control import ask_holdings
@@ -319,6 +324,41 @@ def test_clients_of_both_families_meet_at_a_relay_that_listens_on_both(tmp_path:
                 client.refresh(0)
 
     trio.run(meet)
+
+
+def test_a_peer_elsewhere_is_reached_over_ipv6_and_ipv4_in_its_clothes_is_not(
+    tmp_path: Path,
+) -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("needs IPv6")
+    (secret := tmp_path / "secret").write_bytes(SECRET)
+    secret.chmod(0o600)
+    allowed = ("--turn-allow", "::ffff:0:0/96")
+    options = ("--host", "::", "--turn-address", "::1", "--turn-secret", str(secret), *allowed)
+    with (
+        relay_process(tmp_path / "state", *options) as relay,
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as peer,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as four,
+    ):
+        end, client = udp_client(("::1", relay.address.port), socket.AF_INET6)
+        with end:
+            peer.bind(("::1", 0))
+            four.bind((HOST, 0))
+            peer.settimeout(5)
+            four.settimeout(0.2)
+            host, port = client.allocate((REQUESTED_ADDRESS_FAMILY, b"\x02\0\0\0"))
+            assert host == "::1"
+            client.bind(0x4001, "::1", peer.getsockname()[1])
+            client.bind(0x4002, "::ffff:7f00:1", four.getsockname()[1])
+            for _ in range(30):  # by the way that is learned as well
+                end.send(encode_channel_data(0x4001, b"there"))
+                assert peer.recv(100) == b"there"
+                peer.sendto(ICE_CHECK, (host, port))
+                assert end.recv(2048) == encode_channel_data(0x4001, ICE_CHECK)
+            end.send(encode_channel_data(0x4002, b"there"))
+            with pytest.raises(TimeoutError):
+                four.recv(100)
+            client.refresh(0)
 
 
 def test_nothing_of_whom_it_relays_for_is_written_or_printed(tmp_path: Path) -> None:

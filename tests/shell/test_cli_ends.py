@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import signal
@@ -296,6 +297,31 @@ def test_wiping_needs_a_yes_and_works_without_a_process(
 
 
 # ---- the folder
+
+
+def test_help_is_there_without_a_profile_and_with_any_country(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ask(*args: str) -> str:
+        assert main([f"--home={home}", "--lang=en", "help-now", *args]) == 0
+        return capsys.readouterr().out
+
+    assert "08008880700" in ask("--country", "EG")
+    assert "Ambulance" in ask("--country", "eg")
+    kinds = [json.loads(line)["kind"] for line in ask("--country=lb", "--json").splitlines()]
+    more = [
+        json.loads(line)["kind"] for line in ask("--country=lb", "--json", "--more").splitlines()
+    ]
+    assert kinds and "violence" not in kinds and "violence" in more
+    for unknown in ((), ("--country", "xx"), ("--country", "../../etc")):
+        shown = ask(*unknown)
+        assert (
+            "findahelpline.com" in shown and "--country CC" in shown and "nearest hospital" in shown
+        )
+    home.mkdir(exist_ok=True)
+    (home / "look").write_text('{"country": "eg"}')
+    assert "08008880700" in ask()
+    assert "08008880700" not in ask("--country", "lb")
 
 
 def test_the_folder_is_neutral_and_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import get_args
 
 import pytest
 import trio
@@ -20,7 +19,6 @@ from tests.support.vaults import (
     member_id,
 )
 from toheal_p2p.ports.vault import DiskFull
-from toheal_p2p.services.circle import _is_awaited
 from toheal_p2p.services.committer import (
     COMPANY_LONGEST,
     MOST_AT_ONCE,
@@ -29,7 +27,6 @@ from toheal_p2p.services.committer import (
     VaultFailed,
     coalesce,
 )
-from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.records import (
     PutLog,
     PutPair,
@@ -316,7 +313,7 @@ async def test_what_nobody_waits_for_is_written_after_a_moment(autojump_clock: o
         await trio.sleep(COMPANY_LONGEST / 2)
         committer.submit([a_pair(2)], may_wait=True)
         assert vault.commits == []
-        await trio.sleep(1)
+        await trio.sleep(COMPANY_LONGEST)
         nursery.cancel_scope.cancel()
     assert vault.commits == [(a_pair(2),)]
     assert seen == [pytest.approx(began + COMPANY_LONGEST)]
@@ -361,6 +358,23 @@ async def test_who_waits_for_the_disk_waits_for_no_company(
 
 
 @pytest.mark.trio
+async def test_whoever_asks_the_vault_waits_for_what_waits_and_for_nothing_else(
+    autojump_clock: object,
+) -> None:
+    vault = MemoryVault(before_commit=one_second)
+    committer = Committer(vault)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(committer.run)
+        began = trio.current_time()
+        await committer.settled()
+        assert (trio.current_time(), vault.commits) == (began, [])
+        committer.submit([a_pair(1)], may_wait=True)
+        await committer.settled()
+        assert (trio.current_time(), vault.commits) == (began + 1, [(a_pair(1),)])
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
 async def test_what_came_while_a_group_was_written_waits_no_longer_than_that(
     autojump_clock: object,
 ) -> None:
@@ -394,8 +408,3 @@ async def test_what_did_not_fit_a_group_waits_for_no_company(autojump_clock: obj
         assert trio.current_time() == began
         assert [len(group) for group in vault.commits] == [MOST_AT_ONCE, 3] * 2
         nursery.cancel_scope.cancel()
-
-
-def test_nothing_that_reaches_anybody_waits_for_company() -> None:
-    for effect in get_args(machine.Effect):
-        assert _is_awaited(object.__new__(effect)) == (effect is not machine.WakeAt)

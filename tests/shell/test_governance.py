@@ -12,6 +12,7 @@ from toheal_p2p.app.vocabulary import ActReason
 pytestmark = pytest.mark.trio
 
 HARM: ActReason = "harm"
+DAY = 24 * 3600
 
 
 async def let_in(village: Village, inviter: Application, circle: str, name: str) -> Application:
@@ -65,6 +66,12 @@ async def test_a_member_is_removed_told_why_and_taken_back(autojump_clock: objec
         await eventually(is_told_why)
         with pytest.raises(Refused, match="removed_from_circle"):
             await third.say(circle, "but", notes=(), to_facilitators=False)
+        for app in (ours, theirs, third):
+            [removal] = [one for one in await app.circle_acts(circle) if one.kind == "remove"]
+            begun = [one for one in await app.circle_acts(circle) if one.kind == "create"]
+            assert removal.seen_at is not None and [one.seen_at for one in begun] == [None]
+            assert removal.returns_until is not None
+            assert 0 <= removal.returns_until - removal.seen_at - 14 * DAY < 60
         with pytest.raises(Refused, match="not_a_facilitator"):
             await theirs.circle_readmit(circle, "Idris")
         await ours.circle_readmit(circle, "Idris")
@@ -77,6 +84,37 @@ async def test_a_member_is_removed_told_why_and_taken_back(autojump_clock: objec
         await eventually(is_heard)
 
 
+async def test_an_act_has_the_time_it_came_and_a_removal_fourteen_days(
+    autojump_clock: object,
+) -> None:
+    async with a_village() as village:
+        ours, theirs, circle = await circle_of_two(village)
+        await ours.circle_role(circle, "Salma", "listener", reason="request", text="")
+        third = await let_in(village, ours, circle, "Idris")
+        village.ahead += 3600
+        await ours.circle_remove(circle, "Salma", reason=HARM, text="")
+
+        async def dated(app: Application) -> dict[str, tuple[bool, bool]]:
+            acts = await app.circle_acts(circle)
+            return {one.kind: (one.seen_at is not None, bool(one.returns_until)) for one in acts}
+
+        async def is_out() -> bool:
+            return "remove" in await dated(third) and "remove" in await dated(theirs)
+
+        await eventually(is_out)
+        dates = {"remove": (True, True), "role": (True, False), "create": (False, False)}
+        for app, more in ((ours, dates), (theirs, dates), (third, {"role": (False, False)})):
+            assert (await dated(app)).items() >= {**dates, **more}.items()
+        [role, removal] = [
+            one.seen_at for one in await ours.circle_acts(circle) if one.kind in ("role", "remove")
+        ]
+        assert role is not None and removal is not None and 3600 <= removal - role < 3700
+        village.ahead += 14 * DAY - 60
+        assert (await dated(ours))["remove"] == (True, True)
+        village.ahead += 120
+        assert (await dated(ours))["remove"] == (True, False)
+
+
 async def test_what_waits_is_supported_by_others_and_shown_to_all(autojump_clock: object) -> None:
     async with a_village() as village:
         ours, theirs, circle = await circle_of_two(village)
@@ -85,13 +123,16 @@ async def test_what_waits_is_supported_by_others_and_shown_to_all(autojump_clock
         await agree(circle, [ours, theirs, third], all_in)
         act = await theirs.circle_remove(circle, "نورس", reason="other", text="")
         assert act.state == "waits"
-        assert act.waiting_for == ("Idris",)
+        assert act.waiting_for == ("Idris",) and not act.asks_us
         assert (act.facilitators, act.members) == (2, 2)
 
         async def third_sees_it() -> bool:
             return act.id in [one.id for one in await third.circle_acts(circle)]
 
         await eventually(third_sees_it)
+        assert [one.asks_us for one in await third.circle_acts(circle) if one.id == act.id] == [
+            True
+        ]
         with pytest.raises(Refused, match="no_such_act"):
             await third.circle_second(circle, "ffffffff")
         with pytest.raises(Refused, match="act_not_ours"):

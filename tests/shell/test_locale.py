@@ -60,6 +60,7 @@ FAMILIES = {
     "weekday": ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
     "page_settings": tuple(name + end for name in CHOICES for end in ("", "_hint")),
     **{f"choice.{name}": choices for name, choices in CHOICES.items()},
+    "choice.country": ("none",),  # the others are countries
 }
 """Keys that code puts together from a word of the application."""
 

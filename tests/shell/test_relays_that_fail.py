@@ -378,7 +378,7 @@ async def test_two_relays_that_throw_us_out_are_not_dialled_without_end(
         assert sum(relay.dials for relay in village.relays) - dials < 8 * 600 / 5
 
 
-@pytest.mark.slow
+@pytest.mark.slow(20)
 @pytest.mark.trio
 @pytest.mark.parametrize("then_dies", [False, True])
 async def test_mail_refused_because_it_came_too_far_ahead_comes_again(

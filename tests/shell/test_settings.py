@@ -113,6 +113,31 @@ async def test_links_close_and_stay_closed_while_a_proxy_is_set(autojump_clock: 
         await eventually(is_linked, within=700)
 
 
+@pytest.mark.trio
+async def test_a_country_is_known_before_unlocking_and_never_with_the_neutral_look(
+    tmp_path: Path,
+) -> None:
+    settings = begun(tmp_path)
+    for wrong in ("xx", "", "egypt", "../eg"):
+        with pytest.raises(Refused) as caught:
+            await settings.set("country", wrong)
+        assert caught.value.code == "setting_unfit"
+    await settings.set("country", " EG ")
+    assert read_look(str(tmp_path)).country == "eg"
+    await settings.set("neutral", "on")
+    assert b"eg" not in (tmp_path / "look").read_bytes().replace(b"neutral", b"")
+    assert (await settings.get("country")).value == "eg"  # in the vault
+    await settings.set("neutral", "off")
+    assert read_look(str(tmp_path)).country == "eg"
+    await settings.set("country", "none")
+    assert read_look(str(tmp_path)).country is None
+
+
+@pytest.mark.parametrize("value", [b'"EG"', b'"e"', b'"egy"', b"1", b'"<b"', b"null", b'["eg"]'])
+def test_what_is_no_country_counts_as_none(value: bytes) -> None:
+    assert decode_look(b'{"country": %s}' % value).country is None
+
+
 # ---- the file that commands read
 
 

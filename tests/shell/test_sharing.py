@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import trio
 
 from tests.shell.test_talking import hears
 from tests.support.applications import WALL_START, Village, a_village, circle_of_two, eventually
@@ -78,7 +77,7 @@ async def test_a_yes_ends_by_itself(autojump_clock: object) -> None:
         await author.share_answer(circle, serial, yes=True)
         await comes_to(reader, circle, "granted")
         assert [one.text for one in await reader.share_export(circle, message)] == [SAID]
-        await trio.sleep(2 * DAY)
+        await village.let_pass(2 * DAY)
         [over] = await reader.share_list(circle)
         assert (over.state, over.excerpt) == ("expired", "")
         with pytest.raises(Refused, match="share_needs_consent"):

@@ -214,15 +214,15 @@ async def test_what_was_read_disappears_after_its_time_and_what_was_not_waits(
             return bool(rows and mine)
 
         await eventually(has_come)
-        await trio.sleep(3 * DAY)
+        await village.let_pass(3 * DAY)
         assert await texts(ours, circle) == ["for a week"]  # its author saw it when writing
         assert sorted(await texts(theirs, circle)) == ["for a day", "for a week"]
         village.stop("Salma")
-        await trio.sleep(2 * DAY)
+        await village.let_pass(2 * DAY)
         again = await village.start("Salma")
         assert await texts(again, circle) == ["for a week"]
         assert not await again.search(circle, "day")
-        await trio.sleep(6 * DAY)
+        await village.let_pass(6 * DAY)
         assert await texts(ours, circle) == await texts(again, circle) == []
 
 
@@ -239,7 +239,7 @@ async def test_what_is_not_delivered_yet_disappears_here_and_still_arrives(
         await eventually(has_heard)
         village.stop("Salma")
         await ours.say(circle, "for whoever was away", notes=(), to_facilitators=False)
-        await trio.sleep(3 * DAY)
+        await village.let_pass(3 * DAY)
         assert await texts(ours, circle) == []
         again = await village.start("Salma")
         await hears(again, circle, "for whoever was away")

@@ -71,6 +71,27 @@ async def test_a_fork_is_told_through_restarts_until_it_was_seen(
 
 
 @pytest.mark.trio
+async def test_two_stories_are_shown_of_whose_name_they_bear_until_they_were_seen(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_village() as village:
+        ours, _, circle = await circle_of_two(village, direct=False)
+
+        async def shown() -> list[str]:
+            return [one.name for one in await ours.circle_members(circle) if one.stories_differ]
+
+        assert await shown() == []
+        [running] = ours._running.values()
+        [member] = running.service.circle.cold.peers
+        running.hear(machine.Tell("stories_differ", member))
+        assert await shown() == ["Salma"]
+        ours = await restarted(village, "نورس")
+        assert await shown() == ["Salma"]
+        await ours.circle_seen(circle)
+        assert await shown() == []
+
+
+@pytest.mark.trio
 async def test_what_happens_again_is_told_again(autojump_clock: MockClock) -> None:
     async with a_village() as village:
         ours, _, circle = await circle_of_two(village, direct=False)

@@ -18,11 +18,13 @@ from typing import Literal, cast
 import trio
 from attrs import define, evolve, field
 
+from tests.support.entropy import SeededEntropy
 from tests.support.fake_backups import FakeBackups
 from tests.support.fake_bundles import FakeBundles
 from tests.support.fake_governance import WAITING, FakeGovernance
 from tests.support.fake_sharing import FakeSharing
 from toheal_p2p.app.circle_relays_interface import CircleRelayView
+from toheal_p2p.app.drafts import Drafts
 from toheal_p2p.app.idleness import Idleness
 from toheal_p2p.app.interface import (
     ActView,
@@ -50,7 +52,9 @@ from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
 from toheal_p2p.app.settings_interface import SettingView
 from toheal_p2p.app.spoken_interface import LookedUpView, SpokenView
 from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES, Audience, SpokenState
+from toheal_p2p.care.helplines import countries
 from toheal_p2p.cli.local_server import serve
+from toheal_protocol.machines.records import PutSetting, Write
 
 NOW = 1_800_000_000
 """The fake's clock, in seconds since 1970."""
@@ -123,6 +127,7 @@ class FakeFiles:
     find: Callable[[str], Awaitable[CircleView]]
     dropped: list[str] = field(factory=list)
     attached: list[tuple[str, tuple[str, ...], bytes]] = field(factory=list)
+    for_whom: list[tuple[bool, str | None]] = field(factory=list)
 
     async def attach(
         self,
@@ -157,6 +162,7 @@ class FakeFiles:
             raise Refused("attachment_unknown")
         await report(ProgressView("sealing_file"))
         self.attached.append((about, tuple(notes), content))
+        self.for_whom.append((to_facilitators, reply))
         return _id(f"file {about}")
 
     async def fetch(self, circle: str, message: str, *, report: Report) -> AttachmentView:
@@ -215,32 +221,34 @@ class FakeMeetings:
 
 @define(eq=False)
 class FakeSettings:
-    """One setting that takes anything, one with choices, and one that comes later."""
+    """One setting that takes anything, and some with choices."""
 
     proxy: str = "none"
     content_notes: str = "covered"
+    country: str = "none"
 
     async def list(self) -> Sequence[SettingView]:
         return [await self.get("proxy"), await self.get("country")]
 
     async def get(self, name: str) -> SettingView:
         if name == "country":
-            return SettingView("country", "none", (), comes_later=True)
+            return SettingView("country", self.country, (*countries(), "none"))
         if name == "content-notes":
             choices = ("covered", "shown", "hidden")
-            return SettingView("content-notes", self.content_notes, choices, comes_later=False)
+            return SettingView("content-notes", self.content_notes, choices)
         if name != "proxy":
             raise Refused("no_such_setting", name=name)
-        return SettingView("proxy", self.proxy, (), comes_later=False)
+        return SettingView("proxy", self.proxy, ())
 
     async def offered_proxy(self) -> str | None:
         return None
 
     async def set(self, name: str, value: str) -> SettingView:
         if name == "country":
-            raise Refused("setting_later", name=name)
+            self.country = value
+            return await self.get(name)
         if name == "language":
-            return SettingView("language", value, ("ar", "en", "none"), comes_later=False)
+            return SettingView("language", value, ("ar", "en", "none"))
         if name == "content-notes":
             self.content_notes = value
             return await self.get(name)
@@ -265,6 +273,8 @@ class FakeApp(FakeGovernance, FakeSharing):
     settings: FakeSettings = field(factory=lambda: FakeSettings())
     meeting: FakeMeetings = field(init=False)
     files: FakeFiles = field(init=False)
+    stored: dict[str, bytes] = field(factory=dict)
+    entropy: SeededEntropy = field(factory=lambda: SeededEntropy(107))
     passphrase: str = "open sesame and more"
     minutes: int | None = None
     _idleness: Idleness | None = None
@@ -282,6 +292,16 @@ class FakeApp(FakeGovernance, FakeSharing):
         if old != self.passphrase:
             raise Refused("wrong_passphrase")
         self.passphrase = new
+
+    @property
+    def drafts(self) -> Drafts:
+        """The real ones; the key lives as long as this application, as in a vault."""
+        return Drafts.begin(self.stored, self._store, self.entropy)
+
+    async def _store(self, writes: Sequence[Write]) -> None:
+        for one in writes:
+            assert isinstance(one, PutSetting)
+            self.stored[one.name] = one.value
 
     @property
     def backups(self) -> FakeBackups:
@@ -636,7 +656,7 @@ class FakeApp(FakeGovernance, FakeSharing):
     async def _endless(self) -> AsyncGenerator[EntryView, None]:
         while True:
             self.produced += 1
-            self.add(_id("endless"), "x" * 1000)
+            self.add("endless", "x" * 1000)
             yield self.entries.pop()
             await trio.lowlevel.checkpoint()
 

@@ -170,6 +170,36 @@ def with_id3(sound: bytes) -> bytes:
     return b"ID3\3\0\0" + sized + frames + sound + b"TAG" + b"PLANTED-v1".ljust(125, b" ")
 
 
+def a_webm(*codecs: str) -> bytes:
+    """Return half a second of WebM with these tracks, of sound and of film."""
+    target = BytesIO()
+    with av.open(target, "w", format="webm") as written:
+        tracks = [
+            written.add_stream(codec, rate=48_000 if codec[3:5] == "op" else 25) for codec in codecs
+        ]
+        for track in tracks:
+            if track.type == "audio":
+                track.layout = "mono"
+            else:
+                track.width, track.height = 64, 48
+        for turn in range(25):
+            for track in tracks:
+                frame = (
+                    _tone(track.codec_context.format.name, 960, turn)
+                    if track.type == "audio"
+                    else av.VideoFrame(64, 48, "yuv420p")
+                )
+                for packet in track.encode(frame):
+                    written.mux(packet)
+    return target.getvalue()
+
+
+def seconds_of(content: bytes) -> float:
+    """Return how long a voice note is."""
+    with av.open(BytesIO(content)) as opened:
+        return float(opened.duration or 0) / av.time_base
+
+
 def sound_of(content: bytes) -> bytes:
     """Return the packets of sound in a voice note, one after the other."""
     with av.open(BytesIO(content)) as opened:

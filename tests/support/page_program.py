@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -12,15 +12,24 @@ from attrs import define, field
 from tests.support.pages import Page
 from tests.support.processes import Program
 
+CHEAP_PROFILES: Final = """
+from toheal_p2p.adapters.vault import PassphraseCost, opening
+opening.PassphraseCost = lambda: PassphraseCost(passes=1, memory=8 * 1024 * 1024)
+"""
+"""A program like ours that makes profiles which open quickly: stretching takes seconds of a core."""
+
 SHORT_MINUTES: Final = """
-import sys
 from toheal_p2p.app import idleness
 idleness.MINUTE = 60 * {}
 idleness.LOOK_EVERY = 0.2
+"""
+"""A program like ours whose minutes until it locks are shorter."""
+
+_MAIN: Final = """
+import sys
 from toheal_p2p.__main__ import main
 sys.exit(main())
 """
-"""A program like ours whose minutes until it locks are shorter."""
 
 PASSPHRASE: Final = "lamp seven river"
 
@@ -32,6 +41,9 @@ class PageProgram:
     folder: Path
     minutes_are: float = 1.0
     """How long a minute of the auto-lock takes, of the ordinary one."""
+    is_ordinary: bool = False
+    """Whether it is started as a person starts it, with profiles as dear as theirs."""
+    environment: dict[str, str] = field(factory=dict)
     program: Program = field(init=False)
     url: str = ""
 
@@ -54,11 +66,12 @@ class PageProgram:
 
     def start(self) -> None:
         """Start it, and wait until the page can be opened."""
-        no_language = {"TOHEAL_LANG": ""}
+        environment = {"TOHEAL_LANG": "", **self.environment}
+        short = SHORT_MINUTES.format(self.minutes_are) if self.minutes_are != 1 else ""
         arguments = self.arguments
-        if self.minutes_are != 1:
-            arguments = ("-c", SHORT_MINUTES.format(self.minutes_are), *arguments[2:])
-        self.program = Program(arguments, self.folder / "run.out", no_language)
+        if not self.is_ordinary:
+            arguments = ("-c", CHEAP_PROFILES + short + _MAIN, *arguments[2:])
+        self.program = Program(arguments, self.folder / "run.out", environment)
         self.url = self.program.start("ready ").split()[1]
 
     def again(self) -> None:
@@ -78,10 +91,16 @@ class PageProgram:
 
 
 @contextmanager
-def a_program(folder: Path, *, minutes_are: float = 1.0) -> Iterator[PageProgram]:
+def a_program(
+    folder: Path,
+    *,
+    minutes_are: float = 1.0,
+    is_ordinary: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[PageProgram]:
     """Run it in a folder of its own; end it whatever happens, and tell of its faults."""
     folder.mkdir(mode=0o700, parents=True)
-    program = PageProgram(folder, minutes_are)
+    program = PageProgram(folder, minutes_are, is_ordinary, dict(environment or {}))
     try:
         program.start()
         yield program

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import define, field
 
 from tests.support.browser import Browser, BrowserFailed
+from tests.support.processes import looks
 
 AXE: Final = Path(__file__).parent / "axe" / "axe.min.js"
 PATIENCE: Final = 30.0
@@ -78,15 +78,13 @@ class Page:
 
     def wait(self, script: str, within: float = PATIENCE) -> Any:
         """Wait until an expression is true, through navigations; return its value."""
-        deadline = time.monotonic() + within
-        while time.monotonic() < deadline:
+        for _ in looks(within):
             try:
                 if value := self.ask(script):
                     return value
             except BrowserFailed as error:
                 if "no answer" in str(error) or "it ended" in str(error):
                     raise
-            time.sleep(0.03)
         raise AssertionError(f"never true: {script}\n{self.text()}")
 
     def see(self, words: str, within: float = PATIENCE) -> None:

@@ -5,9 +5,12 @@ A test says what it needs with a marker (`@pytest.mark.redis`); tests/conftest.p
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -17,6 +20,12 @@ from hypothesis import settings
 
 SKIP_PREFIX: Final = "needs "
 """How the reason of our own skips begins; the part's name follows."""
+
+BY_CHANCE: Final = frozenset({"seed", "case"})
+"""What the drawn worlds of tests/network are told apart by. While somebody writes, a few will do."""
+
+FEWEST: Final = 5
+"""Examples of hypothesis that a glance leaves."""
 
 CHROMIUM_NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "chrome-headless-shell")
 
@@ -80,8 +89,36 @@ def may_skip(reason: str) -> bool:
     return bool(found) and after.split(":")[0] in set(PARTS) - required()
 
 
-def try_harder(item: pytest.Item, factor: int) -> None:
-    """Multiply the number of examples of a hypothesis test or state machine.
+def is_marked(obj: object, name: str) -> bool:
+    """Tell whether a test function or class bears this mark itself."""
+    return name in {mark.name for mark in getattr(obj, "pytestmark", ())}
+
+
+def seconds(item: pytest.Item) -> float:
+    """Return how long a test takes by its own word: `@pytest.mark.slow(20)`; 0 when it is silent."""
+    mark = item.get_closest_marker("slow")
+    return float(mark.args[0]) if mark is not None and mark.args else 0.0
+
+
+def some_of(items: Sequence[pytest.Item], one_in: int) -> list[pytest.Item]:
+    """Return all tests, but of those that differ by a case of chance alone one in so many.
+
+    The first of them is always among what is left, and the same ones are every time.
+    """
+    seen: Counter[str] = Counter()
+    kept = []
+    for item in items:
+        told_apart_by = getattr(getattr(item, "callspec", None), "params", ())
+        is_drawn = item.path.parent.name == "network" and bool(BY_CHANCE & set(told_apart_by))
+        name = item.nodeid.partition("[")[0]
+        if not is_drawn or seen[name] % one_in == 0:
+            kept.append(item)
+        seen[name] += is_drawn
+    return kept
+
+
+def try_harder(item: pytest.Item, factor: Fraction) -> None:
+    """Multiply the number of examples of a hypothesis test or state machine; some always remain.
 
     Hypothesis keeps a test's settings in a private attribute and refuses a second decorator, and a
     number written at a test would otherwise win over any profile.
@@ -97,5 +134,6 @@ def try_harder(item: pytest.Item, factor: int) -> None:
         machine._tries_harder = True  # type: ignore[union-attr]
 
 
-def _more(chosen: settings, factor: int) -> settings:
-    return settings(chosen, max_examples=chosen.max_examples * factor, derandomize=False)
+def _more(chosen: settings, factor: Fraction) -> settings:
+    examples = max(FEWEST, math.ceil(chosen.max_examples * factor))
+    return settings(chosen, max_examples=examples, derandomize=factor < 1)

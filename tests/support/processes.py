@@ -31,6 +31,8 @@ CHEAP = PassphraseCost(passes=1, memory=8 * 1024 * 1024)
 
 PASSPHRASE = "a passphrase of the tests"
 READY_WITHIN = 30.0
+OFTENEST_LOOK, RAREST_LOOK = 0.01, 0.1
+"""Seconds between two looks at what has no event."""
 HOST = "127.0.0.1"
 
 WRONG_CLOCK = """
@@ -396,10 +398,19 @@ def await_true(condition: Callable[[], bool], within: float = READY_WITHIN) -> N
 
 def await_value(look: Callable[[], Any], within: float = READY_WITHIN) -> Any:
     """Wait until `look` gives something, and return it."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
+    for _ in looks(within):
         with suppress(Refused):
             if (value := look()) is not None:
                 return value
-        time.sleep(0.01)
     raise AssertionError("it did not happen in time")
+
+
+def looks(within: float) -> Iterator[None]:
+    """Give the moments to look whether something happened: soon again, then after a tenth of the wait.
+
+    Who waits long looks rarely: the machine is needed by what is waited for.
+    """
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < within:
+        yield
+        time.sleep(min(RAREST_LOOK, max(OFTENEST_LOOK, waited / 10)))

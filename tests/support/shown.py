@@ -35,3 +35,14 @@ def shown(reports: Iterable[object]) -> list[tuple[str, str]]:
         if name == _PROPERTY
     ]
     return list(dict.fromkeys(found))
+
+
+def histories_run(reports: Iterable[object]) -> int:
+    """Return how many random histories of simulated worlds a run has gone through."""
+    return sum(
+        int(str(value))
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, value in report.user_properties
+        if name == "histories"
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from ipaddress import IPv4Network
 
 from attrs import define, field
 
@@ -17,10 +16,13 @@ from toheal_relay.limits import Limits
 from toheal_relay.turn.allocation import Client, Port
 from toheal_relay.turn.credentials import Credentials
 from toheal_relay.turn.machine import Turn
-from toheal_relay.turn.rules import PeerRules
+from toheal_relay.turn.rules import Network, PeerRules, site_of
 
 HOST = "198.51.100.7"
 """Where the relay is. An address of documentation: peers there are refused but for relayed ports."""
+
+SIX = "2a01:4f8:1:2::7"
+"""Its address of IPv6, where it has one."""
 
 OWN = "10.1.2.3"
 """Another address of the relay's machine."""
@@ -35,7 +37,7 @@ FRIEND = "5.5.5.5"
 class FakePort:
     """A relayed port: what was sent from it lies in `sent`."""
 
-    number: int
+    address: tuple[str, int]
     sent: deque[tuple[tuple[str, int], bytes]] = field(factory=deque)
 
     def send(self, block: bytes, size: int, to: tuple[str, int]) -> None:
@@ -52,7 +54,8 @@ class Hall:
     """A server and everybody around it."""
 
     limits: Limits = field(factory=Limits)
-    allowed: tuple[IPv4Network, ...] = ()
+    allowed: tuple[Network, ...] = ()
+    hosts: tuple[str, ...] = (HOST,)
     now: Instant = Instant(10_000.0)
     wall: int = NOON
     ports: dict[int, FakePort] = field(factory=dict)
@@ -66,10 +69,10 @@ class Hall:
         self.credentials = Credentials(b"s" * 32, (), draw, lambda: WallTime(self.wall))
         self.turn = Turn(
             self.limits,
-            host=HOST,
+            hosts=self.hosts,
             credentials=self.credentials,
             admission=Admission(self.limits, draw=draw),
-            rules=PeerRules(self._is_ours, frozenset({LISTENING}), self.allowed),
+            rules=PeerRules(self._is_ours, frozenset({LISTENING}), self.allowed, site_of(SIX)),
             open_port=self._open,
             close_port=self._close,
             draw=draw,
@@ -94,18 +97,18 @@ class Hall:
             send, block, size, to = out
             send(block, size, to)
 
-    def _open(self, even: bool) -> FakePort | None:
+    def _open(self, host: str, even: bool) -> FakePort | None:
         if len(self.ports) >= self.ports_left:
             return None
         self._last_port += 2 if even and self._last_port % 2 == 0 else 1
-        port = self.ports[self._last_port] = FakePort(self._last_port)
+        port = self.ports[self._last_port] = FakePort((host, self._last_port))
         return port
 
     def _close(self, port: Port) -> None:
-        del self.ports[port.number]
+        del self.ports[port.address[1]]
 
     def _is_ours(self, host: str) -> bool:
-        return host in (HOST, OWN) or host.startswith("127.")
+        return host in (HOST, OWN, SIX) or host.startswith("127.")
 
 
 @define(eq=False)

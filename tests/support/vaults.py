@@ -66,7 +66,20 @@ from toheal_protocol.machines.records import (
 )
 from toheal_protocol.messages.asking import Range
 from toheal_protocol.messages.file_tree import FileId
-from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
+from toheal_protocol.model import (
+    Audience,
+    CircleId,
+    Frame,
+    MemberId,
+    MessageId,
+    OperationId,
+    WallTime,
+)
+
+ACTS = frozenset(
+    ("joined", "left", "remove", "role", "policy", "charter", "term", "mute", "unmute")
+)
+"""Kinds of entries that are acts; a second is about one."""
 
 CHEAP = PassphraseCost(memory=8 * 1024 * 1024, passes=1)
 PASSPHRASE = "كلمة سر correct horse"
@@ -255,6 +268,11 @@ class MemoryVault:
         await self._look()
         found = {row.mid: row for row in self._rows(circle)}
         return {mid: found[mid] for mid in mids if mid in found}
+
+    async def operation_times(self, circle: CircleId) -> Mapping[OperationId, WallTime]:
+        await self._look()
+        acts = [row for row in self._rows(circle) if row.kind in ACTS]
+        return {OperationId(bytes.fromhex(row.text)): row.received_at for row in reversed(acts)}
 
     async def ids_by_author(
         self,

@@ -156,14 +156,16 @@ class Web:
 
 async def read_answer(client: h11.Connection, stream: trio.SocketStream) -> Answer:
     """Read until the answer is whole."""
-    status, headers, body = 0, {}, b""
+    status, headers, body = 0, dict[str, str](), b""
     while True:
         event: Any = client.next_event()
         if event is h11.NEED_DATA:
             client.receive_data(bytes(await stream.receive_some(65536)))
         elif isinstance(event, h11.Response):
             status = event.status_code
-            headers = {name.decode(): value.decode() for name, value in event.headers}
+            for name, value in event.headers:  # one that came twice counts twice
+                known = headers.get(name.decode())
+                headers[name.decode()] = (f"{known}, " if known else "") + value.decode()
         elif isinstance(event, h11.Data):
             body += bytes(event.data)
         elif isinstance(event, h11.EndOfMessage):
@@ -172,11 +174,18 @@ async def read_answer(client: h11.Connection, stream: trio.SocketStream) -> Answ
 
 @asynccontextmanager
 async def a_page(
-    folder: Path, *, exists: bool = True, language: Language | None = "en"
+    folder: Path,
+    *,
+    exists: bool = True,
+    language: Language | None = "en",
+    house: House | None = None,
 ) -> AsyncIterator[Web]:
-    """Run a page around a fake profile."""
+    """Run a page around a fake profile, or around another house."""
     profile, faults = FakeProfile(exists), []  # type: ignore[var-annotated]
-    house = House(folder / "home", profile.run, profile.make, lambda: profile.exists, no_commands)
+    if house is None:
+        house = House(
+            folder / "home", profile.run, profile.make, lambda: profile.exists, no_commands
+        )
     async with trio.open_nursery() as nursery:
         door = partial(serve_page, house, port=0, language=language, on_fault=faults.append)
         address = await nursery.start(door)

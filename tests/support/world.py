@@ -383,6 +383,23 @@ class World:
     def _boot(self) -> bytes:
         return self.chance.randbytes(16)
 
+    def take_chance(self, seed: int) -> None:
+        """Let everything from now on depend on another seed."""
+        self.seed = seed
+        self.chance.seed(seed)
+        for person in self.people:
+            person.entropy = SeededEntropy(self.chance.randrange(1 << 30))
+
+    def forget_what_went(self) -> None:
+        """Forget what only a test looks at: all that was drawn, carried and done so far."""
+        self.relay.seen.clear()
+        self.relay.deposited.clear()
+        self.frames.clear()
+        self.departed.clear()
+        for person in self.people:
+            person.history.clear()
+            person.entropy.drawn.clear()
+
     # ---- people
 
     def block(

@@ -12,6 +12,7 @@ from tests.support.sentences import require_both_languages
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 
+@pytest.mark.slow(10)
 def test_after_a_wipe_a_backup_brings_back_a_profile_that_talks_on(tmp_path: Path) -> None:
     with a_town(tmp_path) as town:
         ours, theirs, circle = town.circle_of_two(direct=False)

@@ -25,6 +25,7 @@ def command(language: str, *options: str) -> list[str]:
     return [sys.executable, "-m", "toheal_p2p", f"--lang={language}", "demo", *options]
 
 
+@pytest.mark.slow(20)
 def test_everything_arrives_at_three_people_and_a_latecomer(tmp_path: Path) -> None:
     done = subprocess.run(
         command("ar", "--check"),
@@ -48,6 +49,7 @@ def assert_told(told: str) -> None:
     assert "Traceback" not in told
 
 
+@pytest.mark.slow(20)
 def test_a_page_of_one_of_the_three_stays_open_and_is_answered(tmp_path: Path) -> None:
     demo = Program(
         command("en", "--check", "--page", "--no-browser")[1:],

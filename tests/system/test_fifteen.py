@@ -122,6 +122,7 @@ class Crowd:
         return {text for texts in self.accepted.values() for text in texts}
 
 
+@pytest.mark.slow(50)
 def test_fifteen_people_and_a_relay_that_dies_end_with_the_same_log(tmp_path: Path) -> None:
     with a_town(tmp_path) as town:
         other = town.another_relay()

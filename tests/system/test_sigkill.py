@@ -42,6 +42,7 @@ class Talker:
             self.stopping.wait(0.002)
 
 
+@pytest.mark.slow(35)
 def test_kills_of_either_process_lose_and_double_nothing(tmp_path: Path) -> None:
     with a_town(tmp_path) as town:
         ours, theirs, circle = town.circle_of_two(direct=True)

@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.page_visitor import Visitor
 from tests.support.processes import PersonProcess, Program, Town, a_town, await_true
 from tests.support.sentences import is_refused
+from toheal_p2p.care.helplines import countries
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -69,9 +71,11 @@ def a_town_with_a_proxy(folder: Path) -> Iterator[tuple[Town, Proxy]]:
             proxy.program.make_sure_it_ended()
 
 
-def start_watched(person: PersonProcess) -> Path:
+def start_watched(person: PersonProcess, *, has_page: bool = False) -> Path:
     notes = person.folder / "contacts"
     code = WATCHED.format(notes=str(notes))
+    if has_page:
+        code = code.replace("toheal_p2p.cli", "toheal_p2p.__main__")
     person.program = Program(("-c", code, *person.run_arguments), person.folder / "run.out")
     person.program.launch()
     person.await_ready()
@@ -136,6 +140,34 @@ def test_with_a_proxy_nothing_is_looked_up_no_datagram_is_sent_and_nobody_else_i
         assert all(wish[0] == wish[1] for wish in wishes)
 
 
+def test_what_is_done_on_the_page_goes_through_the_proxy_or_nowhere(tmp_path: Path) -> None:
+    with a_town_with_a_proxy(tmp_path) as (town, proxy):
+        person = town.person("نورس")
+        notes = start_watched(person, has_page=True)
+        assert person.program is not None
+        port = int(person.program.await_line("ready ").split(":")[2].rstrip("/"))
+        visitor = Visitor(port, person.folder / "home.start.html")
+        visitor.come_in()
+        visitor.post("/settings/proxy", value=proxy.url)
+        relay = town.relay.address.replace("127.0.0.1", NAME)
+        form = {"relay": relay, "charter": "Listen.", "nickname": "نورس", "direct": "yes"}
+        visitor.post("/circles/new", name="evening", **form)
+        [circle] = person.cli_json("circle", "list")
+        here = f"/circle/{circle['id']}"
+        visitor.post(f"{here}/invite", lasts="48h")
+        visitor.post(f"{here}/spoken", lasts="15m")
+        visitor.post("/meet", circle=str(circle["id"]), lasts="1h", room="yes")
+        visitor.post(f"{here}/say", text="through the proxy", audience="circle")
+        for path in ("/settings", "/doctor/findings", f"{here}/ways", "/meet/state", "/help"):
+            visitor.get(path)
+        assert "through the proxy" in visitor.get(here)
+        await_true(lambda: bool(proxy.wishes()))
+        seen = noted(notes)
+        assert [one for one in seen if one[0] != "socket.connect"] == []
+        assert {tuple(one[1]) for one in seen} == {("127.0.0.1", proxy.port)}
+        assert {wish[2] for wish in proxy.wishes()} == {NAME}
+
+
 def test_a_proxy_is_taken_and_left_without_a_restart_and_links_close(tmp_path: Path) -> None:
     with a_town_with_a_proxy(tmp_path) as (town, proxy):
         ours, theirs, circle = town.circle_of_two(direct=True)
@@ -174,7 +206,9 @@ def test_trouble_with_a_proxy_is_named_in_plain_words(tmp_path: Path) -> None:
         [seat] = inviter.ask("invite", circle=made["id"], expires_in=3600)
         is_refused(person, "proxy_malformed", "settings", "set", "proxy", "socks5://name:1080")
         is_refused(person, "no_such_setting", "settings", "get", "colour", name="colour")
-        is_refused(person, "setting_later", "settings", "set", "country", "EG", name="country")
+        wrong = ("settings", "set", "country", "xx")
+        known = ", ".join((*countries(), "none"))
+        is_refused(person, "setting_unfit", *wrong, name="country", choices=known)
         port = nobody.getsockname()[1]
         person.cli("settings", "set", "proxy", f"socks5://127.0.0.1:{port}")
         join = ("join", seat["link"], "--name", "N", "--accept-charter")
@@ -189,7 +223,7 @@ def test_language_and_digits_hold_for_the_next_command(tmp_path: Path) -> None:
         person.cli("settings", "set", "language", "ar")
         assert "خطوط المساندة" in "\n".join(person.cli("settings"))
         [one] = [row for row in person.cli_json("settings") if row["name"] == "language"]
-        assert (one["value"], one["comes_later"]) == ("ar", False)
+        assert one["value"] == "ar"
         person.cli("settings", "set", "digits", "arabic")
         person.ask(
             "circle_create",

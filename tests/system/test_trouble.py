@@ -17,7 +17,7 @@ from toheal_protocol.model import MAX_NAME_LENGTH, MAX_TEXT_SIZE, WallTime
 from toheal_protocol.wire.invitation_link import parse_invitation_link
 from toheal_protocol.wire.relay_address import parse_relay_address
 
-pytestmark = [pytest.mark.real, pytest.mark.slow]
+pytestmark = [pytest.mark.real, pytest.mark.slow(50)]
 
 YEAR = 365 * 24 * 3600
 RIGHT_TO_LEFT_OVERRIDE = "\u202e"

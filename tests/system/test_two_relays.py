@@ -54,6 +54,7 @@ def are_linked(people: tuple[PersonProcess, PersonProcess], circle: str) -> bool
     return {row["link"] for row in rows} == {"turn"}
 
 
+@pytest.mark.slow(10)
 @pytest.mark.parametrize("which", [0, 1])
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_relay_gone_in_the_middle_of_a_conversation_holds_it_up_for_five_seconds_at_most(

@@ -102,6 +102,7 @@ async def a_circle(web: Web, *, app: FakeApp | None = None, name: str = "evening
         web.profile.app = app
     await web.open()
     web.house.home.mkdir(exist_ok=True)
+    (web.house.home / "keyring").touch()
     made = await web.profile.app.circle_create(
         name, relays=[RELAY], direct=False, charter="x", nickname="نورس"
     )

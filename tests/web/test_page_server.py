@@ -362,6 +362,32 @@ async def test_help_and_calm_are_there_before_unlocking(tmp_path: Path) -> None:
         assert "five things" in (await web.get("/calm")).text
 
 
+async def test_help_begins_with_the_country_of_the_settings_and_tells_how_to_find_another(
+    tmp_path: Path,
+) -> None:
+    async with a_page(tmp_path) as web:
+        await web.enter()
+        assert "findahelpline.com" in (await web.get("/help")).text
+        assert "findahelpline.com" in (await web.get("/help?country=sd")).text  # no line is known
+        await web.open_again()
+        web.profile.app.settings.country = "eg"
+        asked = (await web.get("/help")).text
+        assert "08008880700" not in asked  # what was asked for in this run goes first
+        web.house.home.mkdir()
+        (web.house.home / "look").write_text('{"country": "eg"}')
+    async with a_page(tmp_path) as web:
+        await web.enter()
+        for _ in ("locked", "open"):
+            shown = (await web.get("/help")).text
+            assert "08008880700" in shown and "findahelpline.com" not in shown
+            await web.open_again()
+            web.profile.app.settings.country = "eg"
+            (web.house.home / "look").unlink(missing_ok=True)
+        assert "08008880700" not in (await web.get("/help?country=lb")).text
+        assert "08008880700" not in (await web.get("/help")).text
+        assert web.faults == []
+
+
 async def test_a_wrong_passphrase_is_a_sentence_and_the_right_one_works_after_it(
     tmp_path: Path,
 ) -> None:

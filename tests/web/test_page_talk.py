@@ -107,7 +107,10 @@ async def test_a_listener_writes_to_facilitators_only_and_where_there_is_none_to
         app.my_role = "listener"
         shown = (await web.get(way)).text
         assert 'name="audience" value="facilitators"' in shown and 'type="radio"' not in shown
-        assert "/attach" not in shown
+        assert f'hx-post="{way}/attach"' in shown
+        file_page = (await web.post(f"{way}/attach", {"audience": "circle"})).text
+        assert 'name="audience" value="facilitators"' in file_page
+        assert 'type="radio"' not in file_page and "Everybody in the circle" not in file_page
         app.facilitates = ()
         assert 'id="composer"' not in (await web.get(way)).text
 
@@ -282,12 +285,59 @@ async def test_a_file_is_told_of_while_it_is_cleaned_and_sealed_and_keeps_its_na
     async with a_page(tmp_path) as web:
         way = await a_circle(web)
         answer = await web.ask(
-            "POST", f"{way}/attach", b"about=a+cup&note-loss=yes\n" + PICTURE, **FILE
+            "POST",
+            f"{way}/attach",
+            b"about=a+cup&note-loss=yes&audience=circle\n" + PICTURE,
+            **FILE,
         )
         assert answer.headers["content-type"].startswith("text/event-stream")
         cleaning, sealing = answer.text.index("Taking out"), answer.text.index("Sealing")
         assert cleaning < sealing < answer.text.index(f'hx-get="{way}"')
         assert talk(web).files.attached == [("a cup", ("loss",), PICTURE)]
+        assert talk(web).files.for_whom == [(False, None)]
+
+
+@pytest.mark.trio
+async def test_a_file_goes_to_whom_the_words_beside_it_would_have_gone_and_answers_the_same(
+    tmp_path: Path,
+) -> None:
+    async with a_page(tmp_path) as web:
+        way = await a_circle(web)
+        talk(web).add(way[8:], "who begins?", author_name="Sam")
+        asked = talk(web).entries[0].id
+        chosen = {"audience": "facilitators", "reply": asked, "note-loss": "yes", "text": "typed"}
+        form = (await web.post(f"{way}/attach", chosen)).text
+        assert 'value="facilitators" autocomplete="off" spellcheck="false" checked' in form
+        assert f'name="reply" value="{asked}"' in form and "who begins?" in form
+        assert re.search(r'name="note-loss" value="yes" checked', form)
+        line = f"about=a+cup&audience=facilitators&reply={asked}\n".encode()
+        await web.ask("POST", f"{way}/attach", line + PICTURE, **FILE)
+        assert talk(web).files.for_whom == [(True, asked)]
+
+
+@pytest.mark.trio
+async def test_a_file_in_answer_to_a_note_for_facilitators_offers_nobody_else(
+    tmp_path: Path,
+) -> None:
+    async with a_page(tmp_path) as web:
+        way = await a_circle(web)
+        talk(web).add(way[8:], "between us", audience="facilitators", author_name="Sam")
+        chosen = {"audience": "circle", "reply": talk(web).entries[0].id}
+        form = (await web.post(f"{way}/attach", chosen)).text
+        assert '<input type="hidden" name="audience" value="facilitators">' in form
+        assert 'type="radio"' not in form
+
+
+@pytest.mark.parametrize("audience", ["", "&audience=", "&audience=everybody"])
+@pytest.mark.trio
+async def test_a_file_for_nobody_in_particular_goes_to_nobody(
+    tmp_path: Path, audience: str
+) -> None:
+    async with a_page(tmp_path) as web:
+        way = await a_circle(web)
+        line = f"about=a+cup{audience}\n".encode()
+        await web.ask("POST", f"{way}/attach", line + PICTURE, **FILE)
+        assert talk(web).files.attached == []
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ Spec: docs/decisions/0030-one-loop-without-a-waiting-thread.md.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import select
 from collections.abc import Callable, Sequence
@@ -37,6 +38,10 @@ PASSES_MOST: Final = 3
 
 _TIMER_LONGEST: Final = 24 * 3600.0
 """Seconds a timer is set for at most: trio's own longest is centuries, which no loop takes."""
+
+_TIMERS_PER_SECOND: Final = 1000
+"""What uvloop's timers count in, from the beginning of the present millisecond: one set for less than a
+whole one more rings early, and trio is then asked again and again until its deadline has come."""
 
 
 def can_watch(guest: Any) -> bool:
@@ -142,7 +147,7 @@ class GuestDriver:
     def _wait(self, timeout: float) -> None:
         self._is_idle = True
         self._guest.runner.guest_tick_scheduled = False
-        self._timer = self.loop.call_later(min(timeout, _TIMER_LONGEST), self._ring)
+        self._timer = self.loop.call_later(_not_before(timeout), self._ring)
 
     def _run(self) -> float | None:
         """Run one pass of trio; return the seconds it can wait, or None when it has ended."""
@@ -163,6 +168,12 @@ class GuestDriver:
         self.loop.remove_reader(self._file)
         os.close(self._file)
         self._guest.done_callback(result)
+
+
+def _not_before(timeout: float) -> float:
+    """Return for how long a timer is set that must not ring sooner than in so many seconds."""
+    timeout = min(timeout, _TIMER_LONGEST)
+    return (math.ceil(timeout * _TIMERS_PER_SECOND) + 1) / _TIMERS_PER_SECOND
 
 
 @define(eq=False)

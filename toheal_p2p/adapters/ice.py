@@ -115,7 +115,7 @@ class GuardedIce(Connection):
         Args:
             controlling: which of the two sides we are.
             way: on TURN no socket of ours ever sends to a peer, only the relay's address does.
-            servers: numeric IPv4 addresses and ports.
+            servers: numeric addresses and ports.
             include_loopback: offer 127.0.0.1 too, for tests and the demo.
         """
         is_hidden = way is LinkWay.TURN
@@ -123,7 +123,11 @@ class GuardedIce(Connection):
         super().__init__(ice_controlling=controlling, transport_policy=policy)
         self._way = way
         self._servers = tuple(servers) if way is not LinkWay.LAN else ()
-        stun_servers = [one.address for one in self._servers if _speaks_stun(one)]
+        stun_servers = [
+            one.address
+            for one in self._servers
+            if _speaks_stun(one) and _may_reach_relays(one.host)
+        ]
         self._stun_servers = tuple(dict.fromkeys(stun_servers))[:MAX_STUN_SERVERS]
         self._include_loopback = include_loopback
 
@@ -279,5 +283,5 @@ def _speaks_stun(one: Numeric) -> bool:
 
 
 def _may_reach_relays(host: str) -> bool:
-    """IPv6 addresses are not translated, so only IPv4 ones are asked about."""
+    """IPv6 addresses are not translated, so only IPv4 ones are asked about, by IPv4."""
     return ipaddress.ip_address(host).version == 4

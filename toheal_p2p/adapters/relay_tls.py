@@ -84,7 +84,7 @@ async def dial_through(open_stream: OpenStream, address: RelayAddress) -> TlsRel
     channel = TlsRelayChannel(stream)
     try:
         await _handshake(stream, address)
-        await channel.open(f"{address.host}:{address.port}")
+        await channel.open(address.authority)
     except BaseException:
         await channel.aclose()
         raise

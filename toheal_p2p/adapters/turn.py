@@ -47,6 +47,14 @@ MAX_BUFFERED: Final = 256 * 1024
 RECEIVE_BUFFER: Final = 256 * 1024
 """Bytes the kernel keeps for the socket."""
 
+_FAMILY: Final = "REQUESTED-ADDRESS-FAMILY"
+_IPV6: Final = 0x02 << 24
+_NOT_THIS_FAMILY: Final = 440
+"""RFC 8656, section 19."""
+
+# aioice has no word for it (RFC 8656, section 18.8)
+stun.ATTRIBUTES_BY_NAME[_FAMILY] = (0x0017, _FAMILY, stun.pack_unsigned, stun.unpack_unsigned)
+
 _Address = tuple[str, int]
 
 
@@ -62,7 +70,18 @@ class _GuardedTurn(TurnClientMixin):
     """What our two clients share: they take what the relay sends and let nothing out."""
 
     is_stream = False
+    wants_ipv6 = False
     transport: Any  # a datagram transport in one class, a stream's in the other
+
+    async def connect(self) -> _Address:
+        """Get an address at the relay: of IPv4, or of IPv6 where it has nothing else."""
+        try:
+            return await super().connect()
+        except stun.TransactionFailed as refused:
+            if refused.response.error_code != _NOT_THIS_FAMILY:
+                raise
+        self.wants_ipv6 = True
+        return await super().connect()
 
     def datagram_received(self, data: bytes | str, addr: _Address) -> None:
         """Take a message of the relay's; whatever is wrong with it, nothing else happens."""
@@ -75,6 +94,8 @@ class _GuardedTurn(TurnClientMixin):
 
     async def request(self, request: stun.Message) -> tuple[stun.Message, _Address]:
         """Ask the relay; over UDP a lost packet is repeated soon."""
+        if self.wants_ipv6 and request.message_method == stun.Method.ALLOCATE:
+            request.attributes[_FAMILY] = _IPV6
         if self.integrity_key:
             self._TurnClientMixin__add_authentication(request)  # type: ignore[attr-defined]
         transaction = QuickTransaction(

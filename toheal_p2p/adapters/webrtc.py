@@ -201,21 +201,28 @@ class PreparedWebRtc:
 
 
 async def _resolve(servers: Sequence[RelayServer]) -> list[Numeric]:
-    """Look up the relays' IPv4 addresses, all at once; leave out what takes too long."""
-    found: dict[str, str] = {}
+    """Look up the relays' addresses, one of each family, all at once; leave out what takes too long."""
+    found: dict[str, dict[int, str]] = {}
 
     async def look_up(host: str) -> None:
         try:
-            answers = await trio.socket.getaddrinfo(host, None, family=trio.socket.AF_INET)
+            answers = await trio.socket.getaddrinfo(host, None, type=trio.socket.SOCK_DGRAM)
         except (OSError, UnicodeError):
             return
-        found[host] = str(answers[0][4][0])
+        # the first of a family is the one the system would take
+        found[host] = {family: str(address[0]) for family, *_, address in reversed(answers)}
 
     with trio.move_on_after(RESOLVING_LONGEST):
         async with trio.open_nursery() as nursery:
             for host in {one.host for one in servers}:
                 nursery.start_soon(look_up, host)
-    return [Numeric(one, found[one.host]) for one in servers if one.host in found]
+    families = (trio.socket.AF_INET, trio.socket.AF_INET6)
+    return [
+        Numeric(one, found[one.host][family])
+        for one in servers
+        for family in families
+        if family in found.get(one.host, ())
+    ]
 
 
 _NAMES: Final = {

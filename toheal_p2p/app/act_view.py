@@ -16,6 +16,9 @@ class ActView:
         role: the role somebody is to have.
         direct: for a policy, whether members are to connect directly.
         reason: why, for a removal, a role and a mute.
+        asks_us: it waits, and we could support it.
+        seen_at: when it came to this device; None where it came with a welcome, or is the beginning.
+        returns_until: until when who was removed can be taken back; None: not, or not any more.
         until: when a term or a mute should end.
         text: the words to it, or the charter it is about.
         supporters: the names of who is for it, its author first.
@@ -40,3 +43,6 @@ class ActView:
     facilitators: int
     members: int
     until: int | None = None
+    asks_us: bool = False
+    seen_at: int | None = None
+    returns_until: int | None = None

@@ -19,6 +19,7 @@ from toheal_p2p.app import interface as views
 from toheal_p2p.app import showing
 from toheal_p2p.app.bundles import Bundles
 from toheal_p2p.app.doctor import Patient, examine
+from toheal_p2p.app.drafts import Drafts
 from toheal_p2p.app.files import Files
 from toheal_p2p.app.idleness import Idleness
 from toheal_p2p.app.invitations import fetch_content, read_link
@@ -122,6 +123,7 @@ class Application(Paths, Sharing, Notices, KnownRelays):
     bundles: Bundles = field(init=False, repr=False)
     backups: Backups = field(init=False, repr=False)
     idleness: Idleness = field(init=False, repr=False)
+    drafts: Drafts = field(init=False, repr=False)
     _beginning: trio.Lock = field(factory=trio.Lock, init=False)
     talk_news: trio.Event = field(factory=trio.Event, init=False, repr=False)
     _from_room: dict[str, InvitationContent] = field(factory=dict, init=False, repr=False)
@@ -135,9 +137,12 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             self.idleness = Idleness(lambda: self.settings.minutes_until_locked)
+            self.drafts = Drafts.begin(stored.settings, self._keep, self.entropy)
             self.files = Files(self)
             self.bundles = Bundles(self.vault, self.committer, self._running)
-            self.backups = Backups(self.vault, self.committer, self.entropy, self.wall_clock)
+            self.backups = Backups(
+                self.home, self.vault, self.committer, self.entropy, self.wall_clock
+            )
             self.spoken = SpokenCodes(
                 nursery,
                 self.entropy,
@@ -205,7 +210,10 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         """Return the members, ourselves included."""
         running = self._find(circle)
         cold, wall_now = running.service.circle.cold, self.wall_clock()
-        return showing.member_views(cold, forked=running.forked, wall_now=wall_now)
+        differing = running.warnings.differing
+        return showing.member_views(
+            cold, forked=running.forked, wall_now=wall_now, differing=differing
+        )
 
     def _shown_circle(self, cold: Cold) -> views.CircleView:
         return showing.circle_view(cold, wall_now=self.wall_clock())

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from toheal_p2p.adapters.vault import wipe_vault
+from toheal_p2p.app.passing import remove_parts, unfinished_backups
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.ports import vault as ports
 
@@ -18,15 +19,18 @@ def folder_beside(home: Path) -> Path:
 def wipe_home(home: Path) -> None:
     """Destroy a profile at once, running or not: a panic waits for nobody.
 
-    One that is being restored, or was when the program was ended, goes too.
+    One that is being restored, or was when the program was ended, goes too, and so does a backup
+    that is not whole.
 
     Raises:
         Refused: there is none, or the folder cannot be erased.
     """
+    parts = unfinished_backups(home)
     try:
         try:
             wipe_vault(home)
         finally:
+            remove_parts(parts)
             with suppress(ports.NoProfile):  # it holds nothing of ours
                 wipe_vault(folder_beside(home))
     except ports.VaultError as reason:

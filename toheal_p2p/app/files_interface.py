@@ -52,7 +52,15 @@ class FilesInterface(Protocol):
         ...
 
     async def attach_content(
-        self, circle: str, content: bytes, *, about: str, notes: Sequence[str], report: Report
+        self,
+        circle: str,
+        content: bytes,
+        *,
+        about: str,
+        notes: Sequence[str],
+        report: Report,
+        to_facilitators: bool = False,
+        reply: str | None = None,
     ) -> str:
         """Attach bytes that are here already, as `attach` does a file."""
         ...

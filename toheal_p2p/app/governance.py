@@ -8,17 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from attrs import evolve
+
 from toheal_p2p.app import interface as views
 from toheal_p2p.app.names import find
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.running import RunningCircle, require_active, require_facilitated
 from toheal_p2p.app.showing import act_view, name_of, others
 from toheal_p2p.app.vocabulary import ActReason, Role
+from toheal_p2p.ports.vault import Vault
+from toheal_protocol.identity import PREKEY_LIFE
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.governing import can_return
 from toheal_protocol.machines.ledgers import membership_of
-from toheal_protocol.machines.state import Cold
+from toheal_protocol.machines.state import Cold, Stage
 from toheal_protocol.membership import Membership, Outcome
+from toheal_protocol.membership import Standing as Outcomes
 from toheal_protocol.messages.acts import (
     Acceptance,
     Act,
@@ -43,6 +48,7 @@ WEEKS_MOST: Final = 26
 class Governance:
     """What an application offers of this. It is part of `Application`, which has the circles."""
 
+    vault: Vault
     wall_clock: Callable[[], WallTime]
 
     def _find(self, circle: str) -> RunningCircle:
@@ -56,7 +62,15 @@ class Governance:
     async def circle_acts(self, circle: str) -> Sequence[views.ActView]:
         """Return what was done in the circle, oldest first."""
         cold = self._find(circle).service.circle.cold
-        return [act_view(cold, outcome) for outcome in _of_members(cold)]
+        times = await self.vault.operation_times(cold.id)
+        return [self._dated(cold, one, times.get(one.id)) for one in _of_members(cold)]
+
+    def _dated(self, cold: Cold, outcome: Outcome, seen_at: WallTime | None) -> views.ActView:
+        """Show an act with its times. What was signed has none of its own."""
+        until = _returns_until(cold, outcome, seen_at)
+        is_over = until is None or until <= self.wall_clock()
+        shown = act_view(cold, outcome)
+        return evolve(shown, seen_at=seen_at, returns_until=None if is_over else until)
 
     async def circle_remove(
         self, circle: str, who: str, *, reason: ActReason, text: str
@@ -164,6 +178,19 @@ def _of_members(cold: Cold) -> list[Outcome]:
     """Return the acts that stand for themselves: seconds are shown with what they support."""
     outcomes = membership_of(cold.id, cold.operations).outcomes
     return [one for one in outcomes if not isinstance(one.act, Second | Acceptance)]
+
+
+def _returns_until(cold: Cold, outcome: Outcome, seen_at: WallTime | None) -> WallTime | None:
+    """Return until when who was removed by this can be taken back; of ourselves as it is seen here."""
+    if not isinstance(outcome.act, Removal) or outcome.standing is not Outcomes.STANDS:
+        return None
+    target = outcome.act.target
+    if target == cold.persona.keys.member_id:
+        gone_at = seen_at if cold.stage is Stage.REMOVED else None
+    else:
+        peer = cold.peers.get(target)
+        gone_at = peer.gone_at if peer is not None and can_return(cold, target) else None
+    return WallTime(gone_at + PREKEY_LIFE) if gone_at else None
 
 
 def member_called(cold: Cold, who: str) -> MemberId:

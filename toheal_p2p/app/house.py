@@ -30,6 +30,10 @@ HouseState = Literal["empty", "locked", "opening", "open"]
 """`empty`: there is no profile yet."""
 
 
+Told = Callable[[int, int], None]
+"""Told how many messages are here by now, and how many there are; in whatever thread that is."""
+
+
 class RunProfile(Protocol):
     """Opens the profile and runs it until it is locked; `opening.run_app` with its other arguments."""
 
@@ -51,7 +55,7 @@ class MakeProfile(Protocol):
 class RestoreProfile(Protocol):
     """Makes a profile out of a backup; called in a thread."""
 
-    def __call__(self, home: Path, path: str, *, words: str, passphrase: str) -> None:
+    def __call__(self, home: Path, path: str, *, words: str, passphrase: str, told: Told) -> None:
         """Make it. Raises `Refused`."""
         ...
 
@@ -85,6 +89,7 @@ class House:
         serve: the door for commands, which stands open only while the profile is.
         trouble: why the profile closed by itself, until it is opened again.
         was_put_back: an older copy of the vault lies there; the person is told.
+        on_close: told whenever the profile was closed: who keeps something of it drops it then.
     """
 
     home: Path
@@ -96,6 +101,7 @@ class House:
     restore_profile: RestoreProfile | None = None
     trouble: Refused | None = field(default=None, init=False)
     was_put_back: bool = field(default=False, init=False)
+    on_close: Callable[[], None] = field(default=lambda: None, init=False)
     _app: AppInterface | None = field(default=None, init=False)
     _wish: _Wish | None = field(default=None, init=False)
     _wished: trio.Event = field(factory=trio.Event, init=False)
@@ -156,7 +162,14 @@ class House:
         make = partial(self.make_profile, self.home, nickname=nickname, passphrase=passphrase)
         await self._make_and_open(make, passphrase)
 
-    async def restore(self, path: str, *, words: str, passphrase: str) -> None:
+    async def restore(
+        self,
+        path: str,
+        *,
+        words: str,
+        passphrase: str,
+        told: Told = lambda _done, _all: None,
+    ) -> None:
         """Make the profile that a backup has, and open it.
 
         Raises:
@@ -164,7 +177,9 @@ class House:
         """
         if self.restore_profile is None:
             raise Refused("internal")
-        make = partial(self.restore_profile, self.home, path, words=words, passphrase=passphrase)
+        make = partial(
+            self.restore_profile, self.home, path, words=words, passphrase=passphrase, told=told
+        )
         await self._make_and_open(make, passphrase)
 
     async def wipe(self) -> None:
@@ -184,6 +199,7 @@ class House:
             ended = self._ended
             self._scope.cancel()
             await ended.wait()
+            await trio.to_thread.run_sync(self.wipe_profile, self.home)  # what came meanwhile
 
     async def open(self, passphrase: str) -> None:
         """Open the profile; nothing is done where it is open.
@@ -333,5 +349,6 @@ class House:
 
     def _close(self) -> None:
         self._dismiss()
+        self.on_close()
         ended, self._ended, self._lock_asked = self._ended, trio.Event(), trio.Event()
         ended.set()

@@ -24,6 +24,7 @@ from toheal_p2p.app.bundles_interface import BundlesInterface as BundlesInterfac
 from toheal_p2p.app.bundles_interface import BundleView as BundleView
 from toheal_p2p.app.bundles_interface import TakenBundleView as TakenBundleView
 from toheal_p2p.app.circle_relays_interface import CircleRelays
+from toheal_p2p.app.drafts_interface import DraftsInterface as DraftsInterface
 from toheal_p2p.app.entry_view import DeliveryView as DeliveryView
 from toheal_p2p.app.entry_view import EntryView as EntryView
 from toheal_p2p.app.entry_view import QuoteView as QuoteView
@@ -93,6 +94,7 @@ class MemberView:
     """One member of a circle.
 
     `fork_seen`: two copies of this member were at work, and nobody has confirmed to have seen it.
+    `stories_differ`: two different messages of theirs have one number, and nobody has confirmed it.
     `charter_accepted`: has said yes to the charter in force.
     `term_until`: when their term as a facilitator ends; None where that was not said.
     `term_over`: it should have ended by this device's clock. The role stays until it is laid down.
@@ -111,6 +113,7 @@ class MemberView:
     term_over: bool = False
     muted_until: int | None = None
     hidden: bool = False
+    stories_differ: bool = False
 
 
 @frozen
@@ -213,6 +216,11 @@ class AppInterface(
     @property
     def files(self) -> FilesInterface:
         """Pictures and voice notes."""
+        ...
+
+    @property
+    def drafts(self) -> DraftsInterface:
+        """Words that were typed and not sent."""
         ...
 
     @property

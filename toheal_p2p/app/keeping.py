@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, cast
 
 import trio
 from attrs import define, evolve, field
 
 from toheal_p2p.app.keeping_interface import BackupView
+from toheal_p2p.app.passing import PART, noted_part
 from toheal_p2p.app.progress_view import ProgressView, Report
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vault_refusals import refusal
@@ -28,9 +30,6 @@ from toheal_protocol.machines.storing import decode_cold, encode_cold
 from toheal_protocol.messages.backup_file import SALT_SIZE, BackupSealer
 from toheal_protocol.model import CircleId, WallTime
 
-PART: Final = ".part"
-"""What a backup's name ends in until it is whole."""
-
 REPORT_EVERY: Final = 1024
 """Messages after which it is told how far it has come."""
 
@@ -39,6 +38,7 @@ REPORT_EVERY: Final = 1024
 class Backups:
     """Fulfils `KeepingInterface`."""
 
+    home: Path
     vault: Vault
     committer: Committer
     entropy: Entropy
@@ -55,14 +55,9 @@ class Backups:
             await self.committer.flushed()
             async with self.vault.snapshot() as snapshot:
                 about = About(self.wall_clock(), await snapshot.count())
-                file = await trio.to_thread.run_sync(_begin, part)
-                with file:
-                    await _write(file, sealer.head)
-                    await _write(file, *sealer.add(encode_backup_record(about)))
-                    await self._write_all(file, sealer, snapshot, about, report)
-                    await _write(file, sealer.finish())
-                    size = await trio.to_thread.run_sync(_sync, file)
-            await trio.to_thread.run_sync(_put_in_place, part, path)
+                with noted_part(self.home, part):
+                    size = await self._write_file(part, sealer, snapshot, about, report)
+                    await trio.to_thread.run_sync(_put_in_place, part, path)
         except (VaultError, VaultFailed) as failed:
             _remove(part)
             raise refusal(failed.reason if isinstance(failed, VaultFailed) else failed) from None
@@ -73,6 +68,17 @@ class Backups:
             _remove(part)
             raise
         return BackupView(path, recovery_words(secret, language=language), about.messages, size)
+
+    async def _write_file(
+        self, part: str, sealer: BackupSealer, snapshot: Snapshot, about: About, report: Report
+    ) -> int:
+        """Write the file under its name of the way, through to the disk; return its size."""
+        with await trio.to_thread.run_sync(_begin, part) as file:
+            await _write(file, sealer.head)
+            await _write(file, *sealer.add(encode_backup_record(about)))
+            await self._write_all(file, sealer, snapshot, about, report)
+            await _write(file, sealer.finish())
+            return await trio.to_thread.run_sync(_sync, file)
 
     async def _write_all(
         self,

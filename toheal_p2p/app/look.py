@@ -1,7 +1,7 @@
-"""How things look: language, digits, colours; what must be known before any vault opens.
+"""How things look: language, digits, colours, country; what must be known before any vault opens.
 
 So they lie in a small file of the profile's folder, in the clear: they say which language its
-owner reads and which colours, and nothing else. The running process writes it, commands read it; a file that is not
+owner reads, which colours and whose help lines, and nothing else. The running process writes it, commands read it; a file that is not
 there, or makes no sense, means that nothing was chosen. Nothing heavy is imported here.
 
 Docs: docs/command-line.md, section 8.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -24,6 +25,7 @@ _LANGUAGES: Final = ("ar", "en")
 _DIGITS: Final = ("latin", "arabic")
 _COLOURS: Final = ("system", "light", "dark")
 _NEUTRAL: Final = ("on", "off")
+_COUNTRY: Final = re.compile("[a-z][a-z]")
 
 
 class Look(NamedTuple):
@@ -34,6 +36,8 @@ class Look(NamedTuple):
     colours: str | None = None
     neutral: str | None = None
     """Whether a locked page says nothing of what the program is for."""
+    country: str | None = None
+    """Whose help lines come first; never here while the look is neutral."""
 
 
 def read_look(home: str) -> Look:
@@ -58,11 +62,16 @@ def decode_look(content: bytes) -> Look:
         _one_of(_DIGITS, chosen.get("digits")),
         _one_of(_COLOURS, chosen.get("colours")),
         _one_of(_NEUTRAL, chosen.get("neutral")),
+        _country(chosen.get("country")),
     )
 
 
 def _one_of(words: tuple[str, ...], value: object) -> str | None:
     return value if isinstance(value, str) and value in words else None
+
+
+def _country(value: object) -> str | None:
+    return value if isinstance(value, str) and _COUNTRY.fullmatch(value) else None
 
 
 def write_look(home: str, look: Look) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import trio
 from attrs import field, frozen
@@ -74,13 +76,30 @@ def record_path(home: Path) -> Path:
     return home.with_name(home.name + ".page")
 
 
+_SNAPS: Final = Path("/snap/bin")
+"""Where this folder is, browsers are often confined: they read no hidden folder and not /tmp."""
+
+
+def start_path(home: Path) -> Path:
+    """Return where the start file of this profile lies."""
+    if sys.platform == "linux" and _SNAPS.is_dir():
+        return Path.home() / f"{home.name.lstrip('.')}.start.html"
+    return home.with_name(home.name + ".start.html")
+
+
+def remove_start_file(path: Path) -> None:
+    """Take the file away, if it is still there."""
+    with suppress(OSError):
+        path.unlink()
+
+
 def write_private(path: Path, content: str) -> None:
     """Put a file in the place of the last one, for its owner only.
 
     Raises:
         OSError: it cannot be written.
     """
-    next_path = path.with_name(path.name + ".next")
+    next_path = _next(path)
     with suppress(FileNotFoundError):
         next_path.unlink()
     descriptor = os.open(next_path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -111,3 +130,24 @@ def remove_record(home: Path, record: PageRecord) -> None:
     if read_record(home) == record:
         with suppress(OSError):
             record_path(home).unlink()
+
+
+def remove_traces(home: Path) -> None:
+    """Take away what a page that was killed left beside a profile; nothing of one that answers."""
+    record = read_record(home)
+    if record is None or not _answers(record.port):
+        for path in (start_path(home), record_path(home)):
+            remove_start_file(path)
+            remove_start_file(_next(path))
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def _next(path: Path) -> Path:
+    return path.with_name(path.name + ".next")

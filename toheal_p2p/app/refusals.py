@@ -149,7 +149,6 @@ RefusalCode = Literal[
     # settings
     "no_such_setting",
     "setting_unfit",
-    "setting_later",
     "proxy_malformed",
     # what the person wrote
     "name_empty",
@@ -219,7 +218,6 @@ FACTS: Final[Mapping[RefusalCode, tuple[str, ...]]] = {
     "no_such_interface": ("name",),
     "no_such_setting": ("name",),
     "setting_unfit": ("name", "choices"),
-    "setting_later": ("name",),
     "name_too_long": ("limit",),
     "text_too_long": ("limit",),
     "charter_too_long": ("limit",),

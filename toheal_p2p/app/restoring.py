@@ -9,7 +9,7 @@ Spec: docs/protocol/backup.md, section 6.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -19,6 +19,7 @@ from attrs import define, field
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.vault import create_vault, open_vault, wipe_vault
 from toheal_p2p.app.erasing import folder_beside
+from toheal_p2p.app.house import Told
 from toheal_p2p.app.look import Look, write_look
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.running import RunningCircle
@@ -48,9 +49,6 @@ RESTORED: Final = "restored"
 
 _AT_ONCE: Final = 256
 """Records in a transaction."""
-
-Told = Callable[[int, int], None]
-"""Told how many messages are here by now, and how many there are."""
 
 
 def restore_profile(
@@ -196,7 +194,8 @@ def _put_in_place(beside: Path, home: Path) -> None:
 
 
 def _write_look(home: Path, settings: Mapping[str, bytes]) -> None:
-    """Let the commands know language and digits, as the settings have them."""
-    language = settings.get("setting.language", b"").decode()
-    digits = settings.get("setting.digits", b"").decode()
-    write_look(str(home), Look(language or None, digits or None))
+    """Let the commands and the locked page know what the settings have of it."""
+    named = {name: settings.get(f"setting.{name}", b"").decode() or None for name in Look._fields}
+    if named["neutral"] == "on":
+        named["country"] = None
+    write_look(str(home), Look(**named))

@@ -21,25 +21,22 @@ from toheal_p2p.app.look import Look, write_look
 from toheal_p2p.app.network_policy import NetworkPolicy
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.running import RunningCircle
-from toheal_p2p.app.settings_interface import SettingView
+from toheal_p2p.app.settings_interface import UNSET, SettingView
 from toheal_p2p.app.vocabulary import SettingName
+from toheal_p2p.care.helplines import countries
 from toheal_protocol.errors import RemoteError
 from toheal_protocol.machines import events as machine
 from toheal_protocol.machines.records import PutSetting, Write
 from toheal_protocol.model import CircleId
 
-UNSET: Final = "none"
-"""The word for a proxy that is not there, and for what the system's locale decides."""
-
 
 @frozen
 class Setting:
-    """One setting. `choices` empty: free text. `comes_later`: named, and without effect yet."""
+    """One setting. `choices` empty: free text."""
 
     name: SettingName
     default: str
     choices: tuple[str, ...] = ()
-    comes_later: bool = False
 
 
 SETTINGS: Final[tuple[Setting, ...]] = (
@@ -49,7 +46,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("colours", "system", ("system", "light", "dark")),
     Setting("neutral", "off", ("off", "on")),
     Setting("content-notes", "covered", ("covered", "shown", "hidden")),
-    Setting("country", UNSET, comes_later=True),
+    Setting("country", UNSET, (*countries(), UNSET)),
     Setting("auto-lock", UNSET, ("5", "15", "60", "240", UNSET)),
 )
 
@@ -65,10 +62,15 @@ async def _keep_nowhere(_writes: Sequence[Write]) -> None:
 
 @define(eq=False)
 class Settings:
-    """The settings of one opened profile. Fulfils `SettingsInterface`."""
+    """The settings of one opened profile. Fulfils `SettingsInterface`.
+
+    Attributes:
+        on_neutral: called when the look becomes neutral: the running process has a name too.
+    """
 
     home: Path
     network: NetworkPolicy
+    on_neutral: Callable[[], None] = lambda: None
     _keep: Keep = field(default=_keep_nowhere, init=False)
     _values: dict[str, str] = field(factory=dict, init=False, repr=False)
 
@@ -114,8 +116,8 @@ class Settings:
     async def set(self, name: str, value: str) -> SettingView:
         """Keep a value and put it into effect."""
         setting, value = _find(name), value.strip()
-        if setting.comes_later:
-            raise Refused("setting_later", name=name)
+        if setting.choices:
+            value = value.lower()
         if setting.choices and value not in setting.choices:
             choices = ", ".join(setting.choices)
             raise Refused("setting_unfit", name=name, choices=choices)
@@ -126,23 +128,27 @@ class Settings:
         await self._keep([PutSetting(_key(setting.name), value.encode())])
         self._values[setting.name] = value
         self.network.use_proxy(proxy)
-        if setting.name in ("language", "digits", "colours", "neutral"):
+        if setting.name in ("language", "digits", "colours", "neutral", "country"):
             self._write_look()
+        if self._values["neutral"] == "on":
+            self.on_neutral()
         return self._view(setting)
 
     def _view(self, setting: Setting) -> SettingView:
         value = self._values.get(setting.name, setting.default)
         if setting.name == "proxy" and value != UNSET:
             value = parse_proxy(value).shown
-        return SettingView(setting.name, value, setting.choices, setting.comes_later)
+        return SettingView(setting.name, value, setting.choices)
 
     def _write_look(self) -> None:
-        language = self._values["language"]
+        chosen = {name: value for name, value in self._values.items() if value != UNSET}
+        is_neutral = self._values["neutral"] == "on"
         look = Look(
-            None if language == UNSET else language,
+            chosen.get("language"),
             self._values["digits"],
             self._values["colours"],
             self._values["neutral"],
+            None if is_neutral else chosen.get("country"),  # it leads to help lines
         )
         try:
             write_look(str(self.home), look)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from attrs import field, frozen
 
 from toheal_p2p.app.vocabulary import SettingName
+
+UNSET: Final = "none"
+"""The word for what was not chosen: a proxy, a country, what the system's locale decides."""
 
 
 @frozen
@@ -16,13 +19,11 @@ class SettingView:
 
     Attributes:
         choices: the values it takes; empty: anything that makes sense.
-        comes_later: it is named, and nothing can be set yet.
     """
 
     name: SettingName
     value: str = field(repr=False)
     choices: tuple[str, ...]
-    comes_later: bool
 
 
 class SettingsInterface(Protocol):
@@ -44,6 +45,6 @@ class SettingsInterface(Protocol):
         """Keep a value; it is in effect on return.
 
         Raises:
-            Refused: no_such_setting, setting_unfit, setting_later, proxy_malformed.
+            Refused: no_such_setting, setting_unfit, proxy_malformed.
         """
         ...

@@ -118,12 +118,17 @@ def others(cold: Cold) -> tuple[MemberId, ...]:
 
 
 def member_views(
-    cold: Cold, *, forked: Set[MemberId], wall_now: WallTime
+    cold: Cold,
+    *,
+    forked: Set[MemberId],
+    wall_now: WallTime,
+    differing: Set[MemberId] = frozenset(),
 ) -> tuple[views.MemberView, ...]:
     """Show the members, ourselves first.
 
     Args:
         forked: of whom two copies were seen, ourselves perhaps among them.
+        differing: of whom two different messages have one number.
     """
     our_id = cold.persona.keys.member_id
     now = membership_of(cold.id, cold.operations)
@@ -135,6 +140,7 @@ def member_views(
             role="member" if cold.for_talk else _ROLES[role],
             is_me=member == our_id,
             fork_seen=member in forked,
+            stories_differ=member in differing,
             charter_accepted=member in now.accepted or cold.stage is Stage.KNOCKING,
             term_until=now.terms.get(member),
             term_over=0 < now.terms.get(member, 0) <= wall_now,
@@ -313,6 +319,7 @@ def act_view(cold: Cold, outcome: Outcome) -> views.ActView:
         facilitators=outcome.facilitators,
         members=outcome.members,
         until=until or None,
+        asks_us=waits and cold.persona.keys.member_id in outcome.may_support,
     )
 
 

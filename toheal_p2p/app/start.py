@@ -13,6 +13,7 @@ import trio
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.lan_sockets import SocketLan
 from toheal_p2p.adapters.network import NetworkLook
+from toheal_p2p.adapters.process_name import take_neutral_name
 from toheal_p2p.adapters.vault import SqliteVault, create_vault, open_vault
 from toheal_p2p.adapters.webrtc_later import WebRtcLater
 from toheal_p2p.app.application import Application
@@ -21,6 +22,7 @@ from toheal_p2p.app.erasing import wipe_home
 from toheal_p2p.app.interface import ProgressView, Serve
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.network_policy import NetworkPolicy, PolicedChannels
+from toheal_p2p.app.passing import clear_passing
 from toheal_p2p.app.profile import put_nickname, usable_name
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.relay_news import RelayNews
@@ -76,6 +78,7 @@ async def run_opened(
         Refused: the vault failed.
     """
     try:
+        await trio.to_thread.run_sync(clear_passing, home)
         async with trio.open_nursery() as nursery:
             committer, policy = Committer(vault), NetworkPolicy()
             channels = WebRtcLater(include_loopback=allow_loopback)
@@ -89,7 +92,7 @@ async def run_opened(
                 channels=PolicedChannels(channels, policy),
                 connect=connector.connect,
                 probe=connector.probe,
-                settings=Settings(home, policy),
+                settings=Settings(home, policy, take_neutral_name),
                 end=nursery.cancel_scope.cancel,
                 destroy=partial(wipe_home, home),
                 meeting=Meetings(policy, SocketLan(include_loopback=allow_loopback)),

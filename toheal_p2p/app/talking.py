@@ -142,6 +142,7 @@ class Talking:
         """Return entries between two positions, oldest first; the first or the newest of them."""
         running = self._find(circle)
         cold = running.service.circle.cold
+        await self._write_what_waits()
         rows = await self.vault.entries(
             cold.id, after=after, before=before, limit=limit, newest=newest
         )
@@ -164,6 +165,7 @@ class Talking:
     async def first_new(self, circle: str) -> int | None:
         """Return where the entries begin that came after the last one that was shown."""
         cold = self._find(circle).service.circle.cold
+        await self._write_what_waits()
         first: int | None = None
         for _ in range(NEW_PAGES):
             rows = await self.vault.entries(cold.id, before=first, limit=PAGE, newest=True)
@@ -199,6 +201,7 @@ class Talking:
         running = self._find(circle)
         cold = running.service.circle.cold
         mid = None if message is None else await find_message(self.vault, cold.id, message)
+        await self._write_what_waits()
         rows = await self.vault.deliveries(cold.id, mid, limit=NEWEST_DELIVERIES)
         return [showing.delivery_view(cold, row) for row in rows]
 
@@ -211,6 +214,11 @@ class Talking:
         return [view for view in shown if view.kind != "hidden"]
 
     # ---- inside
+
+    async def _write_what_waits(self) -> None:
+        """Let the vault know what we know; a disk that takes nothing more keeps nobody from asking."""
+        with suppress(VaultFailed):
+            await self.committer.settled()
 
     async def _write(self, running: RunningCircle, event: machine.Event) -> str:
         effects = await self._decide(running, event)

@@ -23,9 +23,8 @@ from attrs import frozen
 
 from toheal_p2p.adapters import bridge
 from toheal_p2p.adapters.loading import load
-from toheal_p2p.app.house import House
+from toheal_p2p.app.house import House, Told
 from toheal_p2p.app.interface import AppInterface, ProgressView, Serve
-from toheal_p2p.app.look import read_look
 from toheal_p2p.app.page_interface import PageAddress, ServePage, read_record
 from toheal_p2p.app.vocabulary import CheckCode
 from toheal_p2p.cli.local_path import has_profile
@@ -38,9 +37,6 @@ MAX_ANSWER: Final = 4096
 
 BROWSER_FIRST: Final = 1.0
 """Seconds until what runs a profile is loaded, unless it is asked for: the page loads before it."""
-
-NEUTRAL_NAME: Final = "th"
-"""What a neutral process is called, as its folder is."""
 
 
 @frozen
@@ -70,8 +66,6 @@ def run_with_page(
     """
     # Libraries log addresses of peers, and tracebacks; neither is for this terminal.
     logging.getLogger().addHandler(logging.NullHandler())
-    if read_look(home).neutral == "on":
-        _take_neutral_name()
 
     async def live() -> None:
         house = _house(home, allow_loopback=allow_loopback, listener=listener)
@@ -145,11 +139,11 @@ def _wipe_profile(home: Path) -> None:
     wipe_home(home)
 
 
-def _restore_profile(home: Path, path: str, *, words: str, passphrase: str) -> None:
+def _restore_profile(home: Path, path: str, *, words: str, passphrase: str, told: Told) -> None:
     """Fulfil `house.RestoreProfile`; called in a thread."""
     from toheal_p2p.app.restoring import restore_profile
 
-    restore_profile(home, path, words=words, passphrase=passphrase)
+    restore_profile(home, path, words=words, passphrase=passphrase, told=told)
 
 
 async def _load_soon() -> None:
@@ -165,12 +159,6 @@ def _load_running() -> tuple[Callable[..., Awaitable[None]], Callable[..., Await
     from toheal_p2p.cli.local_server import serve
 
     return run_app, serve
-
-
-def _take_neutral_name() -> None:
-    """Have lists of processes show a name that says nothing, where the system lets us."""
-    with suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as file:
-        file.write(NEUTRAL_NAME)
 
 
 def _once(tell: Callable[[], None]) -> Callable[[], None]:

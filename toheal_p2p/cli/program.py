@@ -22,6 +22,7 @@ from toheal_p2p.cli.commands import (
     doors,
     files,
     governance,
+    help_now,
     meeting,
     notices,
     paths,
@@ -58,6 +59,10 @@ def run_program(argv: Sequence[str], *, load_page: LoadPage | None = None) -> in
     _prepare_streams()
     home = default_home(os.environ)
     look = read_look(_option_in(argv, "--home") or home)
+    if look.neutral == "on":
+        from toheal_p2p.adapters.process_name import take_neutral_name
+
+        take_neutral_name()
     words = load_words(_language_in(argv) or choose_language(os.environ, look.language))
     words.digits = "arabic" if look.digits == "arabic" else "latin"
     terminal = Terminal(words, home, load_page=load_page)
@@ -113,6 +118,7 @@ def toheal(
 
 for _command in (
     *profile.FIRST_COMMANDS,
+    *help_now.COMMANDS,
     *circles.COMMANDS,
     *governance.COMMANDS,
     *rules.COMMANDS,

@@ -262,10 +262,9 @@ def setting_line(words: Words, setting: Item) -> str:
     """Return one setting, and what it means."""
     meaning = words.word("setting", setting["name"])
     line = words.text("line.setting", name=setting["name"], value=setting["value"])
-    later = words.text("line.setting_later") if setting["comes_later"] else Own("")
     choices = Own(", ".join(setting["choices"]))
     offered = words.text("line.setting_choices", choices=choices) if choices else Own("")
-    return f"{line}\n    {meaning}{offered}{later}"
+    return f"{line}\n    {meaning}{offered}"
 
 
 def meeting_line(words: Words, meeting: Item) -> str:

@@ -38,6 +38,11 @@ def act_lines(words: Words, act: Item) -> Iterator[str]:
     state = words.word("act_state", act["state"])
     yield words.text("line.act", what=act_sentence(words, act), state=state, id=short(act["id"]))
     yield from _reason_lines(words, act)
+    if act["seen_at"] is not None:
+        yield "    " + words.text("line.act_seen", at=clock_time(act["seen_at"], words))
+    if act["returns_until"] is not None:
+        until = clock_time(act["returns_until"], words)
+        yield "    " + words.text("line.act_returns", until=until)
     if act["until"] is not None:
         yield "    " + words.text("line.act_until", until=clock_time(act["until"], words))
     if len(act["supporters"]) > 1:

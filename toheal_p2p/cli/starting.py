@@ -91,8 +91,10 @@ def restore(
 def wipe(home: str) -> None:
     """Destroy the profile of which no process runs. Raises `Refused`."""
     from toheal_p2p.app.erasing import wipe_home
+    from toheal_p2p.app.page_interface import remove_traces
 
     wipe_home(Path(home))
+    remove_traces(Path(home))
 
 
 def demonstrate(

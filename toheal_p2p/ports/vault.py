@@ -28,7 +28,15 @@ from toheal_protocol.machines.sync_events import (
 from toheal_protocol.messages.asking import Range
 from toheal_protocol.messages.file_chunks import FileKey
 from toheal_protocol.messages.file_tree import FileId
-from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
+from toheal_protocol.model import (
+    Audience,
+    CircleId,
+    Frame,
+    MemberId,
+    MessageId,
+    OperationId,
+    WallTime,
+)
 
 DeliveryState = Literal["sealed", "at_relay", "delivered", "undelivered"]
 """Where a message of ours is, for one recipient.
@@ -264,6 +272,10 @@ class Vault(Protocol):
         self, circle: CircleId, mids: Sequence[MessageId]
     ) -> Mapping[MessageId, EntryRow]:
         """Return those of these messages that are here."""
+        ...
+
+    async def operation_times(self, circle: CircleId) -> Mapping[OperationId, WallTime]:
+        """Return when each act that came as a message came here. Others came with a welcome."""
         ...
 
     async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:

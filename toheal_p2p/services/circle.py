@@ -130,12 +130,12 @@ class CircleService:
         self.circle = decision.circle
         if isinstance(event, machine.NetworkChanged):
             self.links.forget_expected()
-        loaded, effects = self._load_from_memory(decision.effects)
+        loaded, effects = self._sort(decision.effects)
         self.committer.submit(
             decision.writes,
-            partial(self._perform_all, effects),
+            partial(self._perform_all, effects) if effects else None,
             done=done,
-            may_wait=done is None and not any(map(_is_awaited, effects)),
+            may_wait=done is None and not effects,
         )
         for answer in loaded:
             self.take(answer)
@@ -185,8 +185,8 @@ class CircleService:
             case machine.SendFrames(member, frames):
                 if not self.lan.send(member, frames):
                     self.links.send(member, frames)
-            case machine.WakeAt(instant):
-                self._set_alarm(instant)
+            case machine.WakeAt():
+                pass  # it was set when it was decided
             case machine.Deposit():
                 self._deposit(effect)
                 self.links.look_ahead()
@@ -245,13 +245,20 @@ class CircleService:
         pair = self.circle.pairs.get(member)
         return 1 if pair is None else pair.next_seq
 
-    def _load_from_memory(
+    def _sort(
         self, effects: tuple[machine.Effect, ...]
     ) -> tuple[list[machine.OwedLoaded], list[machine.Effect]]:
-        """Answer at once what memory knows. What it answers is sent after what it knows it from."""
+        """Do at once what is nothing but ours; return answers from memory, and what awaits the commit.
+
+        An alarm is never stored, and what it decides is committed after what set it. What memory
+        answers is sent after what it knows it from.
+        """
         loaded: list[machine.OwedLoaded] = []
         others: list[machine.Effect] = []
         for effect in effects:
+            if isinstance(effect, machine.WakeAt):
+                self._set_alarm(effect.instant)
+                continue
             answer = self._recent.answer(effect) if isinstance(effect, machine.LoadOwed) else None
             if answer is None:
                 others.append(effect)
@@ -315,8 +322,3 @@ def waiting_here(circle: Circle) -> frozenset[MemberId]:
     waiting = {member for member, one in circle.live.couriers.items() if one.leave_at is not None}
     under_way = {one.member for one in circle.live.tickets.values() if one.member and one.seq}
     return frozenset(waiting | under_way)
-
-
-def _is_awaited(effect: machine.Effect) -> bool:
-    """Say whether somebody is served by an effect; an alarm may as well be set a moment later."""
-    return not isinstance(effect, machine.WakeAt)

@@ -22,12 +22,19 @@ from attrs import define, field
 
 from toheal_p2p.adapters.loading import load
 from toheal_p2p.app.house import House
-from toheal_p2p.app.page_interface import PageAddress, PageRecord, remove_record, write_record
+from toheal_p2p.app.page_interface import (
+    PageAddress,
+    PageRecord,
+    remove_record,
+    remove_start_file,
+    start_path,
+    write_record,
+)
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.locale import Language
 from toheal_p2p.web.keys import TOKEN_LIFE, Keys
 from toheal_p2p.web.listening import HOST, listen
-from toheal_p2p.web.start_file import remove_start_file, start_path, write_start_file
+from toheal_p2p.web.start_file import write_start_file
 
 if TYPE_CHECKING:
     from toheal_p2p.web.connections import Connections

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from attrs import asdict
+from attrs import asdict, evolve
 
-from toheal_p2p.app.interface import AppInterface, EntryView
+from toheal_p2p.app.interface import AppInterface, EntryView, MemberView
 from toheal_p2p.locale.acts import act_sentence
+from toheal_p2p.web.finding import called_apart, named_apart
 from toheal_p2p.web.site import Site
 
 ANSWERABLE: Final = frozenset({"text", "attachment"})
@@ -35,13 +36,17 @@ async def entries_as_html(
         first_new: the position of the entry above which the page says that new ones begin.
     """
     choice = (await app.settings.get("content-notes")).value
+    members: Sequence[MemberView] = ()
+    if entries:
+        members = called_apart(await app.circle_members(entries[0].circle))
+    called = {one.id: one.name for one in members}
     made = []
     for entry in entries:
-        act = None if entry.act is None else asdict(entry.act)
+        act = None if entry.act is None else asdict(named_apart(entry.act, members))
         made.append(
             site.fill(
                 "entry.html",
-                entry=entry,
+                entry=evolve(entry, author_name=called.get(entry.author, entry.author_name)),
                 what="" if act is None else act_sentence(site.words, act),
                 choice=choice,
                 can_answer=can_answer and entry.kind in ANSWERABLE,

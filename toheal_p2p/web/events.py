@@ -64,10 +64,10 @@ Work = Callable[[AppInterface, Report], Awaitable[str]]
 """Does something that takes a while, says how it goes, and returns what the page shows then."""
 
 
-class Doing(Streamed):
-    """Work that tells how it goes. A page that goes away ends it."""
+class Working(Streamed):
+    """Work that tells how it goes, and needs no open profile. A page that goes away ends it."""
 
-    def __init__(self, site: Site, work: Work) -> None:
+    def __init__(self, site: Site, work: Callable[[Report], Awaitable[str]]) -> None:
         super().__init__()
         self._site = site
         self._work = work
@@ -81,22 +81,38 @@ class Doing(Streamed):
                 await stream.put(self._site.fill("doing.html", progress=progress))
 
         try:
-            async with self._site.house.visit() as app, trio.open_nursery() as nursery:
+            async with trio.open_nursery() as nursery:
                 nursery.start_soon(until_gone, receive, nursery.cancel_scope)
                 nursery.start_soon(stream.beat)
-                await stream.put(await self._work(app, report))
+                await stream.put(await self._work(report))
                 nursery.cancel_scope.cancel()
         except (Refused, ExceptionGroup) as error:
             refusal = refusal_in(error)
             if refusal is None:
                 self._site.on_fault(error)
                 refusal = Refused("internal")
-            is_locked = refusal.code == "locked"
-            said = "" if is_locked else self._site.sentence(refusal)
-            await stream.put(
-                self._site.fill("elsewhere.html" if is_locked else "unsaid.html", error=said)
-            )
+            if refusal.code == "locked":
+                said = self._site.fill("then.html", address="/now")
+            else:
+                said = self._site.fill("unsaid.html", error=self._site.sentence(refusal))
+            await stream.put(said)
         await send({"type": "http.response.body", "body": b""})
+
+
+class Doing(Working):
+    """Work with the application. Locking ends it too."""
+
+    def __init__(self, site: Site, work: Work) -> None:
+        async def visit(report: Report) -> str:
+            async with site.house.visit() as app:
+
+                async def go_on(progress: ProgressView) -> None:
+                    app.idleness.end()  # somebody waits for it
+                    await report(progress)
+
+                return await work(app, go_on)
+
+        super().__init__(site, visit)
 
 
 async def until_gone(receive: Receive, scope: trio.CancelScope) -> None:

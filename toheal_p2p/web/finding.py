@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 from starlette.requests import Request
 
-from toheal_p2p.app.interface import AppInterface, CircleView, MemberView
+from toheal_p2p.app.interface import ActView, AppInterface, CircleView, MemberView
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import Role
+from toheal_p2p.web.alike import alike, told_apart
 from toheal_p2p.web.site import Site
 
 MANY_MEMBERS: Final = 16
@@ -21,10 +23,16 @@ TWO_FACILITATORS_FROM: Final = 3
 
 @frozen
 class Around:
-    """A circle and everybody in it."""
+    """A circle and everybody in it.
+
+    Attributes:
+        members: whose name looks like another one is called by it and a short mark.
+        twins: the ids of those.
+    """
 
     circle: CircleView
     members: tuple[MemberView, ...]
+    twins: frozenset[str] = frozenset()
 
     @property
     def my_role(self) -> Role | None:
@@ -57,6 +65,10 @@ class Around:
     def others(self) -> tuple[MemberView, ...]:
         """Return everybody but us."""
         return tuple(one for one in self.members if not one.is_me)
+
+    def called(self, who: str, name: str) -> str:
+        """Return what somebody is called here; by `name` who is not in."""
+        return next((one.name for one in self.members if one.id == who), name)
 
     def member(self, who: str) -> MemberView:
         """Return one member.
@@ -107,4 +119,22 @@ async def look_around(site: Site, request: Request) -> Around:
     if circle.state == "waiting_at_door":
         return Around(circle, ())
     async with site.house.visit() as app:
-        return Around(circle, tuple(await app.circle_members(circle.id)))
+        members = await app.circle_members(circle.id)
+        twins = alike((one.id, one.name) for one in members)
+        return Around(circle, called_apart(members), twins)
+
+
+def named_apart(act: ActView, members: Sequence[MemberView]) -> ActView:
+    """Return an act with the names by which its author and whom it is about are called here."""
+    called = {one.id: one.name for one in members}
+    return evolve(
+        act,
+        author_name=called.get(act.author, act.author_name),
+        member_name=called.get(act.member or "", act.member_name),
+    )
+
+
+def called_apart(members: Sequence[MemberView]) -> tuple[MemberView, ...]:
+    """Return the members, those whose names look alike by a name and a mark."""
+    called = told_apart([(one.id, one.name) for one in members])
+    return tuple(evolve(one, name=called[one.id]) for one in members)

@@ -29,10 +29,13 @@ SECRET_HEADER: Final = "x-page"
 nobody answers such a question here."""
 
 POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:;"
+    "default-src 'none'; script-src 'self'; worker-src 'none'; style-src 'self'; img-src 'self' data: blob:;"
     " media-src blob:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'"
 )
+
+FILE_POLICY: Final = "default-src 'none'; sandbox"
+"""What a file of somebody else's carries beside `POLICY`: opened by itself, it could do nothing."""
 
 HEADERS: Final = (
     ("content-security-policy", POLICY),
@@ -42,7 +45,7 @@ HEADERS: Final = (
     ("cache-control", "no-store"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
-    ("permissions-policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
+    ("permissions-policy", "camera=(), microphone=(self), geolocation=(), payment=(), usb=()"),
     ("x-dns-prefetch-control", "off"),
 )
 """What every answer carries, a refusal too."""

@@ -27,6 +27,7 @@ from toheal_p2p.app.interface import AppInterface, CircleView, DeliveryView, Ent
 from toheal_p2p.app.refusals import Refused, refusal_in
 from toheal_p2p.web.entries import entries_as_html
 from toheal_p2p.web.events import EventStream, Streamed, until_gone
+from toheal_p2p.web.finding import called_apart
 from toheal_p2p.web.on_page import as_seen
 from toheal_p2p.web.site import Site
 
@@ -169,14 +170,20 @@ class _Watch:
         )
 
     async def _send_told(self, view: CircleView) -> None:
-        """Tell of what waits for an answer of ours, and of copies that were seen."""
+        """Tell of what waits for an answer of ours, of copies that were seen, and of two stories."""
         if view.state != "active":
             return
         shares = await self.app.share_list(self.circle)
         asking = {one.other_name for one in shares if one.state == "asked" and not one.asked_by_me}
-        copied = [one.name for one in await self.app.circle_members(self.circle) if one.fork_seen]
+        members = called_apart(await self.app.circle_members(self.circle))
         await self._send_part(
-            "told", "told.html", circle=view, asking=sorted(asking), copied=copied
+            "told",
+            "told.html",
+            circle=view,
+            asking=sorted(asking),
+            copied=[one.name for one in members if one.fork_seen and not one.is_me],
+            we_are_copied=any(one.fork_seen for one in members if one.is_me),
+            differing=[one.name for one in members if one.stories_differ],
         )
 
     async def _send_part(self, key: str, template: str, **facts: object) -> None:

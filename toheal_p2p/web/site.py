@@ -20,6 +20,7 @@ from toheal_p2p.app.house import House
 from toheal_p2p.app.look import Look, read_look
 from toheal_p2p.app.refusals import Refused, refusal_in
 from toheal_p2p.locale import LANGUAGES, Language, Words, load_words
+from toheal_p2p.web.drafts import Drafts
 from toheal_p2p.web.keys import Keys
 from toheal_p2p.web.on_page import OnPage
 from toheal_p2p.web.rendering import Renderer
@@ -63,10 +64,11 @@ class Site:
 
     Attributes:
         language: what the person chose; None: they have not been asked.
-        country: whose helplines they want to see; forgotten with the process.
+        country: whose helplines they asked for in this run; None: they did not.
         write_start: writes a new start file and returns its path.
         forget_start: takes it away, and what its token was good for.
         made: the backup that was just made.
+        drafts: what was typed and not sent.
         on_page: what the open page of a circle shows. Only one page is open at a time.
     """
 
@@ -80,9 +82,17 @@ class Site:
     forget_start: Callable[[], None] = lambda: None
     made: MadeBackup | None = field(default=None, init=False, repr=False)
     look: Look = field(factory=Look, init=False)
-    country: str = field(default="", init=False)
+    country: str | None = field(default=None, init=False)
     renderer: Renderer = field(factory=Renderer, init=False)
+    drafts: Drafts = field(factory=Drafts, init=False, repr=False)
     on_page: OnPage = field(factory=OnPage, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Forget what was shown of the profile whenever it closes."""
+        self.house.on_close = self._forget_shown
+
+    def _forget_shown(self) -> None:
+        self.made, self.on_page = None, OnPage()
 
     @property
     def words(self) -> Words:

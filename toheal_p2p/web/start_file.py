@@ -9,22 +9,9 @@ from __future__ import annotations
 
 import html
 import os
-import sys
-from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from toheal_p2p.app.page_interface import write_private
-
-_SNAPS: Final = Path("/snap/bin")
-"""Where this folder is, browsers are often confined: they read no hidden folder and not /tmp."""
-
-
-def start_path(home: Path) -> Path:
-    """Return where the start file of this profile lies."""
-    if sys.platform == "linux" and _SNAPS.is_dir():
-        return Path.home() / f"{home.name.lstrip('.')}.start.html"
-    return home.with_name(home.name + ".start.html")
 
 
 def write_start_file(path: Path, address: str) -> None:
@@ -44,9 +31,3 @@ def write_start_file(path: Path, address: str) -> None:
         f'<meta name="referrer" content="no-referrer">'
         f'<meta http-equiv="refresh" content="0; url={target}">',
     )
-
-
-def remove_start_file(path: Path) -> None:
-    """Take the file away, if it is still there."""
-    with suppress(OSError):
-        path.unlink()

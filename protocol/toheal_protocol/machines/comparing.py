@@ -19,7 +19,7 @@ from toheal_protocol.machines.state import Position, Stage, Standing, Stream
 from toheal_protocol.machines.stories import confirm_through, want_story
 from toheal_protocol.machines.sync_events import FindStories
 from toheal_protocol.messages.heads import MAX_HEADS, NO_DIGEST, Head, Heads
-from toheal_protocol.model import Audience, Instant, MemberId, Role
+from toheal_protocol.model import Audience, MemberId, Role
 from toheal_protocol.wire.codec import u8, u32
 
 HEADS_PACE: Final = 10.0
@@ -63,7 +63,10 @@ def is_news(draft: Draft, member: MemberId) -> bool:
     courier = draft.courier(member)
     if not may_compare(draft, member) or not (courier.has_link or courier.is_here):
         return False
-    digest, at = draft.live.sync.said.get(member, (NO_DIGEST, Instant(0)))
+    said = draft.live.sync.said.get(member)
+    if said is None:
+        return True
+    digest, at = said
     wait = SAY_AGAIN_LINK if courier.has_link else SAY_AGAIN_RELAY
     return draft.now - at >= wait and digest_for(draft, member) != digest
 
@@ -146,8 +149,7 @@ def _tell_heads(draft: Draft, member: MemberId, *, is_reply: bool) -> None:
 
 
 def unsay(draft: Draft, member: MemberId) -> None:
-    """Doubt that a member heard what we told last: it may be lost with the link that broke."""
-    _compare_once_more(draft, member)
+    """Doubt that a member heard our heads: they may be lost with the link that broke."""
     sync = draft.live.sync
     told_at = {one: at for one, at in sync.told_at.items() if one != member}
     draft.set_live(sync=changed(sync, told_at=told_at))

@@ -16,7 +16,7 @@ from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.holes import content_of
 from toheal_protocol.machines.pair import pass_note
 from toheal_protocol.machines.state import Stage, Standing, Stream
-from toheal_protocol.machines.sync_parts import Ask
+from toheal_protocol.machines.sync_parts import Ask, Tried
 from toheal_protocol.messages.asking import (
     MAX_MIDS_ASKED,
     MAX_RANGES_ASKED,
@@ -41,39 +41,50 @@ WAIT_RELAY: Final = 60.0
 WAIT_ABSENT: Final = 3600.0
 """The same of one who is not there: a mailbox keeps the question."""
 
+ASK_AGAIN: Final = 3600.0
+"""Seconds after which who is there is asked once more for what it did not bring: the question may
+have been lost, or the answer."""
+
 MAX_ASKS: Final = (1 << 32) - 1
 
 
 def ask_soon(draft: Draft) -> None:
-    """Look in a moment what is missing and whom to ask."""
+    """Look in a moment what is missing and whom to ask.
+
+    A question that waits for somebody who is not there keeps nobody from asking those who are.
+    """
     sync = draft.live.sync
-    if sync.ask is None and (sync.ask_at is None or sync.is_patient):
+    if sync.ask is None or not _is_there(draft, sync.ask.member):
         at = Instant(draft.now + ASK_AFTER)
         at = min(at, sync.ask_at) if sync.ask_at is not None else at
         draft.set_live(sync=changed(sync, ask_at=at))
 
 
 def forget_tried(draft: Draft, member: MemberId) -> None:
-    """Whoever says anew that they are here may have more than before."""
+    """Whoever says anew that they are here may have more than before, or never heard our question."""
     sync = draft.live.sync
-    tried = {key: last for key, last in sync.tried.items() if key[0] != member}
+    tried = {key: one for key, one in sync.tried.items() if key[0] != member}
     if len(tried) < len(sync.tried):
-        draft.set_live(sync=changed(sync, tried=tried))
+        sync = changed(sync, tried=tried)
+    if sync.ask is not None and sync.ask.member == member:
+        sync = changed(sync, ask=evolve(sync.ask, ranges=(), mids=()))
+    draft.set_live(sync=sync)
 
 
 def next_ask_instant(draft: Draft) -> Instant | None:
     """Return when `ask_if_due` has something to do."""
     sync = draft.live.sync
-    return sync.ask.until if sync.ask is not None else sync.ask_at
+    if sync.ask is None or sync.ask_at is None:
+        return sync.ask_at if sync.ask is None else sync.ask.until
+    return min(sync.ask.until, sync.ask_at)
 
 
 def ask_if_due(draft: Draft) -> None:
     """Ask the next member, if it is time; give one up that does not answer."""
     sync = draft.live.sync
-    if sync.ask is not None:
-        if sync.ask.until <= draft.now:
-            _end_ask(draft, sync.ask)
-            _ask_somebody(draft)
+    if sync.ask is not None and sync.ask.until <= draft.now:
+        _end_ask(draft, sync.ask)
+        _ask_somebody(draft)
     elif sync.ask_at is not None and sync.ask_at <= draft.now:
         _ask_somebody(draft)
 
@@ -106,19 +117,19 @@ def take_answered(draft: Draft, member: MemberId, note: Answered) -> None:
 
 def _end_ask(draft: Draft, ask: Ask) -> None:
     sync = draft.live.sync
+    until = Instant(draft.now + ASK_AGAIN)
     tried = dict(sync.tried)
     for one in ask.ranges:
         key = (ask.member, Stream(one.author, one.audience))
-        tried[key] = max(one.last, tried.get(key, 0))
-    wanted = {
-        mid: evolve(one, asked=one.asked | {ask.member}) if mid in ask.mids else one
-        for mid, one in sync.wanted.items()
-    }
-    draft.set_live(sync=changed(sync, ask=None, tried=tried, wanted=wanted))
+        before = tried.get(key)
+        tried[key] = Tried(max(one.last, before.last if before is not None else 0), until)
+    tried |= {(ask.member, mid): Tried(0, until) for mid in ask.mids}
+    draft.set_live(sync=changed(sync, ask=None, tried=tried))
 
 
 def _ask_somebody(draft: Draft) -> None:
     """Ask the member who is best reached and may have something; else wait for who is there."""
+    _forget_old_tries(draft)
     sync = draft.live.sync
     draft.set_live(sync=changed(sync, ask_at=None, is_patient=False))
     if draft.cold.stage is not Stage.ACTIVE:
@@ -128,12 +139,26 @@ def _ask_somebody(draft: Draft) -> None:
     ]
     everybody.sort(key=lambda member: (_patience(draft, member), member))
     for member in everybody:
-        is_there = _is_there(draft, member)
-        if (is_there or sync.is_patient) and _ask(draft, member, is_patient=sync.is_patient):
+        may_be_asked = _is_there(draft, member) or (sync.is_patient and sync.ask is None)
+        if may_be_asked and _ask(draft, member, is_patient=sync.is_patient):
             return
     if not sync.is_patient and any(any(_wishes(draft, member)) for member in everybody):
         at = Instant(draft.now + AUTHOR_TIME)
         draft.set_live(sync=changed(draft.live.sync, ask_at=at, is_patient=True))
+    else:
+        tries = [one.until for key, one in sync.tried.items() if _is_there(draft, key[0])]
+        draft.set_live(sync=changed(draft.live.sync, ask_at=min(tries, default=None)))
+
+
+def _forget_old_tries(draft: Draft) -> None:
+    """Let those who are there be asked again in the end; who is not has the question still."""
+    sync = draft.live.sync
+    tried = {
+        key: one
+        for key, one in sync.tried.items()
+        if one.until > draft.now or not _is_there(draft, key[0])
+    }
+    draft.set_live(sync=changed(sync, tried=tried))
 
 
 def _ask(draft: Draft, member: MemberId, *, is_patient: bool = True) -> bool:
@@ -146,6 +171,8 @@ def _ask(draft: Draft, member: MemberId, *, is_patient: bool = True) -> bool:
     number = sync.asks % MAX_ASKS + 1
     if not (ranges or mids) or not pass_note(draft, member, Asked(number, ranges, mids)):
         return False
+    if sync.ask is not None:  # who was asked before is not there
+        _end_ask(draft, sync.ask)
     until = Instant(draft.now + _patience(draft, member))
     ask = Ask(member, number, until, ranges, mids)
     draft.set_live(sync=changed(draft.live.sync, ask=ask, asks=number, ask_at=None))
@@ -177,12 +204,12 @@ def _wishes(draft: Draft, member: MemberId) -> tuple[tuple[Range, ...], tuple[Me
         Range(stream.author, stream.audience, first, last)
         for stream, spans in found.items()
         for first, last in _joined(spans)
-        if last > sync.tried.get((member, stream), 0)
+        if (tried := sync.tried.get((member, stream))) is None or last > tried.last
     )
     mids = tuple(
         mid
-        for mid, one in sync.wanted.items()
-        if member not in one.asked and _may_ask_of(draft, one.stream, member)
+        for mid, stream in sync.wanted.items()
+        if (member, mid) not in sync.tried and _may_ask_of(draft, stream, member)
     )
     return ranges[:MAX_RANGES_ASKED], mids[:MAX_MIDS_ASKED]
 

@@ -18,7 +18,6 @@ from toheal_protocol.machines.records import ConfirmEntries
 from toheal_protocol.machines.state import Position, Stream
 from toheal_protocol.machines.streams import is_leap
 from toheal_protocol.machines.sync_events import FindStories, StoriesFound
-from toheal_protocol.machines.sync_parts import Wanted
 from toheal_protocol.model import MemberId, MessageId
 
 MAX_STORIES: Final = 64
@@ -30,7 +29,7 @@ def want_story(draft: Draft, stream: Stream, mid: MessageId) -> None:
     sync = draft.live.sync
     if mid in sync.wanted or sync.stories >= MAX_STORIES:
         return
-    wanted = {**sync.wanted, mid: Wanted(stream)}
+    wanted = {**sync.wanted, mid: stream}
     draft.set_live(sync=changed(sync, wanted=wanted, stories=sync.stories + 1))
     ask_soon(draft)
 

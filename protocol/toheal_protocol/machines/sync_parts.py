@@ -27,11 +27,11 @@ class Ask:
 
 
 @frozen
-class Wanted:
-    """A story we have not seen: its stream, and who was asked for it."""
+class Tried:
+    """What a member was asked for in vain: up to which number, and until when it is not asked again."""
 
-    stream: Stream
-    asked: frozenset[MemberId] = frozenset()
+    last: int
+    until: Instant
 
 
 @frozen
@@ -62,8 +62,8 @@ class Sync:
         asks: how often we asked.
         ask_at: when to look what is missing and whom to ask.
         is_patient: authors who are there had time to bring theirs: anybody may be asked now.
-        tried: up to which number of a stream a member had nothing more for us.
-        wanted: stories that are asked for by their mid.
+        tried: streams and stories that a member was asked for in vain.
+        wanted: stories that are asked for by their mid, and their streams.
         stories: how many were since the process began.
         answering: what members may ask of us still.
         differing: authors of whom the person was told that two stories differ.
@@ -77,8 +77,8 @@ class Sync:
     asks: int = 0
     ask_at: Instant | None = None
     is_patient: bool = False
-    tried: Mapping[tuple[MemberId, Stream], int] = field(factory=dict)
-    wanted: Mapping[MessageId, Wanted] = field(factory=dict)
+    tried: Mapping[tuple[MemberId, Stream | MessageId], Tried] = field(factory=dict)
+    wanted: Mapping[MessageId, Stream] = field(factory=dict)
     stories: int = 0
     answering: Mapping[MemberId, Answering] = field(factory=dict)
     differing: frozenset[MemberId] = frozenset()

@@ -63,11 +63,16 @@ class RelayAddress:
             raise LocalError("a relay's fingerprint has 32 bytes")
 
     @property
+    def authority(self) -> str:
+        """`HOST:PORT`, an IPv6 address in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
     def without_scheme(self) -> str:
         """`HOST:PORT#FINGERPRINT`, as it stands inside an invitation link."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
         key = urlsafe_b64encode(self.fingerprint).rstrip(b"=").decode("ascii")
-        return f"{host}:{self.port}#{key}"
+        return f"{self.authority}#{key}"
 
     def __str__(self) -> str:
         return SCHEME + self.without_scheme

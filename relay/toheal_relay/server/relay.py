@@ -29,12 +29,12 @@ from toheal_relay.limits import Limits
 from toheal_relay.metrics import Holdings
 from toheal_relay.server.callers import Callers
 from toheal_relay.server.control import open_control, serve_control
+from toheal_relay.server.lookout import Lookout, open_lookout
 from toheal_relay.server.sockets import (
     CannotListen,
     host_for_others,
     listen,
-    relayed_bind,
-    relayed_host,
+    relayed_hosts,
 )
 from toheal_relay.server.turn_service import TurnService, open_turn
 from toheal_relay.server.turn_stream import Dirty
@@ -99,28 +99,32 @@ async def serve_relay(
     """
     key = load_or_make_key(config.state)
     context, fingerprint = server_context(key), fingerprint_of(key)
-    with open_control(config.state) as control, listen(config.host, config.port) as listening:
+    with (
+        open_control(config.state) as control,
+        listen(config.host, config.port) as listening,
+        open_lookout() as lookout,
+    ):
         address = _address(config, listening.port, fingerprint)
-        credentials, host = _credentials(config, listening.host, address.port)
+        credentials, hosts = _credentials(config, listening.host, address.port)
         desk = Desk(
             config.limits, fingerprint=fingerprint, draw=secrets.token_bytes, turn=credentials
         )
         async with trio.open_nursery() as services:
             turn = None
-            if credentials is not None and host is not None:
+            if credentials is not None and hosts:
                 ports = frozenset({listening.port, address.port})
                 turn = open_turn(
                     config.turn,
                     credentials,
                     desk,
                     services,
-                    host=host,
-                    bind_to=relayed_bind(listening.host),
+                    lookout,
+                    bind_to=hosts,
                     listening=ports,
                 )
                 services.start_soon(turn.sweep)
             running = RunningRelay(address, desk, turn)
-            services.start_soon(_udp_port(listening.udp, desk, turn).serve)
+            services.start_soon(_udp_port(listening.udp, desk, turn, lookout).serve)
             if control is not None:
                 services.start_soon(serve_control, control, str(address), running.holdings)
             async with trio.open_nursery() as nursery:
@@ -139,15 +143,16 @@ async def serve_relay(
 
 def _credentials(
     config: RelayConfig, bound: str, port: int
-) -> tuple[Credentials | None, str | None]:
-    """Return what is handed out, and the address of our own relayed ports if TURN is here."""
+) -> tuple[Credentials | None, dict[str, str]]:
+    """Return what is handed out, and the addresses of our own relayed ports if TURN is here, with what
+    these are bound to."""
     turn = config.turn
-    host = None if turn.servers else turn.address or relayed_host(bound, config.public_host)
-    if not turn.is_offered or not (turn.servers or host):
-        return None, None
+    hosts = {} if turn.servers else relayed_hosts(bound, config.public_host, turn.address)
+    if not turn.is_offered or not (turn.servers or hosts):
+        return None, {}
     servers = turn.servers or tuple(TurnServer(each, "", port) for each in TurnTransport)
     secret = turn.secret or secrets.token_bytes(SECRET_SIZE)
-    return Credentials(secret, servers, secrets.token_bytes, _wall_clock), host
+    return Credentials(secret, servers, secrets.token_bytes, _wall_clock), hosts
 
 
 def _wall_clock() -> WallTime:
@@ -158,10 +163,14 @@ def _no_relay(_client: Hashable, _messages: list[bytes], _now: Instant) -> None:
     """Pass nothing on: there is no TURN here."""
 
 
-def _udp_port(udp: socket.socket, desk: Desk, turn: TurnService | None) -> UdpPort:
+def _udp_port(
+    udp: socket.socket, desk: Desk, turn: TurnService | None, lookout: Lookout
+) -> UdpPort:
+    fault = desk.note_fault
     if turn is None:
-        return UdpPort(udp, Strangers(desk.admission).receive, _no_relay, Dirty(), desk.note_fault)
-    return UdpPort(udp, turn.turn.receive, turn.turn.relay, turn.dirty, desk.note_fault)
+        strangers = Strangers(desk.admission).receive
+        return UdpPort(udp, strangers, _no_relay, Dirty(), fault, lookout)
+    return UdpPort(udp, turn.turn.receive, turn.turn.relay, turn.dirty, fault, lookout)
 
 
 def _address(config: RelayConfig, port: int, fingerprint: bytes) -> RelayAddress:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv4Address, ip_address
+import sys
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from types import TracebackType
 from typing import Final, Self
 
 import trio
 from attrs import frozen
+
+from toheal_relay.turn.rules import is_ipv6, is_special
 
 BACKLOG: Final = 2048
 """Connections the kernel keeps for us until we accept them: everybody comes back at once after a
@@ -21,8 +24,17 @@ _TRIES: Final = 16
 """Free TCP ports we try until one is free for UDP as well."""
 
 
-_NOBODYS: Final = "192.0.2.1"
-"""An address that no machine has (RFC 5737)."""
+_NOBODYS: Final = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+"""Addresses that no machine has (RFC 5737, RFC 3849)."""
+
+_ALL_OF: Final = {socket.AF_INET: ("0.0.0.0", "::"), socket.AF_INET6: ("::",)}
+"""What a socket is bound to that takes what comes to any address of a family; the first one that only."""
+
+_PREFERENCES: Final = 72
+"""Linux: IPV6_ADDR_PREFERENCES (linux/in6.h; not in Python 3.11)."""
+
+_LASTING: Final = 0x2
+"""IPV6_PREFER_SRC_PUBLIC (RFC 5014)."""
 
 
 class CannotListen(Exception):
@@ -84,14 +96,7 @@ def host_for_others(host: str | None) -> str:
     """Return the host we are likely to be reached at: `host`, or the address we go out with."""
     if host is not None and not _is_wildcard(host):
         return host.lower()
-    for family, somewhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
-        try:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect((somewhere, 9))  # sends nothing: it only chooses a route
-                return str(probe.getsockname()[0])
-        except OSError:
-            continue
-    return "127.0.0.1"
+    return _outgoing(socket.AF_INET) or _outgoing(socket.AF_INET6) or "127.0.0.1"
 
 
 def plain_host(host: str) -> str:
@@ -99,44 +104,69 @@ def plain_host(host: str) -> str:
     return host.partition("%")[0].removeprefix("::ffff:")
 
 
-def relayed_host(bound: str, public: str | None) -> str | None:
-    """Return the IPv4 address others reach our relayed ports at, None if there is none.
+def relayed_hosts(bound: str, public: str | None, told: str | None) -> dict[str, str]:
+    """Return the addresses others reach our relayed ports at, one of a family at most, and what each of
+    them is bound to.
 
     Args:
         bound: the address we listen on, as the socket tells it.
         public: what others reach us at, if that is something else; a name tells nothing.
+        told: what the operator says that others reach these ports at.
     """
-    if not _is_wildcard(bound) and not _is_ipv4(bound):
-        return None
-    for candidate in (public, bound, host_for_others(None)):
-        if candidate is not None and _is_ipv4(candidate):
-            return candidate
-    return None
-
-
-def relayed_bind(bound: str) -> str:
-    """Return what relayed ports are bound to: all of this machine, or the one address we listen on."""
-    return bound if _is_ipv4(bound) else "0.0.0.0"
+    found: dict[str, str] = {}
+    for is_one, family in ((_is_ipv4, socket.AF_INET), (_is_ipv6, socket.AF_INET6)):
+        candidates = [told]
+        if is_one(bound) or bound in _ALL_OF[family]:
+            candidates += (public, bound, _outgoing(family))
+        host = next((each for each in candidates if each is not None and is_one(each)), None)
+        if host is not None:
+            found[host] = bound if is_one(bound) else _ALL_OF[family][0]
+    return found
 
 
 def tells_own_addresses() -> bool:
     """Say whether `is_own_address` can tell: some machines let anybody bind to any address."""
-    return not is_own_address(_NOBODYS)
+    return not any(map(is_own_address, _NOBODYS.values()))
 
 
 def is_own_address(host: str) -> bool:
-    """Say whether an IPv4 address is one of this machine, by trying to bind to it."""
+    """Say whether an address is one of this machine, by trying to bind to it."""
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        with socket.socket(_family(host), socket.SOCK_DGRAM) as probe:
             probe.bind((host, 0))
     except OSError:
         return False
     return True
 
 
+def _outgoing(family: socket.AddressFamily) -> str | None:
+    """Return the address we go out with; None if there is none. Of IPv6 one that is the internet's, and
+    where the system knows the difference not one of those that it changes every day."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            if family == socket.AF_INET6 and sys.platform == "linux":
+                probe.setsockopt(socket.IPPROTO_IPV6, _PREFERENCES, _LASTING)
+            probe.connect((_NOBODYS[family], 9))  # sends nothing: it only chooses a route
+            host = str(probe.getsockname()[0])
+    except OSError:
+        return None
+    return None if family == socket.AF_INET6 and is_special(host) else host
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if is_ipv6(host) else socket.AF_INET
+
+
 def _is_ipv4(host: str) -> bool:
     try:
         return not IPv4Address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return not IPv6Address(host).is_unspecified
     except ValueError:
         return False
 

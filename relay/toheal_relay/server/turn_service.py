@@ -6,6 +6,7 @@ Spec: docs/protocol/turn.md, section 2.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Final
 
 import trio
@@ -14,13 +15,14 @@ from attrs import define, field
 from toheal_protocol.model import Instant
 from toheal_relay.desk import Desk
 from toheal_relay.server.greeting import TurnCaller
+from toheal_relay.server.lookout import Lookout
 from toheal_relay.server.relayed_ports import RelayedPorts
 from toheal_relay.server.sockets import is_own_address, tells_own_addresses
 from toheal_relay.server.turn_stream import Dirty, Spawn, TurnStream
 from toheal_relay.turn.config import TurnConfig
 from toheal_relay.turn.credentials import Credentials
 from toheal_relay.turn.machine import Turn
-from toheal_relay.turn.rules import PeerRules
+from toheal_relay.turn.rules import PeerRules, site_of
 
 FAREWELL: Final = 5.0
 """Seconds that packets are still relayed when this relay goes away: links need that long to be opened
@@ -80,28 +82,29 @@ def open_turn(
     credentials: Credentials,
     desk: Desk,
     nursery: trio.Nursery,
+    lookout: Lookout,
     *,
-    host: str,
-    bind_to: str,
+    bind_to: Mapping[str, str],
     listening: frozenset[int],
 ) -> TurnService:
     """Put a TURN server together.
 
     Args:
-        nursery: serves the relayed ports.
-        host: the IPv4 address others reach these at.
-        bind_to: what they are bound to.
+        nursery, lookout: serve the relayed ports.
+        bind_to: the addresses others reach these at, and what they are bound to.
         listening: the relay's own ports, as it and others know them.
     """
     dirty = Dirty()
-    ports = RelayedPorts(nursery, bind_to, dirty, desk.note_fault)
-    is_ours = is_own_address if tells_own_addresses() else bind_to.__eq__
+    ports = RelayedPorts(nursery, lookout, bind_to, dirty, desk.note_fault)
+    known = frozenset(bind_to) | frozenset(bind_to.values())
+    is_ours = is_own_address if tells_own_addresses() else known.__contains__
+    sites = [site_of(host) for host in bind_to]
     turn = Turn(
         desk.limits,
-        host=host,
+        hosts=tuple(bind_to),
         credentials=credentials,
         admission=desk.admission,
-        rules=PeerRules(is_ours, listening, config.allowed),
+        rules=PeerRules(is_ours, listening, config.allowed, next(filter(None, sites), None)),
         open_port=ports.open,
         close_port=ports.close,
         draw=secrets.token_bytes,

@@ -40,9 +40,9 @@ class Dirty:
 
     def flush(self) -> None:
         """Write to all of them, as far as that goes without waiting."""
-        for stream in list(self.streams):
+        streams, self.streams = self.streams, {}
+        for stream in streams:
             stream.flush()
-        self.streams.clear()
 
 
 @define(eq=False)

@@ -19,6 +19,7 @@ from toheal_protocol.errors import RemoteError
 from toheal_protocol.model import Instant
 from toheal_protocol.wire.turn import CHANNEL_HEADER
 from toheal_relay.server.bursts import DatagramSender, read_bursts, read_first
+from toheal_relay.server.lookout import Lookout
 from toheal_relay.server.sockets import plain_host
 from toheal_relay.server.turn_stream import Dirty
 from toheal_relay.turn.allocation import Client, Outgoing
@@ -53,6 +54,7 @@ class UdpPort:
     relay: Relay
     dirty: Dirty
     note_fault: Callable[[], None]
+    lookout: Lookout
     _sender: DatagramSender = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -60,7 +62,9 @@ class UdpPort:
 
     async def serve(self) -> None:
         """Serve until cancelled."""
-        await serve_datagrams(self.udp, CHANNEL_HEADER, self._take, self.dirty, self.note_fault)
+        await serve_datagrams(
+            self.lookout, self.udp, CHANNEL_HEADER, self._take, self.dirty, self.note_fault
+        )
 
     def _take(self, sender: tuple[str, int], messages: list[bytes], now: Instant) -> None:
         out = self.relay(sender, messages, now)
@@ -85,23 +89,22 @@ def take_message(client: Client, message: bytes, receive: Receive, now: Instant)
 
 
 async def serve_datagrams(
+    lookout: Lookout,
     bound: socket.socket,
     alike: int,
     take: Take,
     dirty: Dirty,
     note_fault: Callable[[], None],
 ) -> None:
-    """Have `take` called with every burst that comes, until the socket is closed here.
+    """Have `take` called with every burst that comes, until the socket is closed by `lookout`.
 
     Args:
         alike: so many bytes at the beginning are the same in all packets of a burst.
     """
     looks, clock = 0, trio.lowlevel.current_clock().current_time
-    while bound.fileno() >= 0:  # it may be closed before we begin to wait
-        try:
-            await trio.lowlevel.wait_readable(bound)
-        except trio.ClosedResourceError:
-            return
+
+    def look() -> None:
+        nonlocal looks
         now = Instant(clock())
         if looks:
             looks, bursts = looks - 1, read_first(bound)
@@ -115,3 +118,5 @@ async def serve_datagrams(
                 note_fault()
         if dirty.streams:
             dirty.flush()
+
+    await lookout.watch(bound, look)

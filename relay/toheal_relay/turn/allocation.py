@@ -17,7 +17,7 @@ from toheal_relay.pace import Pace
 from toheal_relay.shares import Source
 
 PeerAddress: TypeAlias = tuple[str, int]
-"""An IPv4 address as text and a port, as sockets take and give it."""
+"""An address as text, in its short form, and a port."""
 
 DEFAULT_LIFETIME: Final = 600
 """Seconds an allocation lives unless refreshed (RFC 8656, section 3.2)."""
@@ -45,8 +45,8 @@ class Port(Protocol):
     """A relayed UDP port of this machine."""
 
     @property
-    def number(self) -> int:
-        """Its number, as others reach it."""
+    def address(self) -> PeerAddress:
+        """Where others reach it."""
 
     @property
     def send(self) -> Send:

@@ -53,13 +53,11 @@ def success(
     return sign_stun(answer, key, kind=integrity)
 
 
-def allocated(
-    allocation: Allocation, host: str, lifetime: int, *, no_ipv6: bool = False
-) -> Attributes:
+def allocated(allocation: Allocation, lifetime: int, *, no_ipv6: bool = False) -> Attributes:
     """Return what an Allocate is answered with. `no_ipv6`: it wanted a second address, of IPv6."""
     client, transaction = allocation.client, allocation.transaction
     attributes: Attributes = (
-        (XOR_RELAYED_ADDRESS, encode_xor_address(host, allocation.port.number, transaction)),
+        (XOR_RELAYED_ADDRESS, encode_xor_address(*allocation.port.address, transaction)),
         (LIFETIME, u32(lifetime)),
         (XOR_MAPPED_ADDRESS, encode_xor_address(client.host, client.port, transaction)),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from toheal_protocol.errors import LocalError
 from toheal_protocol.wire.turn_grant import MAX_TURN_SERVERS, TurnServer, TurnTransport
+from toheal_relay.turn.rules import Network
 
 SHORTEST_SECRET: Final = 16
 """Bytes of a secret that cannot be guessed from a name and a password."""
@@ -41,15 +42,14 @@ class TurnConfig:
     """How TURN is offered.
 
     `servers` are elsewhere and know `secret`; without any, this relay is the TURN server. `address`
-    is the IPv4 address that others reach its relayed ports at, if that is not plain, and `allowed`
-    are networks whose machines may be peers although they are not on the internet.
+    is what others reach its relayed ports at, if that is not plain, and `allowed` are networks whose machines may be peers although they are not on the internet.
     """
 
     is_offered: bool = True
     servers: tuple[TurnServer, ...] = ()
     secret: bytes | None = field(default=None, repr=False)
     address: str | None = None
-    allowed: tuple[IPv4Network, ...] = ()
+    allowed: tuple[Network, ...] = ()
 
 
 def configure_turn(
@@ -74,8 +74,8 @@ def configure_turn(
         raise UnusableTurn("--turn-address is for this relay's own TURN, not for one elsewhere")
     if len(urls) > MAX_TURN_SERVERS:
         raise UnusableTurn(f"--turn can be given {MAX_TURN_SERVERS} times at most")
-    if address is not None and not _is_ipv4(address):
-        raise UnusableTurn("--turn-address is an IPv4 address")
+    if address is not None and not _is_address(address):
+        raise UnusableTurn("--turn-address is an address like 198.51.100.7 or 2001:db8::7")
     return TurnConfig(
         is_offered=not is_off,
         servers=tuple(map(parse_turn_url, urls)),
@@ -125,15 +125,15 @@ def read_secret(path: Path) -> bytes:
     return secret
 
 
-def _is_ipv4(text: str) -> bool:
+def _is_address(text: str) -> bool:
     try:
-        return str(IPv4Address(text)) == text
-    except AddressValueError:
+        return str(ip_address(text)) == text
+    except ValueError:
         return False
 
 
-def _read_network(text: str) -> IPv4Network:
+def _read_network(text: str) -> Network:
     try:
-        return IPv4Network(text)
+        return ip_network(text)
     except ValueError:
         raise UnusableTurn(f"{text!r} is not a network like 10.0.0.0/8") from None

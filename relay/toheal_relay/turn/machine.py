@@ -10,7 +10,7 @@ Source: RFC 8656. Spec: docs/protocol/turn.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Final
 
 from toheal_protocol.model import Instant
@@ -48,7 +48,7 @@ class Turn:
     """A TURN server.
 
     Args:
-        host: the IPv4 address at which others reach our relayed ports.
+        hosts: the addresses at which others reach our relayed ports, one of a family at most.
         credentials: whose are good.
         admission: names sources, and says how often strangers may be answered.
         open_port, close_port: give and take back relayed ports.
@@ -59,19 +59,19 @@ class Turn:
         self,
         limits: Limits,
         *,
-        host: str,
+        hosts: Collection[str],
         credentials: Credentials,
         admission: Admission,
         rules: PeerRules,
-        open_port: Callable[[bool], Port | None],
+        open_port: Callable[[str, bool], Port | None],
         close_port: Callable[[Port], None],
         draw: Callable[[int], bytes],
     ) -> None:
         self._admission = admission
         self._strangers = Strangers(admission)
         self._table = Table(limits, open_port=open_port, close_port=close_port)
-        self._packets = Packets(limits, self._table, rules, host=host)
-        self._requests = Requests(self._table, self._packets, host=host)
+        self._packets = Packets(limits, self._table, rules, hosts=hosts)
+        self._requests = Requests(self._table, self._packets, hosts=hosts)
         self._door = Door(credentials, Nonces(draw(_KEY_SIZE)))
         self.relay = self._packets.relay
         """Pass on ChannelData in use, given a client's key, alike messages and the time."""
@@ -109,7 +109,7 @@ class Turn:
         self, port: Port, sender: tuple[str, int], packets: list[bytes], *, now: Instant
     ) -> Outgoing | None:
         """Take packets of one size that came to a relayed port from one sender."""
-        allocation = self._table.by_port.get(port.number)
+        allocation = self._table.by_port.get(port.address)
         if allocation is None:
             return None
         return self._packets.from_peer(allocation, sender, packets, now)
@@ -190,7 +190,7 @@ class Turn:
         value, packet = message.find(XOR_PEER_ADDRESS), message.find(DATA)
         if allocation is None or value is None or packet is None or unknown_attributes(message):
             return None
-        address = read_peer(value, message.transaction)
+        address = read_peer(value, message, allocation)
         if isinstance(address, Refusal) or not allocation.permits(address[0], now):
             return None
         peer = self._packets.find_peer(allocation, address, now)

@@ -11,7 +11,7 @@ Source: RFC 8656, sections 11 and 12.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from typing import Final
 
 from toheal_protocol.model import Instant
@@ -44,16 +44,18 @@ _SEND_HEADER: Final = 36
 
 
 class Packets:
-    """Passes packets on between clients and peers. `host` is where others reach our ports."""
+    """Passes packets on between clients and peers. `hosts` is where others reach our ports."""
 
-    def __init__(self, limits: Limits, table: Table, rules: PeerRules, *, host: str) -> None:
+    def __init__(
+        self, limits: Limits, table: Table, rules: PeerRules, *, hosts: Collection[str]
+    ) -> None:
         self.quotas = Quotas(limits)
         self._allowed = self.quotas.allowed
         self._limits = limits
         self._table = table
         self._routes = table.routes
         self._rules = rules
-        self._host = host
+        self._hosts = hosts
 
     def relay(self, client: Hashable, messages: list[bytes], now: Instant) -> Outgoing | None:
         """Pass on ChannelData by a channel whose route is known; None for everything else.
@@ -150,7 +152,7 @@ class Packets:
             return None
         neighbour = self._neighbour(peer.address)
         if neighbour is not None:
-            sender = (self._host, allocation.port.number)
+            sender = allocation.port.address
             back = neighbour.peers.get(sender)
             frame = self._frame(neighbour, back, sender, len(packet), now)
             return None if frame is None else hand_over(neighbour.client, frame, [packet])
@@ -198,8 +200,7 @@ class Packets:
 
     def _neighbour(self, address: PeerAddress) -> Allocation | None:
         """Return the allocation whose relayed address this is, if it is one of ours."""
-        host, port = address
-        return self._table.by_port.get(port) if host == self._host else None
+        return self._table.by_port.get(address)
 
     def _route(self, allocation: Allocation, peer: Peer) -> Route | None:
         """Work out where a channel leads, if that can be known for a while."""
@@ -210,7 +211,7 @@ class Packets:
             return (
                 (until, allocation, allocation.port.send, peer.address, None) if is_known else None
             )
-        back = neighbour.peers.get((self._host, allocation.port.number))
+        back = neighbour.peers.get(allocation.port.address)
         if back is None:  # an indication is put together each time
             return None
         client = neighbour.client
@@ -233,7 +234,7 @@ class Packets:
 
     def is_refused_wholly(self, host: str) -> bool:
         """Say whether no port of an address can be a peer."""
-        return host != self._host and self._rules.refuses(host, None)
+        return host not in self._hosts and self._rules.refuses(host, None)
 
     def fits(self, count: int) -> bool:
         """Say whether one allocation may have so many peers, or permissions."""

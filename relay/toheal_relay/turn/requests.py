@@ -7,7 +7,7 @@ Source: RFC 8656, sections 7, 8, 10 and 12.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from collections.abc import Collection
 from typing import Final, TypeAlias
 
 from toheal_protocol.errors import MalformedFrame
@@ -52,6 +52,7 @@ from toheal_relay.turn.allocation import (
 from toheal_relay.turn.answers import Attributes, allocated
 from toheal_relay.turn.door import Asker
 from toheal_relay.turn.packets import Packets
+from toheal_relay.turn.rules import is_ipv6
 from toheal_relay.turn.table import Table
 
 Outcome: TypeAlias = Attributes | Refusal
@@ -86,27 +87,29 @@ def unknown_attributes(message: StunMessage) -> tuple[int, ...]:
     return tuple(name for name, _ in message.attributes if name < OPTIONAL and name not in _KNOWN)
 
 
-def read_peer(value: bytes, transaction: bytes) -> PeerAddress | Refusal:
-    """Read an XOR-PEER-ADDRESS; IPv6 does not go with our relayed addresses, which are IPv4.
+def read_peer(value: bytes, request: StunMessage, allocation: Allocation) -> PeerAddress | Refusal:
+    """Read an XOR-PEER-ADDRESS, which has to be of the family of the allocation's port.
 
-    An IPv4 address that is dressed up as IPv6 is IPv6, and refused like all of it.
+    An IPv4 address that is dressed up as IPv6 is IPv6, and never somebody's on the internet.
     """
     try:
-        host, port = decode_xor_address(value, transaction)
+        host, port = decode_xor_address(value, request.transaction)
     except MalformedFrame:
         return Refusal.BAD_REQUEST
-    return Refusal.PEER_FAMILY_MISMATCH if ":" in host else (host, port)
+    if _family_of(host) != _family_of(allocation.port.address[0]):
+        return Refusal.PEER_FAMILY_MISMATCH
+    return host, port
 
 
 class Requests:
-    """Carries requests out. `host` is where others reach our ports."""
+    """Carries requests out. `hosts` is where others reach our ports: one address of a family at most."""
 
-    def __init__(self, table: Table, packets: Packets, *, host: str) -> None:
+    def __init__(self, table: Table, packets: Packets, *, hosts: Collection[str]) -> None:
         self.is_closing = False
         """Whether no new allocations are made, because the relay goes away."""
         self._table = table
         self._packets = packets
-        self._host = str(IPv4Address(host))
+        self._hosts = {_family_of(host): host for host in hosts}
 
     def allocate(
         self, request: StunMessage, client: Client, source: Source, asker: Asker, *, now: Instant
@@ -118,7 +121,7 @@ class Requests:
             if existing.transaction != request.transaction:
                 return Refusal.ALLOCATION_MISMATCH
             left = int(existing.expires_at - now)
-            return allocated(existing, self._host, left, no_ipv6=no_ipv6)
+            return allocated(existing, left, no_ipv6=no_ipv6)
         refused = _refuse_allocate(request) or self._refuse_more(source, asker)
         if refused is not None:
             return refused
@@ -126,7 +129,10 @@ class Requests:
             lifetime = _lifetime(request)
         except MalformedFrame:
             return Refusal.BAD_REQUEST
-        port = self._table.open_port(even=request.find(EVEN_PORT) is not None)
+        host = self._hosts.get((request.find(REQUESTED_ADDRESS_FAMILY) or _IPV4)[:1])
+        if host is None:
+            return Refusal.ADDRESS_FAMILY_NOT_SUPPORTED
+        port = self._table.open_port(host, even=request.find(EVEN_PORT) is not None)
         if port is None:
             return Refusal.INSUFFICIENT_CAPACITY
         allocation = Allocation(
@@ -140,12 +146,12 @@ class Requests:
             expires_at=Instant(now + lifetime),
         )
         self._table.add(allocation)
-        return allocated(allocation, self._host, lifetime, no_ipv6=no_ipv6)
+        return allocated(allocation, lifetime, no_ipv6=no_ipv6)
 
     def refresh(self, request: StunMessage, allocation: Allocation, *, now: Instant) -> Outcome:
         """Lengthen, shorten or end an allocation (section 8.2)."""
         family = request.find(REQUESTED_ADDRESS_FAMILY)
-        if family is not None and family[:1] != _IPV4:
+        if family is not None and family[:1] != _family_of(allocation.port.address[0]):
             return Refusal.PEER_FAMILY_MISMATCH
         try:
             lifetime = _lifetime(request, may_end=True)
@@ -164,7 +170,7 @@ class Requests:
         hosts = set()
         for name, value in request.attributes:
             if name == XOR_PEER_ADDRESS:
-                peer = read_peer(value, request.transaction)
+                peer = read_peer(value, request, allocation)
                 if isinstance(peer, Refusal):
                     return peer
                 if self._packets.is_refused_wholly(peer[0]):
@@ -185,7 +191,7 @@ class Requests:
             prefix = decode_channel_number(number).to_bytes(2, "big")
         except MalformedFrame:
             return Refusal.BAD_REQUEST
-        address = read_peer(value, request.transaction)
+        address = read_peer(value, request, allocation)
         if isinstance(address, Refusal):
             return address
         return self._bind(allocation, prefix, address, now)
@@ -239,11 +245,15 @@ def _refuse_allocate(request: StunMessage) -> Refusal | None:
         return Refusal.BAD_REQUEST
     if second is not None and (family is not None or even is not None or second[:1] != _IPV6):
         return Refusal.BAD_REQUEST
-    if family is not None and family[:1] != _IPV4:
-        return Refusal.ADDRESS_FAMILY_NOT_SUPPORTED
+    if family is not None and len(family) != 4:
+        return Refusal.BAD_REQUEST
     # no pairs of ports and no reservations: RTP of old wanted them, WebRTC does not
     wants_pair = even is not None and even[:1] >= _RESERVE
     return Refusal.INSUFFICIENT_CAPACITY if has_token or wants_pair else None
+
+
+def _family_of(host: str) -> bytes:
+    return _IPV6 if is_ipv6(host) else _IPV4
 
 
 def _lifetime(request: StunMessage, *, may_end: bool = False) -> int:

@@ -9,14 +9,15 @@ from toheal_protocol.model import Instant
 from toheal_relay.limits import Limits
 from toheal_relay.pace import Pace
 from toheal_relay.shares import Source
-from toheal_relay.turn.allocation import Allocation, Port, Quota, Route
+from toheal_relay.turn.allocation import Allocation, PeerAddress, Port, Quota, Route
 
 
 class Table:
     """Allocations by client and by port.
 
     Args:
-        open_port: gives a fresh relayed port, of an even number if told so; None if there is none.
+        open_port: gives a fresh relayed port at this host of ours, of an even number if told so; None
+            if there is none.
         close_port: gives it back.
     """
 
@@ -24,11 +25,11 @@ class Table:
         self,
         limits: Limits,
         *,
-        open_port: Callable[[bool], Port | None],
+        open_port: Callable[[str, bool], Port | None],
         close_port: Callable[[Port], None],
     ) -> None:
         self.by_client: dict[Hashable, Allocation] = {}
-        self.by_port: dict[int, Allocation] = {}
+        self.by_port: dict[PeerAddress, Allocation] = {}
         self.routes: dict[tuple[Hashable, bytes], Route] = {}
         """What `Packets` has worked out for channels in use."""
         self._limits = limits
@@ -70,14 +71,14 @@ class Table:
             )
         return quota
 
-    def open_port(self, *, even: bool) -> Port | None:
+    def open_port(self, host: str, *, even: bool) -> Port | None:
         """Return a fresh relayed port for an allocation that is then added; None if there is none."""
-        return self._open_port(even)
+        return self._open_port(host, even)
 
     def add(self, allocation: Allocation) -> None:
         """Take a new allocation in."""
         self.by_client[allocation.client.key] = allocation
-        self.by_port[allocation.port.number] = allocation
+        self.by_port[allocation.port.address] = allocation
         self._names[allocation.username] += 1
         allocation.quota.allocations += 1
 
@@ -91,7 +92,7 @@ class Table:
         """Give back its port and forget it."""
         self.routes.clear()
         del self.by_client[allocation.client.key]
-        del self.by_port[allocation.port.number]
+        del self.by_port[allocation.port.address]
         allocation.quota.allocations -= 1
         self._names[allocation.username] -= 1
         if not self._names[allocation.username]:

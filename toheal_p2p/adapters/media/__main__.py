@@ -13,8 +13,9 @@ from typing import Final
 
 from toheal_p2p.adapters.media.pictures import clean_picture
 from toheal_p2p.adapters.media.refusing import Uncleanable
-from toheal_p2p.adapters.media.sniffing import sniff
+from toheal_p2p.adapters.media.sniffing import is_webm, sniff
 from toheal_p2p.adapters.media.voices import clean_voice
+from toheal_p2p.adapters.process_name import take_neutral_name
 from toheal_protocol.messages.attachment import Medium
 from toheal_protocol.messages.file_chunks import MAX_FILE_SIZE
 
@@ -27,6 +28,7 @@ SECONDS: Final = 60
 
 def main() -> None:
     """Clean what comes on standard input."""
+    take_neutral_name()
     _give_up_rights()
     content = sys.stdin.buffer.read(MAX_FILE_SIZE + 1)
     try:
@@ -41,7 +43,7 @@ def main() -> None:
 def _clean(content: bytes) -> tuple[Medium, bytes]:
     if len(content) > MAX_FILE_SIZE:
         raise Uncleanable("attachment_too_large")
-    medium = sniff(content)
+    medium = Medium.OGG if is_webm(content) else sniff(content)
     if medium is None:
         raise Uncleanable("attachment_unknown")
     is_picture = medium < Medium.OGG

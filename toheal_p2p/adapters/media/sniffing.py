@@ -25,6 +25,11 @@ def sniff(content: bytes) -> Medium | None:
     return None
 
 
+def is_webm(content: bytes) -> bool:
+    """Say whether this is WebM, in which browsers record. Nobody sends it: it becomes Ogg here."""
+    return content.startswith(b"\x1a\x45\xdf\xa3")
+
+
 def _sniff_boxes(brand: bytes) -> Medium | None:
     """Tell sound from pictures that come in the same boxes (HEIC, AVIF)."""
     is_picture = brand[:3] in (b"hei", b"hev", b"mif", b"msf", b"avi", b"avc")

@@ -2,6 +2,7 @@
 
 The container's titles, times, pictures, chapters and the name of the program stay behind. What is
 written is read once more and looked through, so that a habit of the library cannot let one pass.
+What a browser recorded comes as WebM and leaves as Ogg.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
 from toheal_p2p.adapters.media.refusing import Uncleanable
+from toheal_p2p.adapters.media.sniffing import is_webm
 from toheal_protocol.messages.attachment import Medium
 
 _READ: Final = {
@@ -71,7 +73,8 @@ def clean_voice(content: bytes, medium: Medium) -> bytes:
 
 def _remuxed(content: bytes, medium: Medium) -> bytes:
     target = BytesIO()
-    with av.open(BytesIO(content), mode="r", format=_READ[medium]) as source:
+    container = "matroska" if is_webm(content) else _READ[medium]
+    with av.open(BytesIO(content), mode="r", format=container) as source:
         sound = _only_sound(source, medium)
         options = {"fflags": "+bitexact", **_OPTIONS[medium]}
         with av.open(target, mode="w", format=_WRITE[medium], options=options) as written:
@@ -90,7 +93,8 @@ def _copy_packets(source: InputContainer, sound: AudioStream, written: OutputCon
 
 
 def _only_sound(source: InputContainer, medium: Medium) -> AudioStream:
-    if len(source.streams.audio) != 1:
+    is_film = source.format.name.startswith("matroska") and len(source.streams) > 1
+    if is_film or len(source.streams.audio) != 1:
         raise Uncleanable("attachment_not_clean")
     sound = source.streams.audio[0]
     if sound.codec_context.name not in _CODECS[medium]:

@@ -3,9 +3,17 @@
 Spec: docs/vault.md.
 """
 
-from toheal_p2p.adapters.vault.files import wipe_vault
+from toheal_p2p.adapters.vault.files import PASSING, is_vault, wipe_vault
 from toheal_p2p.adapters.vault.keyring import PassphraseCost
 from toheal_p2p.adapters.vault.opening import create_vault, open_vault
 from toheal_p2p.adapters.vault.sqlite_vault import SqliteVault
 
-__all__ = ["PassphraseCost", "SqliteVault", "create_vault", "open_vault", "wipe_vault"]
+__all__ = [
+    "PASSING",
+    "PassphraseCost",
+    "SqliteVault",
+    "create_vault",
+    "is_vault",
+    "open_vault",
+    "wipe_vault",
+]

@@ -35,6 +35,8 @@ LOCK: Final = "lock"
 """Empty; whoever runs the vault holds a lock on it."""
 STORE: Final = "store"
 """`store.<n>` and SQLite's companions `store.<n>-wal`, `-shm`, `-journal`."""
+PASSING: Final = "passing"
+"""A folder for files on their way through the profile; not the vault's, and erased with it."""
 
 
 def store_path(home: Path, number: int) -> Path:
@@ -66,8 +68,15 @@ def clear_home(home: Path) -> None:
     with storage_errors():
         _refuse_profile(home)
         for path in home.iterdir():
-            if path.name != LOCK:
+            if path.name == PASSING:
+                shutil.rmtree(path)
+            elif path.name != LOCK:
                 path.unlink()
+
+
+def is_vault(home: Path) -> bool:
+    """Say whether a vault lies in this folder, as far as its names tell."""
+    return (home / KEYRING).is_file()
 
 
 def require_home(home: Path) -> None:
@@ -77,7 +86,7 @@ def require_home(home: Path) -> None:
         NoProfile: there is none.
     """
     with storage_errors():
-        if not (home / KEYRING).is_file():
+        if not is_vault(home):
             raise NoProfile("there is no vault in this folder")
         if os.name == "posix" and stat.S_IMODE(home.stat().st_mode) != 0o700:
             home.chmod(0o700)
@@ -200,7 +209,7 @@ def _refuse_profile(home: Path) -> None:
 
 
 def _is_ours(name: str) -> bool:
-    return name in (KEYRING, KEYRING_NEXT, LOCK) or name.startswith(STORE + ".")
+    return name in (KEYRING, KEYRING_NEXT, LOCK, PASSING) or name.startswith(STORE + ".")
 
 
 def _destroy(path: Path) -> None:

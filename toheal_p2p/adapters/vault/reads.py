@@ -18,7 +18,15 @@ from toheal_p2p.ports.vault import (
     StoredEntry,
 )
 from toheal_protocol.machines.lifetime import Ages
-from toheal_protocol.model import Audience, CircleId, Frame, MemberId, MessageId, WallTime
+from toheal_protocol.model import (
+    Audience,
+    CircleId,
+    Frame,
+    MemberId,
+    MessageId,
+    OperationId,
+    WallTime,
+)
 
 LAST_POSITION: Final = 2**63 - 1
 """No position is higher."""
@@ -105,6 +113,20 @@ def rows_of(
         if row is not None:
             found[mid] = entry_row(row)
     return found
+
+
+def operation_times(db: apsw.Connection, circle: CircleId) -> dict[OperationId, WallTime]:
+    """Read when the acts of a circle came that came as messages, each for the first time."""
+    rows = db.execute(
+        "SELECT text, min(received_at) FROM entries INDEXED BY entries_of_acts WHERE circle ="
+        " (SELECT number FROM circles WHERE circle = ?) AND kind IN ('joined', 'left', 'remove',"
+        " 'role', 'policy', 'charter', 'term', 'mute', 'unmute') GROUP BY text",
+        (circle,),
+    )
+    return {
+        OperationId(bytes.fromhex(cast(str, text))): WallTime(cast(int, received_at))
+        for text, received_at in rows
+    }
 
 
 def entry(db: apsw.Connection, circle: CircleId, mid: MessageId) -> StoredEntry | None:

@@ -104,6 +104,8 @@ CREATE TABLE entries (
 CREATE INDEX entries_by_circle ON entries (circle);
 CREATE INDEX entries_by_author ON entries (author, audience, author_seq);
 CREATE INDEX entries_about ON entries (circle, reply) WHERE kind IN ('edit', 'retraction');
+CREATE INDEX entries_of_acts ON entries (circle, text) WHERE kind IN
+    ('joined', 'left', 'remove', 'role', 'policy', 'charter', 'term', 'mute', 'unmute');
 CREATE INDEX entries_shown ON entries (shown + ttl) WHERE ttl > 0 AND shown IS NOT NULL;
 CREATE INDEX entries_unseen ON entries (came) WHERE ttl > 0;
 CREATE INDEX entries_of_ours ON entries (circle) WHERE is_mine;

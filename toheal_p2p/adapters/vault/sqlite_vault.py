@@ -60,7 +60,7 @@ from toheal_protocol.crypto import Entropy
 from toheal_protocol.machines.records import Write
 from toheal_protocol.messages.asking import Range
 from toheal_protocol.messages.file_tree import FileId
-from toheal_protocol.model import Audience, CircleId, MemberId, MessageId
+from toheal_protocol.model import Audience, CircleId, MemberId, MessageId, OperationId, WallTime
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -124,6 +124,10 @@ class SqliteVault:
     ) -> Mapping[MessageId, EntryRow]:
         """Return those of these messages that are here."""
         return await self._read(reads.rows_of, circle, mids)
+
+    async def operation_times(self, circle: CircleId) -> Mapping[OperationId, WallTime]:
+        """Return when the acts of a circle came."""
+        return await self._read(reads.operation_times, circle)
 
     async def entry(self, circle: CircleId, mid: MessageId) -> StoredEntry | None:
         """Return one entry with its key, or None."""

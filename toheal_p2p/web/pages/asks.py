@@ -21,10 +21,7 @@ async def asks(site: Site, request: Request, _form: Form) -> Response:
     waits, offered = False, []
     async with site.house.visit() as app:
         if circle.state == "active":
-            waits = any(
-                one.state == "waits" and circle.my_name in one.waiting_for
-                for one in await app.circle_acts(circle.id)
-            )
+            waits = any(one.asks_us for one in await app.circle_acts(circle.id))
             offered = [one for one in await app.talks(circle.id) if one.state == "offered"]
     shown = (
         site.words.language,

@@ -8,12 +8,9 @@ Docs: docs/page.md, section 4; docs/protocol/sync.md, section 7.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import ExitStack, aclosing
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from urllib.parse import quote
 
 import trio
@@ -22,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from toheal_p2p.app.interface import BundleView, ProgressView
+from toheal_p2p.app.passing import passing_folder
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.web.finding import look_around
 from toheal_p2p.web.site import FILE_TYPE, Endpoint, Form, Site
@@ -43,14 +41,12 @@ async def member_file(site: Site, request: Request, _form: Form) -> Response:
 async def make(site: Site, request: Request, _form: Form) -> Response:
     """Make a file for a member and give it to the browser."""
     circle, who = request.path_params["circle"], request.path_params["who"]
-    folder = Path(tempfile.mkdtemp(dir=site.house.home))
-    try:
+    with ExitStack() as until_sent:
+        path = until_sent.enter_context(passing_folder(site.house.home)) / "file"
         async with site.house.visit() as app:
-            made = await app.bundles.make(circle, who, str(folder / "file"), report=_silent)
-    except BaseException:
-        shutil.rmtree(folder)
-        raise
-    return _Sealed(folder, _said(site, made))
+            made = await app.bundles.make(circle, who, str(path), report=_silent)
+        file = until_sent.enter_context(path.open("rb"))
+        return _Sealed(file, _said(site, made), until_sent.pop_all())
 
 
 async def file_form(site: Site, _request: Request, _form: Form) -> Response:
@@ -63,18 +59,12 @@ async def take(site: Site, request: Request, _form: Form) -> Response:
     taken = None
     if request.headers.get("content-type") != FILE_TYPE:
         return await file_form(site, request, _form)
-    with Trying(site) as tried, _folder(site.house.home) as folder:
+    with Trying(site) as tried, passing_folder(site.house.home) as folder:
         path = folder / "file"
         await _keep(request, path)
         async with site.house.visit() as app:
             taken = await app.bundles.take(str(path), report=_silent)
     return site.show("bundle_take.html", error=tried.error, taken=taken)
-
-
-@contextmanager
-def _folder(home: Path) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=home) as folder:
-        yield Path(folder)
 
 
 async def _keep(request: Request, path: Path) -> None:
@@ -103,23 +93,21 @@ async def _silent(_progress: ProgressView) -> None:
 class _Sealed(Response):
     """A file that is gone once it was sent, or could not be. `x-said` is the sentence to it."""
 
-    def __init__(self, folder: Path, said: str) -> None:
+    def __init__(self, file: BinaryIO, said: str, until_sent: ExitStack) -> None:
         super().__init__(media_type="application/octet-stream")
-        self._folder = folder
+        self._file = file
+        self._until_sent = until_sent
         self.headers["x-said"] = quote(said)
         del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it piece by piece."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        try:
+        with self._until_sent:
             await send(start)
-            async with await trio.open_file(self._folder / "file", "rb") as file:
-                while piece := await file.read(_PIECE):
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            while piece := await trio.to_thread.run_sync(self._file.read, _PIECE):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
-        finally:
-            shutil.rmtree(self._folder)
 
 
 PAGES: Final[tuple[tuple[str, str, Endpoint], ...]] = (

@@ -13,7 +13,6 @@ from starlette.responses import Response
 from toheal_p2p.app.interface import CircleView
 from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES
 from toheal_p2p.locale.charter import default_charter
-from toheal_p2p.web.alike import alike
 from toheal_p2p.web.finding import find_circle, look_around
 from toheal_p2p.web.site import Endpoint, Fields, Form, Site
 from toheal_p2p.web.trying import Trying
@@ -88,8 +87,7 @@ async def about(site: Site, request: Request, _form: Form) -> Response:
 async def members(site: Site, request: Request, _form: Form) -> Response:
     """Show who is in a circle, and warn of names that look the same."""
     around = await look_around(site, request)
-    twins = alike([(one.id, one.name) for one in around.members])
-    return site.show("members.html", around=around, circle=around.circle, twins=twins)
+    return site.show("members.html", around=around, circle=around.circle)
 
 
 async def member(site: Site, request: Request, _form: Form) -> Response:
@@ -105,7 +103,6 @@ async def member_page(site: Site, request: Request, *, error: str = "") -> Respo
         around=around,
         circle=around.circle,
         member=around.member(request.path_params["who"]),
-        twins=alike([(one.id, one.name) for one in around.members]),
         error=error,
     )
 

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import segno
+from attrs import evolve
 from starlette.requests import Request
 from starlette.responses import Response
 
 from toheal_p2p.app.interface import DoorLineView
 from toheal_p2p.app.refusals import Refused
-from toheal_p2p.web.alike import alike
-from toheal_p2p.web.finding import find_circle, look_around
+from toheal_p2p.web.alike import alike, told_apart
+from toheal_p2p.web.finding import find_circle
 from toheal_p2p.web.pages.talk import circle_page
 from toheal_p2p.web.seen import unchanged
 from toheal_p2p.web.site import Endpoint, Form, Site
@@ -124,13 +125,18 @@ async def say_at_door(site: Site, request: Request, form: Form) -> Response:
 
 
 async def _door(site: Site, request: Request, *, error: str = "") -> Response:
-    around = await look_around(site, request)
+    circle = await find_circle(site, request)
     async with site.house.visit() as app:
-        waiting = await app.waiting(around.circle.id)
-    everybody = [(one.id, one.name) for one in waiting]
-    everybody += [(one.id, one.name) for one in around.members]
+        waiting = await app.waiting(circle.id)
+        everybody = [(one.id, one.name) for one in waiting]
+        everybody += [(one.id, one.name) for one in await app.circle_members(circle.id)]
+    called = told_apart(everybody)
     return site.show(
-        "door.html", circle=around.circle, waiting=waiting, twins=alike(everybody), error=error
+        "door.html",
+        circle=circle,
+        waiting=[evolve(one, name=called[one.id]) for one in waiting],
+        twins=alike(everybody),
+        error=error,
     )
 
 

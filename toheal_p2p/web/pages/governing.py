@@ -17,7 +17,7 @@ from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import ACT_REASONS, ROLES, ActReason
 from toheal_p2p.locale import Words
 from toheal_p2p.locale.acts import act_sentence
-from toheal_p2p.web.finding import Around, look_around
+from toheal_p2p.web.finding import Around, look_around, named_apart
 from toheal_p2p.web.site import Endpoint, Fields, Form, Site
 from toheal_p2p.web.trying import Trying
 
@@ -31,7 +31,6 @@ class ShownAct:
 
     act: ActView
     what: str
-    may_support: bool
     may_take_back: bool
 
 
@@ -134,15 +133,11 @@ async def waiting_acts(site: Site, around: Around, kind: str) -> Sequence[ShownA
 
 
 async def _acts(app: AppInterface, around: Around, words: Words) -> list[ShownAct]:
-    here = {one.id for one in around.members}
     return [
         ShownAct(
             act,
-            act_sentence(words, asdict(act)),
-            act.state == "waits" and around.circle.my_name in act.waiting_for,
-            around.facilitates
-            and (act.kind, act.state) == ("remove", "stands")
-            and act.member not in here,
+            act_sentence(words, asdict(named_apart(act, around.members))),
+            around.facilitates and act.returns_until is not None,
         )
         for act in await app.circle_acts(around.circle.id)
     ]

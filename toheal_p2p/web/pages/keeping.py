@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,36 +20,46 @@ from attrs import evolve
 from starlette.requests import Request
 from starlette.responses import Response
 
+from toheal_p2p.app.house import Told
+from toheal_p2p.app.interface import AppInterface, Report
 from toheal_p2p.app.progress_view import ProgressView
-from toheal_p2p.app.refusals import Refused, refusal_in
-from toheal_p2p.web.pages.circles import circles
+from toheal_p2p.app.refusals import Refused
+from toheal_p2p.web.events import Doing, Working
 from toheal_p2p.web.site import Endpoint, Form, MadeBackup, Site
 from toheal_protocol.identity import is_same_word
 
 PROVED: Final = 3
 """Words that are asked for: enough to notice that nothing was written down."""
 
+LOOK: Final = 0.5
+"""Seconds between two looks at how far a restore is."""
+
 TRIES: Final = 3
 """After so many the backup is deleted: words that nobody has open nothing."""
 
 
-async def backup_form(site: Site, _request: Request, _form: Form) -> Response:
-    """Say what a backup is, and ask where it shall lie."""
-    return site.show("backup.html", path=_somewhere(), error="")
+async def backup_form(site: Site, request: Request, form: Form) -> Response:
+    """Say what a backup is, and ask where it shall lie; one whose words wait comes first."""
+    if site.made is not None:
+        return await words(site, request, form)
+    return site.show("backup.html", path=_somewhere())
 
 
 async def make_backup(site: Site, _request: Request, form: Form) -> Response:
-    """Write it and show its words, this once."""
+    """Write it, tell how far it is, and lead to its words."""
     path = _whole(form["path"].strip() or _somewhere())
-    try:
-        async with site.house.visit() as app:
-            made = await app.backups.make(path, language=site.words.language, report=_quiet)
-    except Refused as refused:
-        if refused.code == "locked":
-            raise
-        return site.show("backup.html", path=path, error=site.sentence(refused))
-    site.made = MadeBackup(path, tuple(made.words), _some_places(len(made.words)))
-    return site.show("backup_words.html", words_of=made.words)
+
+    async def work(app: AppInterface, report: Report) -> str:
+        made = await app.backups.make(path, language=site.words.language, report=report)
+        site.made = MadeBackup(path, tuple(made.words), _some_places(len(made.words)))
+        return site.fill("then.html", address="/backup/words")
+
+    return Doing(site, work)
+
+
+async def words(site: Site, _request: Request, _form: Form) -> Response:
+    """Show the words of the backup that was just made, until three of them were asked for."""
+    return site.show("backup_words.html", words_of=_made(site).words)
 
 
 async def proof_form(site: Site, _request: Request, _form: Form) -> Response:
@@ -74,23 +85,42 @@ async def prove(site: Site, _request: Request, form: Form) -> Response:
 
 async def restore_form(site: Site, _request: Request, _form: Form) -> Response:
     """Ask for the file, its words and a new passphrase."""
-    return site.show("restore.html", path=str(Path.home()) + os.sep, typed="", error="")
+    return site.show("restore.html", path=str(Path.home()) + os.sep)
 
 
-async def restore(site: Site, request: Request, form: Form) -> Response:
-    """Bring the profile back and open it."""
+async def restore(site: Site, _request: Request, form: Form) -> Response:
+    """Bring the profile back, tell how far it is, and open it."""
     path = _whole(form["path"].strip())
-    try:
+
+    async def work(report: Report) -> str:
         if form["passphrase"] != form["again"]:
             raise Refused("passphrases_differ")
-        await site.house.restore(path, words=form["words"], passphrase=form["passphrase"])
-    except (Refused, ExceptionGroup) as error:
-        refusal = refusal_in(error)
-        if refusal is None:
-            raise
-        sentence = site.sentence(refusal)
-        return site.show("restore.html", path=path, typed=form["words"], error=sentence)
-    return await circles(site, request, form)
+        async with _told_as_it_goes(report) as told:
+            await site.house.restore(
+                path, words=form["words"], passphrase=form["passphrase"], told=told
+            )
+        return site.fill("then.html", address="/circles")
+
+    return Working(site, work)
+
+
+@asynccontextmanager
+async def _told_as_it_goes(report: Report) -> AsyncIterator[Told]:
+    """Report, now and then, what a thread tells of how far it is."""
+    so_far: list[tuple[int, int]] = []
+
+    async def look() -> None:
+        while True:
+            await trio.sleep(LOOK)
+            if so_far:
+                done, all_ = so_far.pop()
+                so_far.clear()
+                await report(ProgressView("restoring", {"count": done, "all": all_}))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(look)
+        yield lambda done, all_: so_far.append((done, all_))
+        nursery.cancel_scope.cancel()
 
 
 async def wipe_form(site: Site, _request: Request, _form: Form) -> Response:
@@ -100,8 +130,8 @@ async def wipe_form(site: Site, _request: Request, _form: Form) -> Response:
 
 async def wipe(site: Site, _request: Request, _form: Form) -> Response:
     """Erase the profile. The program goes on and knows nobody."""
+    site.drafts.clear()
     await site.house.wipe()
-    site.made = None
     site.forget_start()
     return site.show("finished.html", title="page_wipe.done", words="page_wipe.done_hint")
 
@@ -121,20 +151,16 @@ def _some_places(count: int) -> tuple[int, ...]:
 
 def _made(site: Site) -> MadeBackup:
     if site.house.state != "open":
-        site.made = None
         raise Refused("locked")
     if site.made is None:
         raise Refused("recovery_words_unproven")
     return site.made
 
 
-async def _quiet(_progress: ProgressView) -> None:
-    """The page says that it is being written."""
-
-
 PAGES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("GET", "/backup", backup_form),
     ("POST", "/backup", make_backup),
+    ("GET", "/backup/words", words),
     ("GET", "/backup/proof", proof_form),
     ("POST", "/backup/proof", prove),
     ("GET", "/restore", restore_form),

@@ -8,10 +8,12 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
+from attrs import evolve
 from starlette.requests import Request
 from starlette.responses import Response
 
 from toheal_p2p.app.refusals import Refused
+from toheal_p2p.app.settings_interface import UNSET, SettingView
 from toheal_p2p.app.vocabulary import SETTING_NAMES
 from toheal_p2p.web.pages.circles import circles
 from toheal_p2p.web.site import Endpoint, Form, Site
@@ -23,9 +25,18 @@ LOOKS: Final = ("language", "digits", "colours", "neutral")
 async def settings(site: Site, _request: Request, _form: Form) -> Response:
     """Show every setting that can be chosen from a few, and the proxy."""
     async with site.house.visit() as app:
-        found = [one for one in await app.settings.list() if not one.comes_later]
+        found = [_sorted(site, one) for one in await app.settings.list()]
         offered = await app.settings.offered_proxy()
     return site.show("settings.html", found=found, offered=offered, error="")
+
+
+def _sorted(site: Site, setting: SettingView) -> SettingView:
+    """Return a setting with its countries in the order of the person's language."""
+    if setting.name != "country":
+        return setting
+    known = [code for code in setting.choices if code != UNSET]
+    known.sort(key=lambda code: site.words.word("country", code))
+    return evolve(setting, choices=(UNSET, *known))
 
 
 async def choose(site: Site, request: Request, form: Form) -> Response:
@@ -34,7 +45,7 @@ async def choose(site: Site, request: Request, form: Form) -> Response:
     if name not in SETTING_NAMES:
         raise Refused("no_such_setting", name=name[:200])
     async with site.house.visit() as app:
-        await app.settings.set(name, form["value"] or "none")
+        await app.settings.set(name, form["value"] or UNSET)
     if name == "language":
         site.take_language(form["value"])
     if name in LOOKS:

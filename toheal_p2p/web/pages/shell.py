@@ -62,8 +62,11 @@ async def calendar_page(site: Site, _request: Request, _form: Form) -> Response:
 async def leave(site: Site, _request: Request, _form: Form) -> Response:
     """Quick exit: no key opens anything any more, and the profile is locked."""
     site.keys.revoke()
+    site.drafts.clear()
     await site.house.lock(at_once=True)
-    return Response(status_code=HTTPStatus.NO_CONTENT)
+    answer = Response(status_code=HTTPStatus.NO_CONTENT)
+    answer.delete_cookie(site.keys.cookie_name, httponly=True, samesite="strict")
+    return answer
 
 
 PAGES: Final[tuple[tuple[str, str, Endpoint], ...]] = (

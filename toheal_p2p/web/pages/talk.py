@@ -6,18 +6,27 @@ Docs: docs/page.md, sections 4 and 5.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from toheal_p2p.app.interface import AppInterface, CircleView, EntryView, MemberView
-from toheal_p2p.app.refusals import Refused
-from toheal_p2p.app.vocabulary import AUDIENCES, CONTENT_NOTES
+from toheal_p2p.app.interface import AppInterface, EntryView
+from toheal_p2p.app.vocabulary import CONTENT_NOTES
+from toheal_p2p.web.aiming import (
+    Aim,
+    aim_from,
+    chosen_notes,
+    members_of,
+    my_role,
+    require_audience,
+    writing_in,
+)
 from toheal_p2p.web.entries import entries_as_html
 from toheal_p2p.web.finding import circle_of
 from toheal_p2p.web.live import LiveCircle
-from toheal_p2p.web.site import SAY, Endpoint, Form, Site
+from toheal_p2p.web.site import SAY, Endpoint, Fields, Form, Site
 
 FIRST: Final = 50
 """Entries that are shown at first."""
@@ -57,7 +66,8 @@ async def circle_page(site: Site, wanted: str, *, message: str = "") -> Response
                 entries, has_later = await _newest(app, view.id, first_new)
         if entries and entries[0].position == first_new:
             first_new = None  # all of it is new: that says nothing
-        writing = await _writing(app, view)
+        writing = await writing_in(app, view)
+        typed = Fields(site.drafts.back(app, view.id) or {})
         site.on_page.begin(view.id, entries, can_answer=writing is not None)
         return site.show(
             "circle.html",
@@ -69,9 +79,17 @@ async def circle_page(site: Site, wanted: str, *, message: str = "") -> Response
             earlier=await _earlier(app, view.id, entries),
             has_later=has_later,
             place=place,
-            facilitates=_my_role(await _members(app, view)) == "facilitator",
+            facilitates=my_role(await members_of(app, view)) == "facilitator",
             composer=(
-                None if writing is None else composer(site, view.id, writing, is_window=has_later)
+                None
+                if writing is None
+                else composer(
+                    site,
+                    view.id,
+                    await aim_from(app, view, typed, answer=typed["reply"]),
+                    form=typed or None,
+                    is_window=has_later,
+                )
             ),
         )
 
@@ -110,34 +128,37 @@ async def say(site: Site, request: Request, form: Form) -> Response:
     """Say something, and empty the box. What is refused stays in it: see `site.refusal_answer`."""
     wanted = request.path_params["circle"]
     async with site.house.visit() as app:
-        if form["audience"] not in AUDIENCES:  # nothing goes to people who were not chosen
-            raise Refused("internal")
         await app.say(
             wanted,
             form["text"],
             notes=chosen_notes(form),
-            to_facilitators=form["audience"] == "facilitators",
+            to_facilitators=require_audience(form),
             reply=form["reply"] or None,
         )
+        site.drafts.forget(wanted)
         if form["window"]:  # what was said is not on that page
             page = await circle_page(site, wanted)
             page.headers["HX-Retarget"] = "#page"
             page.headers["HX-Reswap"] = "innerHTML"
             return page
-        writing = await _writing(app, await circle_of(app, wanted))
-    return HTMLResponse(composer(site, wanted, writing, form={"audience": form["audience"]}))
+        aim = await aim_from(app, await circle_of(app, wanted), form, answer="")
+    return HTMLResponse(composer(site, wanted, aim, form=Fields()))
+
+
+async def draft(site: Site, request: Request, form: Form) -> Response:
+    """Keep what is typed just now, until it is said or given up."""
+    async with site.house.visit() as app:
+        view = await circle_of(app, request.path_params["circle"])
+        await site.drafts.keep(app, view.id, form)
+    return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
 async def compose(site: Site, request: Request, form: Form) -> Response:
     """Show the place to write as an answer to a message, or to none; what was typed stays."""
     wanted = request.path_params["circle"]
     async with site.house.visit() as app:
-        reply = await _answered(app, wanted, form["answer"])
-        choice = (await app.settings.get("content-notes")).value
-        writing = await _writing(app, await circle_of(app, wanted))
-    return HTMLResponse(
-        composer(site, wanted, writing, form=form, reply=reply, is_covered=choice != "shown")
-    )
+        aim = await aim_from(app, await circle_of(app, wanted), form, answer=form["answer"])
+    return HTMLResponse(composer(site, wanted, aim, form=form))
 
 
 async def live(site: Site, request: Request, _form: Form) -> Response:
@@ -151,26 +172,15 @@ async def live(site: Site, request: Request, _form: Form) -> Response:
 
 
 def composer(
-    site: Site,
-    wanted: str,
-    writing: dict[str, object] | None,
-    *,
-    form: Form | None = None,
-    reply: EntryView | None = None,
-    is_covered: bool = True,
-    is_window: bool = False,
+    site: Site, wanted: str, aim: Aim, *, form: Form | None = None, is_window: bool = False
 ) -> str:
     """Return the place to write.
 
     Args:
         form: what was typed and chosen so far; None: the page was opened just now.
-        is_covered: words with a content note are not shown beside the answer.
         is_window: the page shows a part of the past.
     """
     given = form or {}
-    audience = given.get("audience", "circle")
-    if reply is not None and reply.audience == "facilitators":
-        audience = "facilitators"
     return site.fill(
         "composer.html",
         circle_id=wanted,
@@ -179,28 +189,8 @@ def composer(
         text=given.get("text", ""),
         window=is_window or given.get("window", ""),
         is_sent=form is not None and "text" not in form,
-        audience=audience,
-        reply=reply,
-        is_covered=is_covered,
-        writing=writing or {"listens": False, "facilitators": ()},
+        aim=aim,
     )
-
-
-def chosen_notes(form: Form) -> list[str]:
-    """Return the content notes that were ticked."""
-    return [note for note in CONTENT_NOTES if form.get(f"note-{note}")]
-
-
-async def _answered(app: AppInterface, wanted: str, message: str) -> EntryView | None:
-    """Return what is to be answered; what has disappeared meanwhile takes nothing typed with it."""
-    if not message:
-        return None
-    try:
-        return await app.entry(wanted, message)
-    except Refused as refusal:
-        if refusal.code != "no_such_message":
-            raise
-        return None
 
 
 async def _around(app: AppInterface, wanted: str, position: int) -> tuple[list[EntryView], bool]:
@@ -227,24 +217,6 @@ async def _earlier(app: AppInterface, wanted: str, entries: Sequence[EntryView])
     return first if await app.read(wanted, before=first, limit=1, newest=True) else 0
 
 
-async def _members(app: AppInterface, view: CircleView) -> Sequence[MemberView]:
-    return await app.circle_members(view.id) if view.state == "active" else ()
-
-
-def _my_role(members: Sequence[MemberView]) -> str:
-    return next((one.role for one in members if one.is_me), "")
-
-
-async def _writing(app: AppInterface, view: CircleView) -> dict[str, object] | None:
-    """Return to whom we can write; None: to nobody."""
-    members = await _members(app, view)
-    facilitators = tuple(one.name for one in members if one.role == "facilitator" and not one.is_me)
-    listens = _my_role(members) == "listener"
-    if not members or (listens and not facilitators):
-        return None
-    return {"listens": listens, "facilitators": facilitators}
-
-
 def _position(request: Request) -> int:
     """Return after which entry to begin: what the page has, or had before the stream broke."""
     for given in (request.headers.get("last-event-id"), request.query_params.get("after")):
@@ -259,6 +231,7 @@ PAGES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("GET", "/circle/{circle}/before/{position:int}", before),
     ("GET", "/circle/{circle}/after/{position:int}", after),
     ("POST", "/circle/{circle}/compose", compose),
+    ("POST", "/circle/{circle}/draft", draft),
     ("POST", f"/circle/{{circle}}{SAY}", say),
     ("GET", "/circle/{circle}/live", live),
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from attrs import evolve
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -93,7 +94,10 @@ def card_text(words: Words, form: Form) -> str:
 async def _talks(site: Site, request: Request, *, error: str = "", said: str = "") -> Response:
     around = await look_around(site, request)
     async with site.house.visit() as app:
-        found = await app.talks(around.circle.id)
+        found = [
+            evolve(one, partner_name=around.called(one.partner, one.partner_name))
+            for one in await app.talks(around.circle.id)
+        ]
     under_way = {one.partner for one in found if one.state in ("asked", "offered", "agreed")}
     return site.show(
         "talks.html",

@@ -54,6 +54,18 @@
     if (event.target.closest("[data-exit]")) leave();
   });
 
+  // ---- whoever goes elsewhere in this window leaves nothing that "back" could bring up again
+  addEventListener("pagehide", () => page.replaceChildren());
+  addEventListener("pageshow", event => { if (event.persisted) location.reload(); });
+
+  // ---- what is dragged here goes into a field or nowhere: a browser would go to it
+  for (const kind of ["dragover", "drop"])
+    document.addEventListener(kind, event => {
+      const {target, dataTransfer} = event;
+      const isFile = dataTransfer && [...dataTransfer.types].includes("Files");
+      if (isFile ? target.type !== "file" : !target.matches?.("input, textarea")) event.preventDefault();
+    });
+
   // ---- somebody is here: typing is use, and must not end in a locked page
   let told = 0;
   const use = () => {
@@ -61,7 +73,7 @@
     told = Date.now();
     fetch("/used", {method: "POST", headers: {"X-Page": secret}}).catch(() => {});
   };
-  for (const kind of ["keydown", "pointerdown", "wheel"])
+  for (const kind of ["keydown", "pointerdown", "wheel", "recording"])
     document.addEventListener(kind, use, {passive: true, capture: true});
   // ... and a page that nobody uses must not go on showing what was locked meanwhile
   setInterval(async () => {

@@ -3,28 +3,47 @@
   const $ = id => document.getElementById(id);
   const secret = sessionStorage.getItem("page") || "";
 
-  // ---- what was typed and not sent stays with its circle, in this tab's memory only
+  // ---- what was typed and not sent stays with its circle: in this tab's memory, and sealed by the program
   // (with whom it is for and what it answers: it must not come back as words for somebody else)
   const drafts = new Map();
   const circle = () => $("composer")?.getAttribute("hx-post");
+  let waits = 0;
+  const rest = () => { clearTimeout(waits); waits = 0; };
+  const seal = keepalive => {
+    if (!waits) return;
+    rest();
+    if (circle()) fetch(circle().replace(/say$/, "draft"), {
+      method: "POST", headers: {"X-Page": secret}, keepalive,
+      body: new URLSearchParams(new FormData($("composer"))),
+    }).catch(() => {});
+  };
+  const sealSoon = () => { waits ||= setTimeout(seal, 2000); };
   const keep = () => {
     const typed = Object.fromEntries(new FormData($("composer")));
     if (typed.text) drafts.set(circle(), {...typed, answer: typed.reply || ""});
     else drafts.delete(circle());
   };
   document.addEventListener("input", event => {
-    if (event.target.form?.id === "composer") keep();
+    if (event.target.form?.id !== "composer") return;
+    keep();
+    sealSoon();
   });
-  document.addEventListener("click", event => {
-    if (event.target.closest("[hx-post='/lock']")) drafts.clear();
+  document.addEventListener("click", event => { // whatever leads away from here
+    if (event.target.closest("button, a") && !event.target.closest(".send")) seal();
   }, true);
+  addEventListener("pagehide", () => seal(true));
+  document.addEventListener("htmx:config:request", event => {
+    if (event.detail.ctx.request.action?.endsWith("/say")) rest(); // said words are no draft
+  });
   document.addEventListener("htmx:after:swap", event => {
     const target = event.detail.ctx.target;
+    if (target.id === "unsaid" && circle()) sealSoon();
+    if (target.id === "page" && !target.querySelector("[data-open]")) drafts.clear();
     if (!circle() || (target.id !== "page" && target.id !== "composer")) return;
     const draft = drafts.get(circle());
     if ("sent" in $("composer").dataset) drafts.delete(circle());
-    else if ($("text").value) keep();
-    else if (draft) htmx.ajax("POST", circle().replace(/say$/, "compose"), {
+    else if (target.id === "composer" || !draft) keep();
+    else if (draft.text !== $("text").value) htmx.ajax("POST", circle().replace(/say$/, "compose"), {
       target: "#composer", swap: "outerHTML", values: draft,
     });
   });
