@@ -43,6 +43,10 @@ STARTS: Final = 5
 
 BARE_NAME: Final = "python, start to end"
 
+BARE_WAKES: Final = "python that wakes twice a second, CPU"
+WAKING: Final = "import time\nwhile True: time.sleep(0.5)"
+"""The least that a wake-up costs: several times as much where the processor sleeps in between."""
+
 _CLOCK_OF_PROCESS: Final = 2
 """`CPUCLOCK_SCHED`: with it a process id becomes the name of its CPU clock (Linux)."""
 
@@ -124,29 +128,36 @@ def _say(person: PersonProcess, circle: str) -> None:
 
 def resting(town: Town, people: tuple[PersonProcess, ...]) -> list[Figure]:
     """Leave everything alone: the minute after a start and a conversation, and a minute of rest."""
-    first = _resting(town, people, "in the first minute")
-    time.sleep(SETTLING)
-    return [*first, *_resting(town, people, "at rest")]
-
-
-def _resting(town: Town, people: tuple[PersonProcess, ...], when: str) -> list[Figure]:
-    programs = {"relay": town.relay.program}
-    programs |= {
-        f"client {number}": person.program
+    bare = subprocess.Popen([sys.executable, "-c", WAKING])
+    time.sleep(1)  # its start is none of it
+    pids = {"relay": town.relay.program.pid}
+    pids |= {
+        f"client {number}": person.program.pid
         for number, person in enumerate(people, 1)
         if person.program is not None
     }
-    used = {name: cpu_of(program.pid) for name, program in programs.items()}
+    try:
+        first = _resting(pids, bare.pid, "in the first minute")
+        time.sleep(SETTLING)
+        return [*first, *_resting(pids, bare.pid, "at rest")]
+    finally:
+        bare.kill()
+        bare.wait()
+
+
+def _resting(pids: dict[str, int], bare: int, when: str) -> list[Figure]:
+    used = {pid: cpu_of(pid) for pid in (bare, *pids.values())}
     began = time.perf_counter()
     time.sleep(REST)
     took = time.perf_counter() - began
-    figures = []
-    for name, program in programs.items():
-        share = (cpu_of(program.pid) - used[name]) / took * 100
-        is_client = name != "relay"
+    share = {pid: (cpu_of(pid) - before) / took * 100 for pid, before in used.items()}
+    yardstick = f"{BARE_WAKES} {when}"
+    figures = [Figure(yardstick, share[bare], "%")]
+    for name, pid in pids.items():
+        memory, cpu = ("aim: 110", "aim: 0.2") if name != "relay" else ("", "")
         figures += [
-            Figure(f"{name}, memory {when}", memory_of(program.pid), "MB", "aim: 110" * is_client),
-            Figure(f"{name}, CPU {when}", share, "%", "aim: 0.2" * is_client),
+            Figure(f"{name}, memory {when}", memory_of(pid), "MB", memory),
+            Figure(f"{name}, CPU {when}", share[pid], "%", cpu, yardstick),
         ]
     return figures
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+import trio
 from attrs import define
 
 from toheal_p2p.adapters import network
@@ -84,6 +85,23 @@ def test_no_flood_of_news_holds_the_loop(
         assert [ours.recv(9), ours.recv(9)] == [b"news", b"news"]  # left for the next look
 
 
+@pytest.mark.trio
+async def test_whoever_waits_is_woken_by_what_is_told(system: socket.socket) -> None:
+    with closing(NetworkLook(Looks())) as look:
+        assert look.told is not None
+        with trio.move_on_after(0.05) as silence:
+            await look.told()
+        assert silence.cancelled_caught
+        system.send(b"news")
+        with trio.fail_after(5):
+            await look.told()
+        look()
+        with trio.move_on_after(0.05) as silence:
+            await look.told()
+        assert silence.cancelled_caught
+    assert look.told is None
+
+
 def test_where_nothing_is_told_each_call_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "_listen", lambda: None)
     looks = Looks()
@@ -109,7 +127,9 @@ def test_closed_it_looks_each_time(system: socket.socket) -> None:
 def test_linux_tells_of_addresses_and_interfaces() -> None:
     code = """
 import subprocess, time
-from toheal_p2p.adapters.network import LOOK_ANYWAY, NetworkLook, look_at_network
+from toheal_p2p.adapters import network
+from toheal_p2p.adapters.network import NetworkLook, look_at_network
+network.LOOK_ANYWAY = 15
 looks = []
 def look_and_count():
     looks.append(1)
@@ -131,7 +151,7 @@ for words in (
     ("link", "set", "one", "down"),
 ):
     ip(*words)
-    for _ in range(LOOK_ANYWAY - 5):  # an IPv6 address is told of a moment later
+    for _ in range(10):  # an IPv6 address is told of a moment later
         if (same := look() == look_at_network()):
             break
         time.sleep(0.05)

@@ -11,11 +11,13 @@ from __future__ import annotations
 import ipaddress
 import socket
 import sys
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import ifaddr
+import trio
 from attrs import define, field
 
 _ROUTES: Final = Path("/proc/net/route")
@@ -23,7 +25,7 @@ _ROUTES: Final = Path("/proc/net/route")
 
 _ANYWHERE: Final = "00000000"
 
-LOOK_ANYWAY: Final = 15
+LOOK_ANYWAY: Final = 3
 """Calls after which we look although nothing was told: half a minute, if a system forgets to."""
 
 MOST_NEWS: Final = 256
@@ -58,6 +60,11 @@ class NetworkLook:
     def __attrs_post_init__(self) -> None:
         self._news = _listen()  # first: what happens while we look is news
         self._seen = self.look()
+
+    @property
+    def told(self) -> Callable[[], Awaitable[None]] | None:
+        """What waits until the system tells of a change; None where it does not."""
+        return None if self._news is None else partial(trio.lowlevel.wait_readable, self._news)
 
     def __call__(self) -> Hashable:
         """Return what `look` does, as far as the system told of every change."""
