@@ -13,6 +13,7 @@ from typing import Final
 
 from tests.network.lies import Lies
 from tests.network.test_governed_world import (
+    ROLES,
     assert_one_membership,
     change_charter,
     ever_out,
@@ -21,6 +22,7 @@ from tests.network.test_governed_world import (
     govern,
     heal,
     is_in,
+    remove,
     speak,
     state,
 )
@@ -83,7 +85,9 @@ class History:
                 govern(world, chance, number, acts=17)
             case 10:
                 change_charter(person, f"charter {number}")
-            case 11 | 12:
+            case 11:
+                self.cross(number)
+            case 12:
                 self.part()
             case 13:
                 world.mend()
@@ -100,6 +104,22 @@ class History:
                 person.crash_at = (chance.choice(POINTS), person.steps + chance.randrange(1, 9))
             case 19 if self.liar is not None and is_in(self.liar):
                 self.lies.tell(chance, self.liar, self.honest, number)
+
+    def cross(self, number: int) -> None:
+        """Let the two who facilitate act upon one person, and neither hear of the other's act."""
+        first, second, *others = self.world.people
+        who = self.chance.choice(others)
+        self.world.mend()
+        self.world.part([first], [second, *others])
+        for by in (first, second):
+            match self.chance.randrange(4):
+                case 0:
+                    remove(by, who)
+                case 1:
+                    change_charter(by, f"charter {number} of {by.name}")
+                case _:
+                    give_role(by, who, self.chance.choice(ROLES))
+        self.world.run_for(2)
 
     def part(self) -> None:
         """Let the people fall into two groups that do not reach each other."""
