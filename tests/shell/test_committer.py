@@ -20,9 +20,12 @@ from tests.support.vaults import (
 )
 from toheal_p2p.ports.vault import DiskFull
 from toheal_p2p.services.committer import (
+    BURST,
     COMPANY_LONGEST,
+    GATHERING_LONGEST,
     MOST_AT_ONCE,
     MOST_WAITING,
+    WORTHWHILE,
     Committer,
     VaultFailed,
     coalesce,
@@ -408,3 +411,105 @@ async def test_what_did_not_fit_a_group_waits_for_no_company(autojump_clock: obj
         assert trio.current_time() == began
         assert [len(group) for group in vault.commits] == [MOST_AT_ONCE, 3] * 2
         nursery.cancel_scope.cancel()
+
+
+# What gathers in a burst
+
+
+def some_entries(count: int) -> list[Write]:
+    return [an_entry(number) for number in range(count)]
+
+
+async def groups_after(vault: MemoryVault, first: int, *then: tuple[float, int]) -> list[float]:
+    """Have a group of so many writes written, which takes a second, and others submitted while time passes.
+
+    Args:
+        then: at which second, and how many writes in one decision.
+
+    Returns:
+        When what was submitted last was on disk, and how many writes each group had.
+    """
+    committer = Committer(vault)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(committer.run)
+        began = trio.current_time()
+        committer.submit(some_entries(first))
+        last = trio.Event()
+        for at, count in then:
+            await trio.sleep_until(began + at)
+            last = trio.Event()
+            committer.submit(some_entries(count), done=last)
+        with trio.fail_after(10):
+            await last.wait()
+        took = trio.current_time() - began
+        nursery.cancel_scope.cancel()
+    return [pytest.approx(took), *(len(group) for group in vault.commits)]
+
+
+@pytest.mark.trio
+async def test_after_a_large_group_the_next_one_gathers_for_a_moment(
+    autojump_clock: object,
+) -> None:
+    within = 1 + GATHERING_LONGEST / 2
+    vault = MemoryVault(before_commit=one_second)
+    assert await groups_after(vault, BURST, (0.5, 1), (within, 2)) == [
+        2 + GATHERING_LONGEST,
+        BURST,
+        3,
+    ]
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("rest", [WORTHWHILE, WORTHWHILE + 1])
+async def test_what_is_worth_a_transaction_is_written_at_once(
+    autojump_clock: object, rest: int
+) -> None:
+    within = 1 + GATHERING_LONGEST / 2
+    vault = MemoryVault(before_commit=one_second)
+    assert await groups_after(vault, BURST, (0.5, 1), (within, rest - 1)) == [
+        1 + within,
+        BURST,
+        rest,
+    ]
+    vault = MemoryVault(before_commit=one_second)
+    assert await groups_after(vault, BURST, (0.5, rest)) == [2, BURST, rest]
+
+
+@pytest.mark.trio
+async def test_a_full_group_gathers_no_more(autojump_clock: object) -> None:
+    within = 1 + GATHERING_LONGEST / 2
+    many = [(within, 1)] * (MOST_AT_ONCE - 1)
+    vault = MemoryVault(before_commit=one_second)
+    groups = await groups_after(vault, BURST, (0.5, 1), *many)
+    assert groups == [1 + within, BURST, MOST_AT_ONCE]
+
+
+@pytest.mark.trio
+async def test_who_speaks_alone_waits_for_no_others(autojump_clock: object) -> None:
+    vault = MemoryVault(before_commit=one_second)
+    assert await groups_after(vault, BURST - 1, (0.5, 1)) == [2, BURST - 1, 1]
+    vault = MemoryVault(before_commit=one_second)
+    assert await groups_after(vault, BURST, (1.5, 1)) == [2.5, BURST, 1]
+
+
+@pytest.mark.trio
+async def test_a_small_group_ends_a_burst(autojump_clock: object) -> None:
+    vault = MemoryVault(before_commit=one_second)
+    end = 2 + GATHERING_LONGEST
+    then = (0.5, 1), (1.5, 1), (end - 0.5, 1), (end + 3, 1)
+    assert await groups_after(vault, WORTHWHILE, *then) == [end + 4, WORTHWHILE, 1, 2, 1]
+
+
+@pytest.mark.trio
+async def test_a_committer_that_gathers_can_be_cancelled(autojump_clock: object) -> None:
+    vault = MemoryVault(before_commit=one_second)
+    committer, acted = Committer(vault), []
+    async with trio.open_nursery() as nursery:
+        await nursery.start(committer.run)
+        committer.submit(some_entries(BURST), lambda: acted.append(1))
+        await trio.sleep(0.5)
+        committer.submit(some_entries(1), lambda: acted.append(2))
+        await trio.sleep(0.5 + GATHERING_LONGEST / 2)
+        assert acted == [1]
+        nursery.cancel_scope.cancel()
+    assert (acted, len(vault.commits)) == ([1], 1)

@@ -14,6 +14,7 @@ from toheal_p2p.services.pace import AHEAD_MOST, AHEAD_SIZE, PACE_LONGEST, Pace
 from toheal_p2p.services.recent_owed import KEPT_MOST
 from toheal_protocol.machines.courier import LINK_WINDOW
 from toheal_protocol.machines.events import LinkWay
+from toheal_protocol.machines.pair import SEALED_AHEAD
 from toheal_protocol.machines.state import Circle, Courier, Live, OpenLink, Pair
 from toheal_protocol.model import MAX_FRAME_SIZE
 
@@ -63,6 +64,7 @@ def test_long_messages_count_by_their_size() -> None:
 
 def test_those_let_through_together_still_fit_a_window() -> None:
     assert 2 * AHEAD_MOST <= LINK_WINDOW
+    assert LINK_WINDOW < SEALED_AHEAD  # what a link carries was sealed when it was written
 
 
 @asynccontextmanager

@@ -6,13 +6,17 @@ Deciding and submitting are one synchronous step, so the order of decisions is t
 commits is the order of acts. While one group is being written the next one gathers, so a busy
 client pays one fsync for many decisions and a quiet one waits for none but its own.
 
+In a burst a group waits a few milliseconds until it is worth its transaction: the more are in one,
+the fewer pages each of them changes.
+
 A decision that asks for nothing to be done and that nobody waits for, an acknowledgement that came
 say, waits a second for company: fourteen members answer one message at fourteen moments.
 
 A vault that fails is the end of the app: `run` raises, and nothing of the failed group or after
 it is acted upon.
 
-Spec: docs/vault.md, section 5; docs/decisions/0004-one-transaction-per-group.md.
+Spec: docs/vault.md, section 5; docs/decisions/0004-one-transaction-per-group.md and
+0113-a-burst-gathers.md.
 """
 
 from __future__ import annotations
@@ -34,6 +38,14 @@ MOST_AT_ONCE: Final = 64
 MOST_WAITING: Final = 256
 """Decisions after which `room` lets its caller wait: four groups, some tens of milliseconds."""
 
+BURST: Final = 32
+"""Writes of a group after which the next one gathers: more than what one message to fourteen others writes."""
+
+WORTHWHILE: Final = 96
+"""Writes for which a group waits no longer: some 50 messages. A hundred gain little more."""
+
+GATHERING_LONGEST: Final = 0.005
+"""Seconds a group gathers at most: not much longer than writing it takes."""
 
 COMPANY_LONGEST: Final = 1.0
 """Seconds a decision nobody waits for waits for another one: longer than the answers of a circle to one
@@ -67,6 +79,10 @@ class Committer:
     _failure: VaultError | None = field(default=None, init=False)
     _is_awaited: bool = field(default=False, init=False)
     """Something of what waits is not to wait for company."""
+    _writes_waiting: int = field(default=0, init=False)
+    _is_burst: bool = field(default=False, init=False)
+    """The last group held much, and took all that waited."""
+    _is_gathering: bool = field(default=False, init=False)
     _patience: trio.CancelScope = field(factory=trio.CancelScope, init=False, repr=False)
 
     def submit(
@@ -91,6 +107,7 @@ class Committer:
         """
         self._require_whole()
         self._waiting.append(_Decision(writes, act, done))
+        self._writes_waiting += len(writes)
         if not may_wait or len(self._waiting) >= MOST_AT_ONCE:
             self._hurry()
         elif len(self._waiting) == 1:
@@ -145,6 +162,8 @@ class Committer:
             await trio.lowlevel.checkpoint_if_cancelled()
             if not self._is_awaited:
                 await self._wait_for_company()
+            elif self._is_burst and not self._is_worthwhile():
+                await self._gather()
             group = self._next_group()
             await self._commit(group)
             for decision in group:  # no await until all are done: the group is one step
@@ -155,13 +174,27 @@ class Committer:
 
     def _hurry(self) -> None:
         self._is_awaited = True
-        self._arrived.set()
+        if not self._is_gathering or self._is_worthwhile():
+            self._arrived.set()
 
     async def _wait_for_company(self) -> None:
         self._arrived = trio.Event()
         until = trio.current_time() + COMPANY_LONGEST if self._waiting else math.inf
         with trio.CancelScope(deadline=until) as self._patience:
             await self._arrived.wait()
+
+    async def _gather(self) -> None:
+        """Let what is being decided in a burst come along."""
+        self._arrived = trio.Event()
+        self._is_gathering = True
+        try:
+            with trio.move_on_after(GATHERING_LONGEST):
+                await self._arrived.wait()
+        finally:
+            self._is_gathering = False
+
+    def _is_worthwhile(self) -> bool:
+        return self._writes_waiting >= WORTHWHILE or len(self._waiting) >= MOST_AT_ONCE
 
     def _after_newest(self, done: trio.Event) -> None:
         """Have an event set after what was submitted last; an empty decision would take its place
@@ -176,6 +209,9 @@ class Committer:
         size = min(len(self._waiting), MOST_AT_ONCE)
         group = [self._waiting.popleft() for _ in range(size)]
         self._is_awaited = bool(self._waiting)
+        writes = sum([len(decision.writes) for decision in group])
+        self._writes_waiting -= writes
+        self._is_burst = writes >= BURST and not self._waiting
         if len(self._waiting) < MOST_WAITING:
             self._room.set()
             self._room = trio.Event()

@@ -18,7 +18,7 @@ from toheal_p2p.services.link import Link
 from toheal_protocol.model import Frame
 
 OUTGOING_MOST: Final = 4096
-"""Frames that may wait for room on a link. The machine hands over 256 at most before it hears of
+"""Frames that may wait for room on a link. The machine hands over 384 at most before it hears of
 them, and acknowledgements; beyond this, frames are dropped and sent again later."""
 
 

@@ -47,8 +47,9 @@ from toheal_protocol.machines.state import Courier, Ticket
 from toheal_protocol.messages.grants import MAIL, SIGNAL, Grant
 from toheal_protocol.model import Frame, Instant, MemberId
 
-LINK_WINDOW: Final = 256
-"""Frames handed to a link and not acknowledged: fewer than the ratchet's 500 skipped keys."""
+LINK_WINDOW: Final = 384
+"""Frames handed to a link and not acknowledged: fewer than the 400 that are sealed ahead, and than the
+ratchet's 500 skipped keys."""
 
 DEPOSIT_WINDOW: Final = 64
 """Deposits the relay has not answered."""
