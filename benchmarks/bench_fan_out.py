@@ -36,7 +36,7 @@ ALONE: Final = 1.2
 """Seconds between two messages that have not even a transaction in common."""
 
 ALONE_COUNT: Final = 20
-"""Of these. What links cost that nobody uses is in it, and less than a tenth."""
+"""Of these. What seven links cost in the time between is in their processor time."""
 
 
 def gather(author: Line, others: list[Line], relay: str) -> str:
