@@ -26,7 +26,7 @@ FACTOR ?= 20
 help:
 	@echo "make demo    a relay, three people and a latecomer in one circle on this machine"
 	@echo "make test    every test that can run here"
-	@echo "make check   format, lint, types, import rules, a glance at the quick tests: about a minute"
+	@echo "make check   format, lint, types, import rules, a glance at the quick tests: a minute or two"
 	@echo "make format  write the format that check asks for"
 	@echo "make bench   run the benchmarks and write docs/benchmarks.md"
 	@echo "make screenshots  take pictures of every screen into docs/screenshots (needs Chromium)"

@@ -16,14 +16,15 @@ Answer = dict[str, Any]
 
 @define(eq=False)
 class Line:
-    """A process that answers lines."""
+    """A process that answers lines: a module of ours, under our interpreter or another one."""
 
     arguments: tuple[str, ...]
+    python: str = sys.executable
     _process: subprocess.Popen[bytes] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", *self.arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [self.python, "-m", *self.arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
     @property

@@ -156,9 +156,9 @@ class Driver(FileVerbs):
             await trio.sleep(0.001)
         return {"at": time.monotonic()}
 
-    async def await_all_direct(self, circle: str, count: int) -> Answer:
-        """Answer when so many members are reached directly."""
-        while [one.link for one in await self.app.links(circle)].count("direct") < count:  # noqa: ASYNC110
+    async def await_all_linked(self, circle: str, count: int) -> Answer:
+        """Answer when so many members are reached over a data channel, by TURN or without."""
+        while sum(one.link in ("direct", "turn") for one in await self.app.links(circle)) < count:  # noqa: ASYNC110
             await trio.sleep(0.02)
         return {"at": time.monotonic()}
 
@@ -344,6 +344,9 @@ class WatchedCommitter:
     async def room(self) -> None:
         await self.committer.room()
 
+    async def flushed(self) -> None:
+        await self.committer.flushed()
+
 
 async def until(condition: Callable[[], bool]) -> None:
     """Look every 2 ms until something is true."""
@@ -376,18 +379,10 @@ async def serve(
 def main(home: str) -> None:
     """Be one person until standard input ends."""
     from toheal_p2p.adapters import bridge
-    from toheal_p2p.app.opening import run_app
+    from toheal_p2p.app.opening import Running, run_app
 
-    bridge.run(
-        partial(
-            run_app,
-            Path(home),
-            PASSPHRASE,
-            serve=serve,
-            on_ready=lambda: None,
-            allow_loopback=True,
-        )
-    )
+    running = Running(serve, lambda: None, allow_loopback=True)
+    bridge.run(partial(run_app, Path(home), PASSPHRASE, running))
 
 
 if __name__ == "__main__":

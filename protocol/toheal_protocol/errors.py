@@ -40,7 +40,3 @@ class TooFarAhead(RemoteError):
 
 class UnknownSession(RemoteError):
     """It belongs to no session we have with this peer (perhaps one we forgot)."""
-
-
-class ExpiredInvitation(RemoteError):
-    """The invitation's time is over."""

@@ -54,6 +54,10 @@ VOICES = {
     "mp3": (Medium.MP3, with_id3(a_voice("mp3", "libmp3lame"))),
     "m4a": (Medium.MP4, a_voice("ipod", "aac")),
     "mp4": (Medium.MP4, a_voice("mp4", "aac")),
+    "mp4 in pieces, as browsers record": (
+        Medium.MP4,
+        a_voice("mp4", "aac", movflags="frag_keyframe+empty_moov+default_base_moof"),
+    ),
     "mov": (Medium.MP4, a_voice("mov", "aac")),
     "wav": (Medium.WAV, a_voice("wav", "pcm_s16le")),
 }

@@ -9,11 +9,11 @@ import pytest
 
 from tests.browser.test_page_two_people import begin, say
 from tests.support.browser import a_browser
-from tests.support.page_program import a_program
+from tests.support.page_program import SHORT_MINUTES, SLOW_BACKUP, a_program
 from tests.support.pages import Page
 from tests.support.processes import a_town
 from tests.support.tour import Tour
-from tests.support.tour_keeping import keep_and_lose
+from tests.support.tour_keeping import keep_and_lose, shown_words
 from toheal_p2p.locale import LANGUAGES, Language
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -51,6 +51,26 @@ def test_a_backup_is_made_everything_erased_and_brought_back(
         page.see("said before")
 
 
+def test_a_backup_that_takes_longer_than_the_page_waits_tells_how_far_it_is_and_shows_its_words(
+    tmp_path: Path,
+) -> None:
+    with (
+        a_program(tmp_path / "ours", changed=SLOW_BACKUP) as program,
+        a_browser(tmp_path / "b") as browser,
+    ):
+        page = Page(browser)
+        begin(page, program, "Nawras")
+        page.click("Settings")
+        page.click("Backup")
+        page.fill("path", str(tmp_path / "copy"))
+        page.ask("void (htmx.config.defaultTimeout = 3000)")  # in the place of three minutes
+        page.click("Make the backup")
+        page.see("messages of 5 so far")
+        page.ask("void (htmx.config.defaultTimeout = 180000)")
+        assert len(shown_words(page)) == 24
+        assert (tmp_path / "copy").exists()
+
+
 def test_erasing_takes_less_than_a_second_and_leaves_no_file(tmp_path: Path) -> None:
     with a_program(tmp_path / "ours") as program, a_browser(tmp_path / "b") as browser:
         page = Page(browser)
@@ -74,7 +94,7 @@ def test_erasing_takes_less_than_a_second_and_leaves_no_file(tmp_path: Path) -> 
 @pytest.mark.slow(10)
 def test_the_profile_locks_by_itself_and_the_page_shows_nothing_then(tmp_path: Path) -> None:
     with (
-        a_program(tmp_path / "ours", minutes_are=0.01) as program,
+        a_program(tmp_path / "ours", changed=SHORT_MINUTES) as program,
         a_browser(tmp_path / "b") as browser,
     ):
         page = Page(browser)

@@ -27,6 +27,8 @@ WATCH = """
     window.tracks.push(...stream.getTracks());
     return stream;
   };
+  const send = window.fetch;
+  window.fetch = (url, more) => { if (url === "/used") window.used = true; return send(url, more); };
 })()
 """
 LIVE = "window.tracks.filter(one => one.readyState === 'live').length"
@@ -86,8 +88,10 @@ def test_a_voice_is_recorded_heard_discarded_and_sent_by_keyboard_alone(
 def test_leaving_ends_a_recording_and_it_ends_by_itself_and_no_is_an_answer(talk: Talk) -> None:
     page = talk.page
     talk.press("page_file.way")
+    assert not page.ask("window.used")
     talk.press("page_record.start")
     talk.see("page_record.on")
+    page.wait("window.used")  # whoever speaks is here: nothing locks meanwhile
     talk.press("page.back")
     page.wait(f"!!document.getElementById('entries') && {LIVE} === 0")
 

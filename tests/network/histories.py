@@ -23,6 +23,9 @@ FEW: Final = (*[3] * 8, 4, 4, 5, 6)
 SHORT: Final = (6, 10, 16)
 """How much happens in a short history."""
 
+WHEEL: Final = (0, 0, 0, 16, 5, 6, 7, 7, 8, 8, 9, 10, 11, 12, 13, 13, 13, 14, 14, 15, 15, 15)
+"""What happens in a short history of parts: losses and older disks come more often than in a long one."""
+
 LONG: Final = 200
 
 
@@ -33,7 +36,7 @@ def run_whole(number: int) -> None:
 
 def run_parts(number: int) -> None:
     """Words alone: parts of a circle, people gone for ever, a liar, an older disk put back."""
-    schedule = Schedule(number, gather=test_hostile_world.gather_quickly, counts=FEW)
+    schedule = Schedule(number, gather=test_hostile_world.gather_quickly, counts=FEW, wheel=WHEEL)
     schedule.run(SHORT[number % len(SHORT)])
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
+from tests.support.disk import Disk
 from tests.support.entropy import SeededEntropy
-from tests.support.world import Disk, Person, World
+from tests.support.world import Person, World
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.addressing import seal_deposit
 from toheal_protocol.machines.state import Peer

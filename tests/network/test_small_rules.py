@@ -13,6 +13,7 @@ from toheal_protocol.errors import ForgedMessage
 from toheal_protocol.machines import lan
 from toheal_protocol.machines.draft import Draft
 from toheal_protocol.machines.events import CloseLan, OwedFrame
+from toheal_protocol.machines.holes import fill, gap_around, names_another, open_gap
 from toheal_protocol.machines.log import take_message
 from toheal_protocol.machines.missing import _wishes, ask_if_due, forget_tried, take_answered
 from toheal_protocol.machines.placing import where_missing
@@ -129,3 +130,35 @@ def test_what_was_written_before_we_were_in_is_taken_of_nobody_who_passes_it_on(
             take()
     else:
         take()
+
+
+def test_what_the_author_named_for_a_hole_that_was_filled_says_nothing_of_the_one_below() -> None:
+    _, (ours, author) = gather(636, 2)
+    draft = draft_of(ours)
+    stream = Stream(author.id, Audience.CIRCLE)
+    fifth, sixth, seventh = (MessageId(bytes([number]) * 32) for number in (5, 6, 7))
+    open_gap(draft, stream, 105, 107, above=seventh)
+
+    def take(seq: int, previous: MessageId, mid: MessageId) -> None:
+        gap = gap_around(draft, stream, seq)
+        assert gap is not None and not names_another(gap, seq, mid)
+        fill(draft, stream, gap, seq, previous, mid, is_own=seq == 107)
+
+    take(106, fifth, sixth)
+    take(107, sixth, seventh)
+    take(105, MessageId(bytes(32)), fifth)
+    assert gap_around(draft, stream, 105) is None
+
+
+def test_what_the_author_named_for_a_hole_is_held_to_down_the_chain() -> None:
+    _, (ours, author) = gather(637, 2)
+    draft = draft_of(ours)
+    stream = Stream(author.id, Audience.CIRCLE)
+    sixth, seventh = (MessageId(bytes([number]) * 32) for number in (6, 7))
+    open_gap(draft, stream, 105, 107, above=seventh)
+    gap = gap_around(draft, stream, 107)
+    assert gap is not None
+    fill(draft, stream, gap, 107, sixth, seventh, is_own=False)
+    gap = gap_around(draft, stream, 106)
+    assert gap is not None and names_another(gap, 106, seventh)
+    assert not names_another(gap, 106, sixth)

@@ -14,8 +14,9 @@ import pytest
 
 from tests.network.lies import Lies
 from tests.network.test_hostile_world import gather
+from tests.support.disk import Disk
 from tests.support.gathered import Gather
-from tests.support.world import Disk, Person
+from tests.support.world import Person
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.records import PutEntry
 from toheal_protocol.messages.acts import Reason, RoleChange
@@ -34,7 +35,9 @@ class Schedule:
         *,
         gather: Gather = gather,
         counts: Sequence[int] = (3, 3, 3, 4, 4, 5, 6, 8),
+        wheel: Sequence[int] = range(18),
     ) -> None:
+        self.wheel = wheel
         self.chance = random.Random(seed)
         count = self.chance.choice(counts)
         self.world = gather(seed, count, is_direct=self.chance.random() < 0.7)
@@ -77,7 +80,7 @@ class Schedule:
     def step(self, number: int) -> None:
         chance, world = self.chance, self.world
         person = chance.choice(self.people)
-        match chance.randrange(18):
+        match chance.choice(self.wheel):
             case 16 | 17:
                 person.say(f"{number} for few", Audience.FACILITATORS)
             case 0 | 1 | 2 | 3 | 4:

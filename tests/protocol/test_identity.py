@@ -163,11 +163,6 @@ def test_one_persona_and_prekey_give_one_card() -> None:
     assert encode_card(make_card(ALICE.persona, ALICE.prekey)) == encode_card(ALICE.card)
 
 
-def test_a_card_ends_after_its_last_second() -> None:
-    assert not ALICE.card.has_expired(NOT_AFTER)
-    assert ALICE.card.has_expired(WallTime(NOT_AFTER + 1))
-
-
 def test_a_card_with_any_byte_changed_is_refused() -> None:
     encoded = encode_card(ALICE.card)
     for at in range(len(encoded)):

@@ -16,7 +16,7 @@ from toheal_protocol.model import Instant
 from toheal_protocol.wire.stun import MAX_STUN_SIZE
 from toheal_relay.server import bursts
 from toheal_relay.server.bursts import DRAIN, DatagramSender, cuts_datagrams, read_bursts
-from toheal_relay.server.lookout import Lookout, open_lookout
+from toheal_relay.server.lookout import Lookout, PlainLookout, open_lookout
 from toheal_relay.server.turn_stream import Dirty, TurnStream
 from toheal_relay.server.udp import SINGLES, serve_datagrams
 
@@ -338,7 +338,9 @@ class SlowStream:
 def test_a_streams_queue_takes_of_a_burst_what_fits_and_no_part_of_a_message(size: int) -> None:
     slow, spawned = SlowStream(0), []
     dirty = Dirty()
-    stream = TurnStream(slow, None, dirty, spawned.append, 10_000, 1.0, 1.0, heard_at=0.0)  # type: ignore[arg-type]
+    stream = TurnStream(
+        slow, None, dirty, spawned.append, 10_000, 1.0, 1.0, PlainLookout(), _no_fault, heard_at=0.0
+    )  # type: ignore[arg-type]
     whole = size + -size % 4
     messages = numbered(64, size)
     filled = [message + bytes(whole - size) for message in messages]
@@ -358,7 +360,9 @@ def test_a_streams_queue_takes_of_a_burst_what_fits_and_no_part_of_a_message(siz
 @pytest.mark.parametrize("room", [1, 3_999, 4_000, 4_001])
 def test_a_stream_that_takes_a_part_is_given_the_rest(room: int) -> None:
     slow, spawned, dirty = SlowStream(room), [], Dirty()
-    stream = TurnStream(slow, None, dirty, spawned.append, 10_000, 1.0, 1.0, heard_at=0.0)  # type: ignore[arg-type]
+    stream = TurnStream(
+        slow, None, dirty, spawned.append, 10_000, 1.0, 1.0, PlainLookout(), _no_fault, heard_at=0.0
+    )  # type: ignore[arg-type]
     messages = numbered(8, 1_000)
     stream.send(b"".join(messages[:4]), 1_000, None)
     dirty.flush()

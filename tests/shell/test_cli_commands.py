@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from tests.support.fake_app import CODE, LINK, NOW, PICTURE, RELAY
+from tests.support.fake_values import CODE, LINK, NOW, PICTURE, RELAY
 from tests.support.source import ROOT
 from toheal_p2p.app import vocabulary
 from toheal_p2p.app.refusals import CODES

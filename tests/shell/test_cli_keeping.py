@@ -12,6 +12,7 @@ from tests.support.parsers_backup import RECORDS
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.vault import create_vault
 from toheal_p2p.app.erasing import wipe_home
+from toheal_p2p.app.look import Look, read_look
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.restoring import restore_profile
 from toheal_protocol.identity import RecoverySecret, recovery_words
@@ -88,6 +89,15 @@ def test_a_restored_profile_opens_with_the_new_passphrase_after_a_cut_off_try(
     with pytest.raises(Refused) as caught:
         restore_profile(home, str(path), words=WORDS, passphrase="a lamp")
     assert caught.value.code == "profile_exists"
+
+
+def test_a_restored_profile_looks_before_it_opens_as_the_lost_one_did(tmp_path: Path) -> None:
+    chosen = {"language": b"ar", "digits": b"arabic", "colours": b"dark", "neutral": b"on"}
+    path, home = tmp_path / "kept", tmp_path / "home"
+    settings = [PutSetting(f"setting.{name}", value) for name, value in chosen.items()]
+    path.write_bytes(sealed_file([About(WallTime(7), 0), *settings]))
+    restore_profile(home, str(path), words=WORDS, passphrase="a lamp")
+    assert read_look(str(home)) == Look("ar", "arabic", "dark", "on")
 
 
 def test_erasing_takes_what_a_restore_that_was_killed_has_left(tmp_path: Path) -> None:

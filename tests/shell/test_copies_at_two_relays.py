@@ -9,7 +9,8 @@ from trio.testing import MockClock
 from tests.shell.test_relays_that_fail import has, say, texts
 from tests.support.applications import Village, a_village, circle_of_two, eventually
 from tests.support.memory_relay import MemoryRelay
-from toheal_p2p.app.application import Application
+from toheal_p2p.app.application import DRAIN_DEADLINE, Application
+from toheal_p2p.cli.requests.profile import LeftHereView, Lock
 from toheal_protocol.wire.mailbox import Delete, Deposit, decode_command
 
 WORDS = [f"word {number}" for number in range(5)]
@@ -161,3 +162,20 @@ async def test_what_cannot_leave_is_said_and_kept(autojump_clock: MockClock) -> 
         await trio.sleep(60)
         theirs = await village.start("Salma")
         await eventually(has(theirs, circle, "nobody takes this now"), within=15)
+
+
+@pytest.mark.trio
+async def test_locking_waits_only_once_for_what_cannot_leave(autojump_clock: MockClock) -> None:
+    left: list[object] = []
+
+    async def give(view: object) -> None:
+        left.append(view)
+
+    async with a_village(has_turn=False) as village:
+        ours, circle = await three(village)
+        village.relay.is_mute = True
+        await say(ours, circle, "nobody takes this now")
+        began = trio.current_time()
+        await Lock().carry_out(ours, give)
+        assert left == [LeftHereView(2)]
+        assert trio.current_time() - began < 1.5 * DRAIN_DEADLINE

@@ -102,3 +102,24 @@ async def test_what_is_under_way_ends_closed_and_whoever_asked_is_told(
                 await house.open("a lamp")
                 assert house.state == "open"
             around.cancel_scope.cancel()
+
+
+async def test_what_cannot_be_erased_is_locked_and_opens_again(tmp_path: Path) -> None:
+    slow, told = Slow(), list[str]()
+    slow.go_on.set()
+    house = house_of(slow, tmp_path / "home")
+
+    def fail(_home: Path) -> None:
+        raise Refused("storage_failed")
+
+    house.wipe_profile = fail
+    with trio.fail_after(10):
+        async with trio.open_nursery() as around:
+            around.start_soon(house.run)
+            await house.open("a lamp")
+            await refused(told, house.wipe)
+            assert told == ["storage_failed"]
+            assert house.state == "locked"
+            await house.open("a lamp")
+            assert house.state == "open" and slow.opened == 2
+            around.cancel_scope.cancel()

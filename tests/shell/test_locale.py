@@ -95,6 +95,7 @@ def _placeholders(text: str) -> set[str]:
 
 
 ARABIC, ENGLISH = _entries("ar"), _entries("en")
+IN_ENGLISH = load_words("en")
 
 
 # ---- whole and equal
@@ -318,7 +319,7 @@ def test_no_text_reaches_the_terminal_with_something_to_obey(text: str) -> None:
 
 @given(st.text())
 def test_a_fact_stays_between_its_marks(fact: str) -> None:
-    sentence = load_words("en").text("done.left", circle=fact)
+    sentence = IN_ENGLISH.text("done.left", circle=fact)
     assert sentence.count(FIRST_STRONG_ISOLATE) == sentence.count(POP_ISOLATE) == 1
     assert sentence.startswith(f"Left the circle: {FIRST_STRONG_ISOLATE}")
     assert sentence.endswith(POP_ISOLATE)
@@ -331,14 +332,14 @@ def test_letters_that_languages_need_are_kept() -> None:
 
 
 def test_a_fact_cannot_open_a_placeholder() -> None:
-    words = load_words("en")
+    words = IN_ENGLISH
     assert isolate("{name}") in words.text("done.left", circle="{name}")
     assert words.text("done.left") == "Left the circle: …"
     assert words.text("done.left", circle=Own("evening")) == "Left the circle: evening"
 
 
 def test_a_state_of_a_later_version_is_shown_as_it_is() -> None:
-    words = load_words("en")
+    words = IN_ENGLISH
     assert words.word("delivery", "at_relay") == "waiting at a relay"
     assert words.word("delivery", "teleported") == isolate("teleported")
 
@@ -346,4 +347,4 @@ def test_a_state_of_a_later_version_is_shown_as_it_is() -> None:
 @given(st.dictionaries(st.text(max_size=5), st.one_of(st.text(), st.integers()), max_size=3))
 def test_a_refusal_with_any_facts_has_a_sentence(facts: dict[str, Fact]) -> None:
     refused = Refused("circle_full", **facts)
-    assert load_words("en").text(f"refused.{refused.code}", **refused.facts)
+    assert IN_ENGLISH.text(f"refused.{refused.code}", **refused.facts)

@@ -31,7 +31,7 @@ async def no_door(*_: object, task_status: trio.TaskStatus[None]) -> None:
 
 async def test_a_wrong_passphrase_is_refused_by_name_and_nothing_runs(home: Path) -> None:
     with pytest.raises(Refused) as refused:
-        await opening.run_app(home, "another", serve=no_door, on_ready=pytest.fail)
+        await opening.run_app(home, "another", opening.Running(no_door, pytest.fail))
     assert refused.value.code == "wrong_passphrase"
 
 
@@ -51,7 +51,8 @@ async def test_whoever_ends_it_while_it_is_loaded_leaves_the_vault_closed(
 
     monkeypatch.setattr(opening, "open_vault", open_and_tell)
     monkeypatch.setattr(opening, "load", load_until_cancelled)
-    run = partial(opening.run_app, home, PASSPHRASE, serve=no_door, on_ready=lambda: None)
+    running = opening.Running(no_door, lambda: None)
+    run = partial(opening.run_app, home, PASSPHRASE, running)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run)
         await opened.wait()

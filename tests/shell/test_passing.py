@@ -14,7 +14,7 @@ from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.vault import create_vault
 from toheal_p2p.app.erasing import wipe_home
 from toheal_p2p.app.interface import AppInterface
-from toheal_p2p.app.opening import run_app
+from toheal_p2p.app.opening import Running, run_app
 from toheal_p2p.app.passing import noted_part, passing_folder, unfinished_backups
 from toheal_p2p.app.refusals import Refused
 
@@ -64,7 +64,7 @@ async def test_the_next_start_takes_it_too(home: Path, tmp_path: Path) -> None:
         raise Refused("busy")  # nothing else of a start is looked at here
 
     with pytest.raises(ExceptionGroup):
-        await run_app(home, PASSPHRASE, serve=look, on_ready=lambda: None)
+        await run_app(home, PASSPHRASE, Running(look, lambda: None))
     assert seen == [False]
 
 
@@ -103,6 +103,23 @@ def test_nothing_is_left_of_what_ended_by_itself(home: Path, tmp_path: Path) -> 
             assert folder.stat().st_mode & 0o777 == 0o700
         raise ZeroDivisionError
     assert sorted(path.name for path in home.iterdir()) == names
+
+
+def test_what_fails_for_another_reason_is_told_as_that(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileExistsError), noted_part(home, str(tmp_path / "copy.0123abcd.part")):
+        raise FileExistsError  # somebody else's file is there: no fault of the profile's folder
+
+
+def miss_a_file_that_was_erased(home: Path) -> None:
+    with passing_folder(home):
+        wipe_home(home)
+        raise FileNotFoundError
+
+
+def test_whoever_finds_nothing_any_more_is_told_that_it_is_locked(home: Path) -> None:
+    with pytest.raises(Refused) as caught:
+        miss_a_file_that_was_erased(home)
+    assert caught.value.code == "locked"
 
 
 def test_whoever_is_late_takes_the_empty_folder_along(home: Path) -> None:

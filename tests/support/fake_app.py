@@ -7,7 +7,6 @@ As a program (`python -m tests.support.fake_app HOME`) it serves the local chann
 
 from __future__ import annotations
 
-import hashlib
 import math
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -21,8 +20,11 @@ from attrs import define, evolve, field
 from tests.support.entropy import SeededEntropy
 from tests.support.fake_backups import FakeBackups
 from tests.support.fake_bundles import FakeBundles
+from tests.support.fake_finding import FakeMeetings, FakeSpokenCodes
 from tests.support.fake_governance import WAITING, FakeGovernance
 from tests.support.fake_sharing import FakeSharing
+from tests.support.fake_values import LINK, NOW, ODD, PICTURE, RELAY, refuse
+from tests.support.fake_values import made_up_id as _id
 from toheal_p2p.app.circle_relays_interface import CircleRelayView
 from toheal_p2p.app.drafts import Drafts
 from toheal_p2p.app.idleness import Idleness
@@ -38,7 +40,6 @@ from toheal_p2p.app.interface import (
     InvitationContentView,
     InvitationView,
     LinkView,
-    MeetingView,
     MemberView,
     ProgressView,
     QuoteView,
@@ -48,76 +49,12 @@ from toheal_p2p.app.interface import (
     SeatView,
     WaitingView,
 )
-from toheal_p2p.app.refusals import FACTS, RefusalCode, Refused
+from toheal_p2p.app.refusals import RefusalCode, Refused
 from toheal_p2p.app.settings_interface import SettingView
-from toheal_p2p.app.spoken_interface import LookedUpView, SpokenView
-from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES, Audience, SpokenState
+from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES, Audience
 from toheal_p2p.care.helplines import countries
 from toheal_p2p.cli.local_server import serve
 from toheal_protocol.machines.records import PutSetting, Write
-
-NOW = 1_800_000_000
-"""The fake's clock, in seconds since 1970."""
-
-RELAY = "toheal-relay://relay.example:443#" + "A" * 43
-LINK = "toheal:1:relay.example:443#" + "A" * 43 + ":" + "b" * 70
-
-ODD = ("slow", "fault", "nested")
-"""Circles that answer late, break, or refuse from inside a nursery."""
-
-
-def refuse(code: RefusalCode) -> Refused:
-    """Return a refusal with all its facts."""
-    facts = {
-        "limit": 24,
-        "address": RELAY,
-        "name": "x",
-        "path": "/tmp/x",
-        "suggestion": "y",
-        "tries": 2,
-        "hours": 3,
-        "choices": "a, b",
-    }
-    return Refused(code, **{name: facts[name] for name in FACTS.get(code, ())})
-
-
-PICTURE = b"\x89PNG" + bytes(range(256)) * 4000
-"""What `fetch` gives: a megabyte, so several pieces."""
-
-CODE = "7421 lantern giraffe marble"
-
-
-@define(eq=False)
-class FakeSpokenCodes:
-    """One code that is looked up; words that end in `zebra` are wrong."""
-
-    find: Callable[[str], Awaitable[CircleView]]
-    tries_left: int = 3
-
-    async def offer(
-        self, circle: str, *, expires_in: int, language: Literal["ar", "en"]
-    ) -> SpokenView:
-        await self.find(circle)
-        return self._view("waiting")
-
-    async def codes(self, circle: str) -> Sequence[SpokenView]:
-        await self.find(circle)
-        return [self._view("waiting")]
-
-    async def follow(self, circle: str, code_id: str) -> AsyncGenerator[SpokenView, None]:
-        await self.find(circle)
-        yield self._view("waiting")
-        self.tries_left = 2
-        yield self._view("waiting")
-        yield self._view("burned" if circle == "burned" else "handed_over")
-
-    async def look_up(self, code: str, *, relays: Sequence[str]) -> LookedUpView:
-        if code.endswith("zebra"):
-            raise refuse("spoken_words_wrong")
-        return LookedUpView(LINK)
-
-    def _view(self, state: SpokenState) -> SpokenView:
-        return SpokenView(_id("code"), CODE, NOW + 600, self.tries_left, state)
 
 
 @define(eq=False)
@@ -177,46 +114,6 @@ class FakeFiles:
     async def drop(self, circle: str, message: str) -> None:
         await self.find(circle)
         self.dropped.append(message)
-
-
-@define(eq=False)
-class FakeMeetings:
-    """Meeting in one room, without a room."""
-
-    app: FakeApp
-    opened: list[str] = field(factory=list)
-    room_until: int = 0
-
-    async def open(
-        self, circle: str | None, *, seconds: int, interfaces: Sequence[str], room: bool = False
-    ) -> Sequence[MeetingView]:
-        if circle is not None:
-            await self.app._find(circle)
-        if "none0" in interfaces:
-            raise refuse("no_such_interface")
-        self.opened.append(circle or "all")
-        self.room_until = NOW + seconds if room else 0
-        return await self.views()
-
-    async def close(self, circle: str | None) -> None:
-        self.opened.clear()
-
-    async def views(self) -> Sequence[MeetingView]:
-        if not self.opened:
-            return [MeetingView(_id("evening"), "evening", "closed", 0, (), ())]
-        networks = ("wlan0 192.168.1.5",)
-        return [
-            MeetingView(
-                _id("evening"),
-                "evening",
-                "met",
-                NOW + 7200,
-                networks,
-                ("Sam", "Ev\x1b]il"),
-                self.room_until,
-            ),
-            MeetingView(_id("x"), "x", "silent", NOW + 7200, networks, ()),
-        ]
 
 
 @define(eq=False)
@@ -280,12 +177,12 @@ class FakeApp(FakeGovernance, FakeSharing):
     _idleness: Idleness | None = None
 
     def __attrs_post_init__(self) -> None:
-        self.meeting = FakeMeetings(self)
+        self.meeting = FakeMeetings(self._find)
         self.files = FakeFiles(self._find)
 
     @property
     def idleness(self) -> Idleness:
-        self._idleness = self._idleness or Idleness(lambda: self.minutes)
+        self._idleness = self._idleness or Idleness(lambda: self.minutes, lambda: NOW)
         return self._idleness
 
     async def change_passphrase(self, old: str, new: str) -> None:
@@ -587,7 +484,7 @@ class FakeApp(FakeGovernance, FakeSharing):
     async def drain(self) -> int:
         return 0
 
-    async def lock(self) -> None:
+    async def lock(self, *, is_drained: bool = False) -> None:
         self.calls.append("lock")
         self.end()
 
@@ -659,10 +556,6 @@ class FakeApp(FakeGovernance, FakeSharing):
             self.add("endless", "x" * 1000)
             yield self.entries.pop()
             await trio.lowlevel.checkpoint()
-
-
-def _id(seed: str) -> str:
-    return hashlib.sha256(seed.encode()).hexdigest()
 
 
 async def run_door(home: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 
-from tests.support.world import Disk, Person, World
+from tests.support.disk import Disk
+from tests.support.world import Person, World
 from toheal_protocol.identity import RecoverySecret
 from toheal_protocol.machines import events as m
 from toheal_protocol.machines.backup_records import (

@@ -16,6 +16,7 @@ from pathlib import Path
 import trio
 from attrs import define, field
 
+from tests.support.disk import Disk
 from tests.support.processes import (
     ENVIRONMENT,
     PASSPHRASE,
@@ -23,7 +24,7 @@ from tests.support.processes import (
     PersonProcess,
     Program,
 )
-from tests.support.world import Disk, World
+from tests.support.world import World
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.vault import open_vault
 from toheal_protocol.changing import changed

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Flag, auto
+from functools import cached_property
 
 from attrs import define, field, frozen
 
@@ -68,6 +69,13 @@ class Mailbox:
     written_at: list[float] = field(factory=list)
     sizes: list[int] = field(factory=list)
     habits: set[tuple[str, int]] = field(factory=set)
+
+    @cached_property
+    def runs(self) -> set[bytes]:
+        """Every run of bytes in what the log has of it, once the log is read."""
+        return {
+            piece[at : at + RUN] for piece in self.bytes_of for at in range(len(piece) - RUN + 1)
+        }
 
 
 def read_log(log: Iterable[LogLine]) -> dict[Address, Mailbox]:
@@ -133,7 +141,7 @@ class Guesser:
     def _likeness(self, first: Mailbox, second: Mailbox, evidence: Evidence) -> float:
         found = 0.0
         if Evidence.BYTES in evidence:
-            found += 100.0 * bool(_runs(first.bytes_of) & _runs(second.bytes_of))
+            found += 100.0 * (not first.runs.isdisjoint(second.runs))
         if Evidence.HABITS in evidence:
             found += 0.5 * _alike(set(first.sizes), set(second.sizes))
             found += 0.5 * _alike(first.habits, second.habits)
@@ -144,10 +152,6 @@ def advantage(right: Sequence[float], wrong: Sequence[float]) -> float:
     """Return how much better than chance right pairs are told from wrong ones: -1 to 1."""
     above = sum((one > other) - (one < other) for one in right for other in wrong)
     return above / max(1, len(right) * len(wrong))
-
-
-def _runs(pieces: Iterable[bytes]) -> set[bytes]:
-    return {piece[at : at + RUN] for piece in pieces for at in range(len(piece) - RUN + 1)}
 
 
 def _together(some: Sequence[float], others: Sequence[float]) -> float:

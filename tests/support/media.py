@@ -123,10 +123,12 @@ TITLES = {
 }
 
 
-def a_voice(container: str, codec: str, *, titles: dict[str, str] | None = None) -> bytes:
+def a_voice(
+    container: str, codec: str, *, titles: dict[str, str] | None = None, **options: str
+) -> bytes:
     """Return two seconds of sound, with everything said about it that the container takes."""
     target = BytesIO()
-    with av.open(target, "w", format=container) as written:
+    with av.open(target, "w", format=container, options=options) as written:
         written.metadata.update(TITLES if titles is None else titles)
         track = written.add_stream(codec, rate=48_000)
         track.layout = "mono"

@@ -20,10 +20,24 @@ opening.PassphraseCost = lambda: PassphraseCost(passes=1, memory=8 * 1024 * 1024
 
 SHORT_MINUTES: Final = """
 from toheal_p2p.app import idleness
-idleness.MINUTE = 60 * {}
+idleness.MINUTE = 0.6
 idleness.LOOK_EVERY = 0.2
 """
-"""A program like ours whose minutes until it locks are shorter."""
+"""Its minutes until it locks are a hundredth."""
+
+SLOW_BACKUP: Final = """
+import trio
+from toheal_p2p.app import keeping
+from toheal_p2p.app.progress_view import ProgressView
+make = keeping.Backups.make
+async def make_slowly(self, path, *, language, report):
+    for count in range(5):
+        await report(ProgressView("backing_up", {"count": count, "all": 5}))
+        await trio.sleep(1)
+    return await make(self, path, language=language, report=report)
+keeping.Backups.make = make_slowly
+"""
+"""A backup takes it five seconds more."""
 
 _MAIN: Final = """
 import sys
@@ -39,8 +53,8 @@ class PageProgram:
     """A running program. Its profile may not be made yet."""
 
     folder: Path
-    minutes_are: float = 1.0
-    """How long a minute of the auto-lock takes, of the ordinary one."""
+    changed: str = ""
+    """What else is changed in it before it starts."""
     is_ordinary: bool = False
     """Whether it is started as a person starts it, with profiles as dear as theirs."""
     environment: dict[str, str] = field(factory=dict)
@@ -67,10 +81,9 @@ class PageProgram:
     def start(self) -> None:
         """Start it, and wait until the page can be opened."""
         environment = {"TOHEAL_LANG": "", **self.environment}
-        short = SHORT_MINUTES.format(self.minutes_are) if self.minutes_are != 1 else ""
         arguments = self.arguments
         if not self.is_ordinary:
-            arguments = ("-c", CHEAP_PROFILES + short + _MAIN, *arguments[2:])
+            arguments = ("-c", CHEAP_PROFILES + self.changed + _MAIN, *arguments[2:])
         self.program = Program(arguments, self.folder / "run.out", environment)
         self.url = self.program.start("ready ").split()[1]
 
@@ -94,13 +107,13 @@ class PageProgram:
 def a_program(
     folder: Path,
     *,
-    minutes_are: float = 1.0,
+    changed: str = "",
     is_ordinary: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[PageProgram]:
     """Run it in a folder of its own; end it whatever happens, and tell of its faults."""
     folder.mkdir(mode=0o700, parents=True)
-    program = PageProgram(folder, minutes_are, is_ordinary, dict(environment or {}))
+    program = PageProgram(folder, changed, is_ordinary, dict(environment or {}))
     try:
         program.start()
         yield program

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,8 @@ from tests.support.tour_circle import take_pictures as take_pictures_around
 from tests.support.tour_talk import talk_more
 from toheal_p2p.locale import LANGUAGES, Language, load_words
 from toheal_p2p.locale.charter import default_charter
+
+_words: Final = cache(load_words)
 
 TALK: Final = {
     "ar": (
@@ -49,7 +52,7 @@ class Tour:
 
     def say(self, key: str, **facts: str) -> str:
         """Return a sentence of the page, without marks of direction."""
-        text = load_words(self.language).text(key, **facts)
+        text = _words(self.language).text(key, **facts)
         return "".join(char for char in text if not "\u2066" <= char <= "\u2069")
 
     def press(self, key: str) -> None:
@@ -57,6 +60,12 @@ class Tour:
 
     def see(self, key: str, **facts: str) -> None:
         self.page.see(self.say(key, **facts))
+
+    def to(self, key: str, shown: str, screen: str) -> Iterator[str]:
+        """Press something, and give the screen once it shows this sentence."""
+        self.press(key)
+        self.see(shown)
+        yield screen
 
     def walk(self) -> Iterator[str]:
         """Go from the first start to quick exit; give the name of each screen when it is there."""
@@ -85,9 +94,7 @@ class Tour:
         page.fill("passphrase", PASSPHRASE)
         page.fill("again", PASSPHRASE)
         yield "name"
-        self.press("page_first.create")
-        self.see("page_circles.empty_title")
-        yield "no-circle"
+        yield from self.to("page_first.create", "page_circles.empty_title", "no-circle")
 
     def make_circle(self) -> Iterator[str]:
         page = self.page
@@ -95,15 +102,9 @@ class Tour:
         page.fill("name", self.names[0])
         page.fill("relay", self.town.relay.address)
         yield "new-circle"
-        self.press("page_new.create")
-        self.see("page_new.created")
-        yield "created"
-        self.press("page_new.invite")
-        self.see("page_invite.make")
-        yield "invite"
-        self.press("page_invite.make")
-        self.see("page_invite.copy")
-        yield "invitation"
+        yield from self.to("page_new.create", "page_new.created", "created")
+        yield from self.to("page_new.invite", "page_invite.make", "invite")
+        yield from self.to("page_invite.make", "page_invite.copy", "invitation")
 
     def make_friend(self) -> PersonProcess:
         friend = self.town.person(self.names[3])
@@ -113,9 +114,7 @@ class Tour:
         return friend
 
     def let_in(self, friend: PersonProcess) -> Iterator[str]:
-        self.press("page_invite.done")
-        self.see("page_circle.open_door")
-        yield "somebody-waits"
+        yield from self.to("page_invite.done", "page_circle.open_door", "somebody-waits")
         self.press("page_circle.open_door")
         self.page.see(friend.name)
         yield "door"
@@ -147,9 +146,7 @@ class Tour:
         self.press("page.back")
         page.wait("!document.querySelector('.words')")
         self.press("page.back")
-        self.press("page_circle.leave")
-        self.see("page_leave.hint")
-        yield "leave"
+        yield from self.to("page_circle.leave", "page_leave.hint", "leave")
         self.press("page.my_circles")
         page.see(self.names[0])
         yield "circles"
@@ -158,19 +155,13 @@ class Tour:
         page = self.page
         self.press("page_circles.join")
         page.fill("link", "toheal:1:broken")
-        self.press("page_join.look")
-        self.see("refused.invitation_malformed")
-        yield "join"
+        yield from self.to("page_join.look", "refused.invitation_malformed", "join")
         charter = default_charter(load_words(self.language))
         other = self.town.create(friend, [self.town.relay.address], self.names[1], charter=charter)
         [invitation] = friend.ask("invite", circle=other, expires_in=3600)
         page.fill("link", invitation["link"])
-        self.press("page_join.look")
-        self.see("page_join.charter")
-        yield "charter"
-        self.press("page_join.agree")
-        self.see("page_circle.waiting_title")
-        yield "waiting"
+        yield from self.to("page_join.look", "page_join.charter", "charter")
+        yield from self.to("page_join.agree", "page_circle.waiting_title", "waiting")
 
     def be_calm(self) -> Iterator[str]:
         page = self.page
@@ -180,19 +171,13 @@ class Tour:
         self.press("page_help.show")
         page.see("1564")
         yield "help"
-        self.press("page.calm")
-        self.see("page_calm.first")
-        yield "calm"
+        yield from self.to("page.calm", "page_calm.first", "calm")
 
     def lock(self) -> Iterator[str]:
         page = self.page
-        self.press("page.lock")
-        self.see("page_first.unlock_title")
-        yield "locked"
+        yield from self.to("page.lock", "page_first.unlock_title", "locked")
         page.fill("passphrase", "wrong")
-        self.press("page_first.unlock")
-        self.see("refused.wrong_passphrase")
-        yield "wrong"
+        yield from self.to("page_first.unlock", "refused.wrong_passphrase", "wrong")
         page.fill("passphrase", PASSPHRASE)
         self.press("page_first.unlock")
         page.see(self.names[0])

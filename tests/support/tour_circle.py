@@ -72,36 +72,28 @@ class AroundCircle:
         for key in keys:
             self.tour.press(key)
 
+    def go_to_member(self, name: str) -> None:
+        self.go("page_circle.members")
+        self.page.click(self.tour.say("page_members.more_of", name=name))
+
     def about(self) -> Iterator[str]:
         self.go("page_circle.around")
         self.tour.see("page_about.stays")
         yield "about"
-        self.tour.press("page_about.stays_title")
-        self.tour.see("page_stays.how")
-        yield "stays"
-        self.go("page_circle.members")
-        self.page.click(self.tour.say("page_members.more_of", name=self.friend.name))
+        yield from self.tour.to("page_about.stays_title", "page_stays.how", "stays")
+        self.go_to_member(self.friend.name)
         self.tour.see("page_member.removal")
         yield "member"
 
     def govern(self) -> Iterator[str]:
         tour = self.tour
-        tour.press("page_role.title")
-        tour.see("page_role.what_they_are")
-        yield "role"
+        yield from tour.to("page_role.title", "page_role.what_they_are", "role")
         tour.press("page.back")
-        tour.press("page_removal.short")
-        tour.see("page_removal.means")
-        yield "removal"
+        yield from tour.to("page_removal.short", "page_removal.means", "removal")
         tour.press("page.back")
-        tour.press("page_mute.title")
-        tour.see("page_mute.means")
-        yield "mute"
-        self.go("page_circle.members")
-        self.page.click(tour.say("page_members.more_of", name=tour.names[2]))
-        tour.press("page_term.title")
-        tour.see("page_term.takes")
-        yield "term"
+        yield from tour.to("page_mute.title", "page_mute.means", "mute")
+        self.go_to_member(tour.names[2])
+        yield from tour.to("page_term.title", "page_term.takes", "term")
         ours = tour.names[2]
         self.friend.ask(
             "circle_role",
@@ -114,9 +106,7 @@ class AroundCircle:
         self.go()
         tour.see("page_acts.asks")
         yield "asked"
-        tour.press("page_acts.look")
-        tour.see("page_acts.waiting")
-        yield "acts"
+        yield from tour.to("page_acts.look", "page_acts.waiting", "acts")
 
     def agree(self) -> Iterator[str]:
         tour = self.tour
@@ -126,28 +116,20 @@ class AroundCircle:
         tour.press("page_charter.change")
         self.page.fill("charter", self.charter)
         yield "charter-change"
-        tour.press("page_charter.propose")
-        tour.see("page_acts.done_now")
-        yield "charter-done"
+        yield from tour.to("page_charter.propose", "page_acts.done_now", "charter-done")
         self.go("page_circle.around", "page_about.charter_title", "page_policy.title")
         tour.see("page_policy.other_direct")
         yield "policy"
-        tour.press("page_policy.propose")
-        tour.see("page_acts.waits_now")
-        yield "policy-waits"
+        yield from tour.to("page_policy.propose", "page_acts.waits_now", "policy-waits")
 
     def invite(self) -> Iterator[str]:
         tour = self.tour
         self.go("page_circle.invite")
         tour.see("page_seats.title")
         yield "invite-again"
-        tour.press("page_seats.title")
-        tour.see("page_seats.only_here")
-        yield "seats"
+        yield from tour.to("page_seats.title", "page_seats.only_here", "seats")
         tour.press("page.back")
-        tour.press("page_spoken.instead")
-        tour.see("page_spoken.language")
-        yield "spoken"
+        yield from tour.to("page_spoken.instead", "page_spoken.language", "spoken")
         tour.press("page_spoken.make")
         self.page.wait("!!document.querySelector('.spoken')")
         yield "spoken-code"
@@ -168,9 +150,7 @@ class AroundCircle:
         guest.start()
         guest.ask("join", link=link, nickname=guest.name)
         [porch] = [one["id"] for one in guest.ask("circle_list")]
-        tour.press("page_boards.done")
-        tour.see("page_boards.hint")
-        yield "boards"
+        yield from tour.to("page_boards.done", "page_boards.hint", "boards")
         self.go()
         self.page.see(guest.name)
         tour.press("page_circle.open_door")
@@ -201,23 +181,17 @@ class AroundCircle:
         tour.press("page_talks.card")
         self.page.fill("card-when", self.card)
         yield "talk-ask"
-        tour.press("page_talks.ask")
-        tour.see("page_talks.asked")
-        yield "talks-asked"
+        yield from tour.to("page_talks.ask", "page_talks.asked", "talks-asked")
 
     def ways(self) -> Iterator[str]:
         tour = self.tour
         self.go("page_circle.around", "page_about.ways_title")
         self.page.see(self.friend.name)
         yield "ways"
-        tour.press("page_relays.title")
-        tour.see("page_relays.add_means")
-        yield "relays"
+        yield from tour.to("page_relays.title", "page_relays.add_means", "relays")
         self.go("page_circle.members")
         self.page.click(tour.say("page_members.more_of", name=self.friend.name))
-        tour.press("page_direct.title")
-        tour.see("page_direct.means")
-        yield "direct"
+        yield from tour.to("page_direct.title", "page_direct.means", "direct")
         tour.press("page.back")
         tour.press("page_bundle.title")
         tour.press("page_bundle.make")
@@ -227,21 +201,13 @@ class AroundCircle:
     def elsewhere(self) -> Iterator[str]:
         tour = self.tour
         tour.press("page.my_circles")
-        tour.press("page_relays.own_title")
-        tour.see("page_relays.own_hint")
-        yield "own-relays"
+        yield from tour.to("page_relays.own_title", "page_relays.own_hint", "own-relays")
         tour.press("page.back")
-        tour.press("page_meet.title")
-        tour.see("page_meet.seen")
-        yield "meet"
+        yield from tour.to("page_meet.title", "page_meet.seen", "meet")
         tour.press("page.back")
-        tour.press("page_bundle.take_title")
-        tour.see("page_bundle.take_hint")
-        yield "bundle-take"
+        yield from tour.to("page_bundle.take_title", "page_bundle.take_hint", "bundle-take")
         tour.press("page.back")
-        tour.press("page_doctor.title")
-        tour.see("page_doctor.again")
-        yield "doctor"
+        yield from tour.to("page_doctor.title", "page_doctor.again", "doctor")
 
 
 def take_pictures(folder: Path, language: Language) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from attrs import define, evolve
 
-from tests.support.fake_app import NOW, RELAY, FakeApp, _id
+from tests.support.fake_app import FakeApp
 from tests.support.fake_governance import CHARTER, EVERY_ACT, NOTICE, TALK
+from tests.support.fake_values import NOW, RELAY
+from tests.support.fake_values import made_up_id as _id
 from tests.support.web_client import Web, a_page
 from toheal_p2p.app.circle_relays_interface import CircleRelayView
 from toheal_p2p.app.interface import (

@@ -11,8 +11,11 @@ from urllib.parse import unquote
 import pytest
 from attrs import define, evolve, field
 
-from tests.support.fake_app import CODE, LINK, NOW, RELAY, FakeApp, FakeSpokenCodes, _id, refuse
+from tests.support.fake_app import FakeApp
+from tests.support.fake_finding import FakeSpokenCodes
 from tests.support.fake_governance import CHARTER
+from tests.support.fake_values import CODE, LINK, NOW, RELAY, refuse
+from tests.support.fake_values import made_up_id as _id
 from tests.support.web_client import a_page
 from tests.web.test_around_circle import SAM, a_circle, in_words
 from toheal_p2p.app.circle_relays_interface import CircleRelayView

@@ -19,8 +19,8 @@ from toheal_p2p.adapters.vault.keyring import Unlocked
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.erasing import wipe_home
 from toheal_p2p.app.house import House
-from toheal_p2p.app.interface import EntryView
-from toheal_p2p.app.opening import run_app
+from toheal_p2p.app.interface import EntryView, Serve
+from toheal_p2p.app.opening import Running, run_app
 from toheal_p2p.services.circle import CircleService
 from toheal_protocol.machines.state import Circle
 
@@ -41,9 +41,12 @@ def a_house(home: Path) -> House:
     def make_none(*_args: object, **_more: object) -> None:
         raise AssertionError("nobody makes a profile here")
 
-    return House(
-        home, run_app, make_none, lambda: is_vault(home), no_commands, wipe_profile=wipe_home
-    )
+    async def run(
+        home: Path, passphrase: str, *, serve: Serve, on_ready: Callable[[], None]
+    ) -> None:
+        await run_app(home, passphrase, Running(serve, on_ready))
+
+    return House(home, run, make_none, lambda: is_vault(home), no_commands, wipe_profile=wipe_home)
 
 
 async def talk(web: Web) -> str:

@@ -22,9 +22,11 @@ from toheal_p2p.app.refusals import Refused
 from toheal_p2p.locale import Language
 from toheal_p2p.web.pages import keeping
 from toheal_p2p.web.pages.keeping import TRIES
-from toheal_p2p.web.site import FILE_TYPE, MadeBackup
+from toheal_p2p.web.site import FILE_TYPE, SEEN, MadeBackup
 
 pytestmark = [pytest.mark.real, pytest.mark.trio]
+
+TEMPLATES = Path(__file__).parents[2] / "toheal_p2p" / "web" / "templates"
 
 
 async def test_a_backup_whose_words_nobody_has_is_deleted_again(tmp_path: Path) -> None:
@@ -90,17 +92,38 @@ async def test_erasing_ends_the_profile_and_the_page_goes_on_without_its_start_f
         assert web.faults == []
 
 
-async def test_a_profile_that_nobody_uses_locks_and_asking_how_it_stands_is_no_use(
+async def test_what_an_open_page_asks_by_itself_is_no_use_of_the_profile(
     tmp_path: Path,
 ) -> None:
     async with a_page(tmp_path) as web:
         await web.open()
-        idleness = web.profile.app.idleness
+        app = web.profile.app
+        made = await app.circle_create(
+            "evening", relays=[], direct=False, charter="We listen.", nickname=None
+        )
+        idleness, circle = app.idleness, f"/circle/{made.id}"
         before = idleness._last
         assert (await web.get("/state")).text == "open"
+        for asked in (f"{circle}/asks", f"{circle}/ways/links", "/meet/state"):
+            assert (await web.get(f"{asked}?seen=x")).status == 200
+        with trio.move_on_after(0.2):
+            await web.get(f"{circle}/live")
         assert idleness._last == before
+        await web.get(circle)
+        assert idleness._last > before
+        before = idleness._last
         assert (await web.post("/used")).status == 204
         assert idleness._last > before
+
+
+async def test_every_part_that_asks_by_itself_says_what_it_has() -> None:
+    asking = 0
+    for template in TEMPLATES.glob("*.html"):
+        for element in re.findall(r"<[^>]*hx-trigger=[\"']every[^>]*>", template.read_text()):
+            [address] = re.findall(r'hx-get="([^"]*)"', element)
+            assert f"?{SEEN}=" in address, template.name
+            asking += 1
+    assert asking == 5
 
 
 async def test_words_of_a_backup_are_forgotten_once_the_profile_is_locked(tmp_path: Path) -> None:

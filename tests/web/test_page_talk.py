@@ -11,7 +11,8 @@ import pytest
 import trio
 from attrs import evolve
 
-from tests.support.fake_app import PICTURE, FakeApp, FakeFiles
+from tests.support.fake_app import FakeApp, FakeFiles
+from tests.support.fake_values import PICTURE
 from tests.support.web_client import Web, a_page, until
 from tests.web.test_entries import SAID, page
 from toheal_p2p.app.interface import AttachmentView, EntryView, MemberView, QuoteView

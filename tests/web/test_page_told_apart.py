@@ -14,7 +14,7 @@ from tests.support.fake_app import NOW, FakeApp, _id
 from tests.support.fake_governance import DONE, WAITING
 from tests.support.web_client import Web, a_page, until
 from tests.web.test_around_circle import in_words
-from toheal_p2p.app.interface import ActView, MemberView, ShareView
+from toheal_p2p.app.interface import ActView, DeliveryView, MemberView, ShareView
 from toheal_p2p.web import live
 from toheal_p2p.web.alike import told_apart
 
@@ -30,6 +30,7 @@ class Twins(FakeApp):
     acts: tuple[ActView, ...] = ()
     differing: str = ""
     copied: str = ""
+    rows: tuple[DeliveryView, ...] = ()
     looked: int = 0
 
     async def circle_members(self, circle: str) -> Sequence[MemberView]:
@@ -46,6 +47,9 @@ class Twins(FakeApp):
             for one in members
         ]
 
+    async def deliveries(self, circle: str, message: str | None) -> Sequence[DeliveryView]:
+        return self.rows
+
     async def share_list(self, circle: str) -> Sequence[ShareView]:
         self.looked += 1
         return ()
@@ -60,6 +64,20 @@ async def a_circle(web: Web) -> tuple[Twins, str]:
     await web.open()
     made = await app.circle_create("evening", relays=[], direct=False, charter="x", nickname=None)
     return app, f"/circle/{made.id}"
+
+
+async def streamed_until_looked(web: Web, app: Twins, way: str) -> str:
+    """Return what an open page of a circle is sent until it was looked at twice."""
+    streamed: list[str] = []
+
+    async def follow() -> None:
+        streamed.append((await web.get(f"{way}/live")).text)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(follow)
+        await until(lambda: app.looked > 1)  # what was seen first is sent then
+        await web.post("/lock")
+    return streamed[0]
 
 
 def test_twins_have_a_mark_and_nobody_else() -> None:
@@ -86,6 +104,25 @@ async def test_where_one_of_two_is_chosen_each_is_called_by_a_mark(tmp_path: Pat
             assert "Sam (1a1a1a)" in shown and "2b2b2b" not in shown, path
         composer = in_words((await web.get(way)).text).split("Only those who facilitate")[1]
         assert "Sam (1a1a1a)" in composer and "Ѕam (2b2b2b)" in composer
+
+
+@pytest.mark.trio
+async def test_where_a_message_is_is_said_of_each_of_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LOOK", 0.01)
+    async with a_page(tmp_path) as web:
+        app, way = await a_circle(web)
+        app.add(way[8:], "good evening")
+        said = app.entries[0].id
+        app.rows = (
+            DeliveryView(said, ONE, "Sam", "delivered"),
+            DeliveryView(said, OTHER, "Ѕam", "at_relay"),
+        )
+        shown = in_words((await web.get(f"{way}/message/{said}")).text)
+        assert "Sam (1a1a1a)" in shown and "Ѕam (2b2b2b)" in shown
+        streamed = await streamed_until_looked(web, app, way)
+        assert "Ѕam (2b2b2b)" in in_words(streamed)
 
 
 @pytest.mark.trio
@@ -138,16 +175,8 @@ async def test_two_stories_and_copies_are_told_where_people_talk_until_they_were
         app, way = await a_circle(web)
         app.differing, app.copied = differing, copied
         members = in_words((await web.get(f"{way}/members")).text)
-        streamed: list[str] = []
-
-        async def follow() -> None:
-            streamed.append((await web.get(f"{way}/live")).text)
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(follow)
-            await until(lambda: app.looked > 1)  # what was seen first is sent then
-            await web.post("/lock")
-        found = re.findall(r'id="told" hx-swap-oob="innerHTML">(.*?)</div>', streamed[0], re.S)
+        streamed = await streamed_until_looked(web, app, way)
+        found = re.findall(r'id="told" hx-swap-oob="innerHTML">(.*?)</div>', streamed, re.S)
         shown = in_words(" ".join(found))
         assert said in shown and shown.count("Two ") == bool(said)
         assert ("I have seen this" in members) is bool(said)

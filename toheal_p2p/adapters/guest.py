@@ -72,11 +72,6 @@ class GuestDriver:
     _is_idle: bool = field(default=False, init=False)
     """Trio has nothing to do before its deadline, a file or a callback says otherwise."""
 
-    @property
-    def is_driving(self) -> bool:
-        """Whether trio has begun, and without its thread."""
-        return self._guest is not None
-
     def soon(self, call: Callable[[], object]) -> None:
         """Fulfil trio's `run_sync_soon_not_threadsafe`; the first call begins the run."""
         guest = getattr(call, "__self__", None)

@@ -189,6 +189,28 @@ class GuardedIce(Connection):
         """Take a check that passed; it may not add addresses without bound."""
         if len(self._remote_candidates) < MAX_REMOTE_ADDRESSES or self.knows(*addr):
             super().check_incoming(message, addr, protocol)
+            if self._way is LinkWay.TURN and "USE-CANDIDATE" in message.attributes:
+                self._follow(addr, protocol)
+
+    def _follow(self, addr: tuple[str, int], protocol: StunProtocol) -> None:
+        """Take the pair that the peer decided for, without asking anything ourselves.
+
+        Its check was signed with our password and came from an address it named, so it is there and
+        wants to be spoken to: as an agent of ICE lite we may do so a round trip sooner. Between
+        addresses that relays lend, nothing else could be found out (RFC 8445, section 7.3.1.5).
+        """
+        if self.ice_controlling or self._nominated:
+            return
+        for pair in self._check_list:
+            if pair.protocol is protocol and pair.remote_addr == addr:
+                if pair.remote_candidate.type != "relay":
+                    return
+                if pair.task is not None:
+                    pair.task.cancel()
+                pair.nominated = True
+                self.check_state(pair, CandidatePair.State.SUCCEEDED)
+                self.check_complete(pair)
+                return
 
     def respond_error(
         self,

@@ -21,6 +21,7 @@ from OpenSSL import SSL
 
 from toheal_p2p.adapters.ortc import RTCDtlsTransport, RTCSctpTransport, stock
 from toheal_p2p.adapters.sctp_flow import QuickSctp
+from toheal_p2p.adapters.turn import SOON_AGAIN
 from toheal_protocol.errors import MalformedFrame, RemoteError
 from toheal_protocol.wire.link_record import MAX_RECORD_SIZE
 
@@ -218,6 +219,16 @@ class GuardedSctp(QuickSctp):
         if self._srtt is not None and self._rttvar is not None:
             shortest = max(SHORTEST_RTO, self._srtt + 4 * self._rttvar)
             self._rto = min(shortest, LONGEST_RTO)
+
+    def _t1_start(self, chunk: stock.Chunk) -> None:
+        """Begin to wait for the answer to a packet of the handshake, which goes out once more soon."""
+        super()._t1_start(chunk)
+        asyncio.get_running_loop().call_later(SOON_AGAIN, self._t1_again, chunk)
+
+    def _t1_again(self, chunk: stock.Chunk) -> None:
+        if self._t1_chunk is chunk:
+            again = self._send_chunk(chunk)
+            self._again = asyncio.get_running_loop().create_task(again)  # asyncio keeps none alive
 
     def _t1_expired(self) -> None:
         """Repeat a lost handshake packet, and wait longer for the next time."""

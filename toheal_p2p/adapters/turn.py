@@ -34,6 +34,10 @@ RELEASE_LONGEST: Final = 0.5
 FIRST_WAIT: Final = 0.25
 """Seconds before a request is repeated; doubles each time. Longer than most round trips, and half
 of what the RFC names: a lost packet on a bad line costs no more than it must."""
+SOON_AGAIN: Final = 0.05
+"""Seconds after which a packet of the set-up goes out a second time if nothing has come back, whatever
+the round trip is: there are twenty of them one after the other, so on a line that loses one in twenty
+most set-ups would wait for a repeat somewhere. Longer than a burst of losses mostly lasts."""
 STREAM_WAIT: Final = 8.0
 """Seconds for an answer over TCP, which repeats by itself."""
 MAX_PEER_ADDRESSES: Final = 24
@@ -59,11 +63,34 @@ _Address = tuple[str, int]
 
 
 class QuickTransaction(stun.Transaction):
-    """A request that is repeated sooner than aioice would."""
+    """A request that is repeated sooner than aioice would; not over a stream, which does it itself."""
 
-    def __init__(self, *args: Any, first_wait: float = FIRST_WAIT, **more: Any) -> None:  # as stock
-        super().__init__(*args, **more)
-        self._Transaction__timeout_delay = first_wait
+    def __init__(
+        self,
+        request: stun.Message,
+        to: _Address,
+        protocol: Any,  # aioice's protocol of protocols, which it keeps to itself
+        *,
+        is_stream: bool = False,
+        **more: Any,  # as stock
+    ) -> None:
+        super().__init__(request, to, protocol, **more)
+        self._Transaction__timeout_delay = STREAM_WAIT if is_stream else FIRST_WAIT
+        self._is_stream = is_stream
+        self._asking = protocol
+        self._asked = (request, to)
+
+    async def run(self) -> tuple[stun.Message, _Address]:
+        """Ask, and wait for the answer."""
+        if self._is_stream:
+            return await super().run()
+        again = asyncio.get_running_loop().call_later(
+            SOON_AGAIN, self._asking.send_stun, *self._asked
+        )
+        try:
+            return await super().run()
+        finally:
+            again.cancel()
 
 
 class _GuardedTurn(TurnClientMixin):
@@ -105,7 +132,7 @@ class _GuardedTurn(TurnClientMixin):
             retransmissions=0 if self.is_stream else None,
             integrity_key=self.integrity_key,
             long_term_credential=True,
-            first_wait=STREAM_WAIT if self.is_stream else FIRST_WAIT,
+            is_stream=self.is_stream,
         )
         self.transactions[request.transaction_id] = transaction
         try:

@@ -136,7 +136,7 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         circles, self._nickname, self._relays = restore(stored)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self.idleness = Idleness(lambda: self.settings.minutes_until_locked)
+            self.idleness = Idleness(lambda: self.settings.minutes_until_locked, self.wall_clock)
             self.drafts = Drafts.begin(stored.settings, self._keep, self.entropy)
             self.files = Files(self)
             self.bundles = Bundles(self.vault, self.committer, self._running)
@@ -320,9 +320,10 @@ class Application(Paths, Sharing, Notices, KnownRelays):
         await self.committer.flushed()  # what was acknowledged while the links drained
         return sum(len(waiting_here(one.service.circle)) for one in self._running.values())
 
-    async def lock(self) -> None:
+    async def lock(self, *, is_drained: bool = False) -> None:
         """Forget every key and end the process."""
-        await self.drain()
+        if not is_drained:
+            await self.drain()
         self.end()
 
     async def change_passphrase(self, old: str, new: str) -> None:

@@ -35,7 +35,7 @@ Told = Callable[[int, int], None]
 
 
 class RunProfile(Protocol):
-    """Opens the profile and runs it until it is locked; `opening.run_app` with its other arguments."""
+    """Opens the profile and runs it until it is locked; `opening.run_app` with more to say."""
 
     async def __call__(
         self, home: Path, passphrase: str, *, serve: Serve, on_ready: Callable[[], None]
@@ -186,19 +186,22 @@ class House:
         """Erase the profile from this device; the program goes on, without one.
 
         Raises:
-            Refused: the folder cannot be erased.
+            Refused: the folder cannot be erased. The profile is locked then.
         """
         self._stays = True
         self._wiped += 1
         self._locked += 1
         self._dismiss()
         self._withdraw()
-        await trio.to_thread.run_sync(self.wipe_profile, self.home)
-        self.trouble = None
-        if self._scope is not None:
-            ended = self._ended
-            self._scope.cancel()
-            await ended.wait()
+        try:
+            await trio.to_thread.run_sync(self.wipe_profile, self.home)
+        finally:  # what cannot be erased is closed at least
+            self.trouble, was_running = None, self._scope is not None
+            if self._scope is not None:
+                ended = self._ended
+                self._scope.cancel()
+                await ended.wait()
+        if was_running:
             await trio.to_thread.run_sync(self.wipe_profile, self.home)  # what came meanwhile
 
     async def open(self, passphrase: str) -> None:
@@ -246,6 +249,11 @@ class House:
         else:
             self._lock_asked.set()
 
+    def use(self) -> None:
+        """Note that a person uses the profile just now, if it is open."""
+        if self._app is not None:
+            self._app.idleness.end()
+
     @asynccontextmanager
     async def visit(self) -> AsyncIterator[AppInterface]:
         """Lend the application. What is done with it ends when the profile closes.
@@ -255,7 +263,6 @@ class House:
         """
         if self._app is None:
             raise Refused("locked")
-        self._app.idleness.end()
         scope = trio.CancelScope()
         self._guests.add(scope)
         try:

@@ -403,9 +403,10 @@ class AppInterface(
         """
         ...
 
-    async def lock(self) -> None:
+    async def lock(self, *, is_drained: bool = False) -> None:
         """Forget every key and end the process.
 
+        What can leave leaves first, as by `drain`, unless that was done (`is_drained`).
         As with `wipe`, the end begins (by cancelling) as the last step, without a checkpoint
         after it: the door still has an answer to give.
         """

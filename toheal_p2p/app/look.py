@@ -1,8 +1,9 @@
 """How things look: language, digits, colours, country; what must be known before any vault opens.
 
 So they lie in a small file of the profile's folder, in the clear: they say which language its
-owner reads, which colours and whose help lines, and nothing else. The running process writes it, commands read it; a file that is not
-there, or makes no sense, means that nothing was chosen. Nothing heavy is imported here.
+owner reads, which colours and whose help lines, and nothing else. The running process writes it,
+commands read it; a file that is not there, or makes no sense, means that nothing was chosen.
+Nothing heavy is imported here.
 
 Docs: docs/command-line.md, section 8.
 """

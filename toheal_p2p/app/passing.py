@@ -42,18 +42,21 @@ def passing_folder(home: Path) -> Iterator[Path]:
     Whoever is here last when the profile was erased meanwhile takes its empty folder along.
 
     Raises:
-        Refused: locked: the profile was erased; storage_failed.
+        Refused: locked: the profile was erased, before or meanwhile; storage_failed.
     """
     try:
         (home / PASSING).mkdir(mode=0o700, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=home / PASSING))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
     except OSError:
         raise Refused("storage_failed" if is_vault(home) else "locked") from None
+    try:
+        yield folder
+    except OSError:
+        if is_vault(home):
+            raise
+        raise Refused("locked") from None
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # somebody else's file may be here
             (home / PASSING).rmdir()
             if not is_vault(home):

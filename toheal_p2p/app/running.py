@@ -13,6 +13,7 @@ from toheal_p2p.app.interface import RelayView
 from toheal_p2p.app.names import find
 from toheal_p2p.app.refusals import RefusalCode, Refused
 from toheal_p2p.app.relays import RelayPair
+from toheal_p2p.app.together import Together
 from toheal_p2p.app.vault_refusals import refusal
 from toheal_p2p.app.warnings import Warnings, put_warnings, warnings_in
 from toheal_p2p.ports.vault import Vault
@@ -61,6 +62,11 @@ class RunningCircle:
     changed: trio.Event = field(factory=trio.Event)
     """Replaced and set whenever something is shown: followers wait for it."""
     warnings: Warnings = field(factory=Warnings)
+    together: Together = field(init=False)
+    """What is said here goes through it."""
+
+    def __attrs_post_init__(self) -> None:
+        self.together = Together(self.service)
 
     def hear(self, happened: machine.Show | machine.Tell) -> None:
         """Take what the circle shows or tells."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -19,16 +18,15 @@ from toheal_p2p.adapters.webrtc_later import WebRtcLater
 from toheal_p2p.app.application import Application
 from toheal_p2p.app.connecting import Connector
 from toheal_p2p.app.erasing import wipe_home
-from toheal_p2p.app.interface import ProgressView, Serve
 from toheal_p2p.app.meeting import Meetings
 from toheal_p2p.app.network_policy import NetworkPolicy, PolicedChannels
+from toheal_p2p.app.opening import Running
 from toheal_p2p.app.passing import clear_passing
 from toheal_p2p.app.profile import put_nickname, usable_name
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.relay_news import RelayNews
 from toheal_p2p.app.settings import Settings
 from toheal_p2p.app.vault_refusals import refusal
-from toheal_p2p.app.vocabulary import CheckCode
 from toheal_p2p.ports import vault as ports
 from toheal_p2p.services.committer import Committer, VaultFailed
 from toheal_p2p.services.network_watch import NetworkWatch
@@ -53,26 +51,8 @@ def create_profile(home: Path, *, nickname: str, passphrase: str) -> None:
         raise refusal(reason) from None
 
 
-async def run_opened(
-    vault: SqliteVault,
-    home: Path,
-    *,
-    serve: Serve,
-    on_ready: Callable[[], None],
-    on_trouble: Callable[[CheckCode], None] | None = None,
-    on_progress: Callable[[ProgressView], None] = lambda _progress: None,
-    allow_loopback: bool = False,
-    locks_when_idle: bool = False,
-) -> None:
+async def run_opened(vault: SqliteVault, home: Path, running: Running) -> None:
     """Run a profile until `lock`, `wipe` or a signal, and close its vault.
-
-    Args:
-        serve: the door that people come in by.
-        on_ready: called once everything is up.
-        on_trouble: told before that what the person has to know at once.
-        on_progress: told what is being tried with each relay, and what came of it.
-        allow_loopback: offer 127.0.0.1 to peers, for trying things out on one machine.
-        locks_when_idle: end when nobody has used it for as long as was chosen.
 
     Raises:
         Refused: the vault failed.
@@ -81,8 +61,8 @@ async def run_opened(
         await trio.to_thread.run_sync(clear_passing, home)
         async with trio.open_nursery() as nursery:
             committer, policy = Committer(vault), NetworkPolicy()
-            channels = WebRtcLater(include_loopback=allow_loopback)
-            news, connector = RelayNews(on_progress), Connector(policy, SystemEntropy())
+            channels = WebRtcLater(include_loopback=running.allow_loopback)
+            news, connector = RelayNews(running.on_progress), Connector(policy, SystemEntropy())
             app = Application(
                 home=home,
                 vault=vault,
@@ -95,19 +75,19 @@ async def run_opened(
                 settings=Settings(home, policy, take_neutral_name),
                 end=nursery.cancel_scope.cancel,
                 destroy=partial(wipe_home, home),
-                meeting=Meetings(policy, SocketLan(include_loopback=allow_loopback)),
+                meeting=Meetings(policy, SocketLan(include_loopback=running.allow_loopback)),
                 on_relay=news.tell,
                 rekey=vault.change_passphrase,
-                locks_when_idle=locks_when_idle,
+                locks_when_idle=running.locks_when_idle,
             )
             await nursery.start(committer.run)
             await nursery.start(app.run)
             nursery.start_soon(_watch_network, app)
             news.begin(await app.relay_list())
-            await nursery.start(serve, app, home)
-            if app.was_put_back and on_trouble is not None:
-                on_trouble("vault_put_back")
-            on_ready()
+            await nursery.start(running.serve, app, home)
+            if app.was_put_back:
+                running.on_trouble("vault_put_back")
+            running.on_ready()
             if policy.may_open_links:
                 nursery.start_soon(channels.load_soon)
     except* VaultFailed as group:

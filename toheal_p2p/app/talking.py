@@ -85,11 +85,15 @@ class Talking:
         audience = Audience.FACILITATORS if to_facilitators else Audience.CIRCLE
         cold = self._find(circle).service.circle.cold
         answered = await answered_in(self.vault, cold.id, reply, audience)
-        # only now: from here on nothing waits until it is decided
-        running = require_audience(self._find(circle), audience)
-        require_text(text)
-        known = tuple(dict.fromkeys(note for note in notes if note in CONTENT_NOTES))
-        return await self._write(running, machine.Submitted(text, known, audience, answered))
+
+        def words() -> machine.Submitted:
+            """Checked only now: from here on nothing waits until it is decided."""
+            require_audience(self._find(circle), audience)
+            require_text(text)
+            known = tuple(dict.fromkeys(note for note in notes if note in CONTENT_NOTES))
+            return machine.Submitted(text, known, audience, answered)
+
+        return (await self._find(circle).together.say(words)).hex()
 
     async def request(self, circle: str, message: str, *, text: str) -> str:
         """Ask the facilitators to look at a message."""

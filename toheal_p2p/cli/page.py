@@ -93,16 +93,11 @@ def _house(home: str, *, allow_loopback: bool, listener: Listener) -> House:
     async def run_profile(
         home: Path, passphrase: str, *, serve: Serve, on_ready: Callable[[], None]
     ) -> None:
-        run_app, _ = await load(_load_running)
-        await run_app(
-            home,
-            passphrase,
-            serve=serve,
-            on_ready=on_ready,
-            on_trouble=on_trouble,
-            on_progress=on_progress,
-            allow_loopback=allow_loopback,
-        )
+        await load(_load_running)
+        from toheal_p2p.app.opening import Running, run_app
+
+        running = Running(serve, on_ready, on_trouble, on_progress, allow_loopback=allow_loopback)
+        await run_app(home, passphrase, running)
 
     async def serve_commands(
         app: AppInterface,

@@ -39,6 +39,8 @@ def member_line(words: Words, member: Item) -> str:
         parts.append(words.text("line.me"))
     if member["fork_seen"]:
         parts.append(words.text("line.fork_seen"))
+    if member["stories_differ"]:
+        parts.append(words.text("line.stories_differ"))
     if member["hidden"]:
         parts.append(words.text("line.hidden"))
     if member["muted_until"] is not None:

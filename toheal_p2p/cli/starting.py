@@ -39,24 +39,22 @@ def run_until_stopped(
         on_progress: told the code and the facts of what is being tried.
     """
     from toheal_p2p.adapters import bridge
-    from toheal_p2p.app.opening import run_app
+    from toheal_p2p.app.opening import Running, run_app
     from toheal_p2p.cli.local_server import serve
 
     # Libraries log addresses of peers, and tracebacks; neither is for this terminal.
     logging.getLogger().addHandler(logging.NullHandler())
 
     async def live() -> None:
-        door = partial(serve, on_fault=on_fault)
-        await run_app(
-            Path(home),
-            passphrase,
-            serve=door,
-            on_ready=on_ready,
-            on_trouble=on_trouble,
-            on_progress=lambda progress: on_progress(progress.code, progress.facts),
+        running = Running(
+            partial(serve, on_fault=on_fault),
+            on_ready,
+            on_trouble,
+            lambda progress: on_progress(progress.code, progress.facts),
             allow_loopback=allow_loopback,
             locks_when_idle=True,
         )
+        await run_app(Path(home), passphrase, running)
 
     bridge.run(live)
 

@@ -8,7 +8,7 @@ from typing import Final
 from attrs import evolve, frozen
 from starlette.requests import Request
 
-from toheal_p2p.app.interface import ActView, AppInterface, CircleView, MemberView
+from toheal_p2p.app.interface import ActView, AppInterface, CircleView, DeliveryView, MemberView
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.app.vocabulary import Role
 from toheal_p2p.web.alike import alike, told_apart
@@ -132,6 +132,14 @@ def named_apart(act: ActView, members: Sequence[MemberView]) -> ActView:
         author_name=called.get(act.author, act.author_name),
         member_name=called.get(act.member or "", act.member_name),
     )
+
+
+def rows_apart(
+    rows: Sequence[DeliveryView], members: Sequence[MemberView]
+) -> tuple[DeliveryView, ...]:
+    """Return where messages are, by names that tell members apart."""
+    called = {one.id: one.name for one in called_apart(members)}
+    return tuple(evolve(one, member_name=called.get(one.member, one.member_name)) for one in rows)
 
 
 def called_apart(members: Sequence[MemberView]) -> tuple[MemberView, ...]:

@@ -27,7 +27,7 @@ from toheal_p2p.app.interface import AppInterface, CircleView, DeliveryView, Ent
 from toheal_p2p.app.refusals import Refused, refusal_in
 from toheal_p2p.web.entries import entries_as_html
 from toheal_p2p.web.events import EventStream, Streamed, until_gone
-from toheal_p2p.web.finding import called_apart
+from toheal_p2p.web.finding import called_apart, rows_apart
 from toheal_p2p.web.on_page import as_seen
 from toheal_p2p.web.site import Site
 
@@ -149,7 +149,8 @@ class _Watch:
 
     async def _send_deliveries(self) -> None:
         messages: dict[str, list[DeliveryView]] = defaultdict(list)
-        for row in await self.app.deliveries(self.circle, None):
+        members = await self.app.circle_members(self.circle)
+        for row in rows_apart(await self.app.deliveries(self.circle, None), members):
             messages[row.id].append(row)
         for message, rows in messages.items():
             await self._send_part(message, "delivery.html", message=message, rows=rows)

@@ -11,6 +11,8 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
+from toheal_p2p.web.site import SEEN
+
 
 def sum_of(shown: object) -> str:
     """Return a short sum of what is shown. It tells two states apart and keeps nothing secret."""
@@ -19,6 +21,6 @@ def sum_of(shown: object) -> str:
 
 def unchanged(request: Request, now: str) -> Response | None:
     """Return the answer for a part that has just this already, None for any other."""
-    if request.query_params.get("seen") == now:
+    if request.query_params.get(SEEN) == now:
         return Response(status_code=HTTPStatus.NO_CONTENT)
     return None

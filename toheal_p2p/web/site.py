@@ -37,6 +37,15 @@ FILE_TYPE: Final = "application/octet-stream"
 SAY: Final = "/say"
 """How the address ends at which words are said."""
 
+LIVE: Final = "/live"
+"""How the address of a circle's stream ends."""
+
+STATE: Final = "/state"
+"""How the addresses end at which a page asks how something stands."""
+
+SEEN: Final = "seen"
+"""What a part of the page that asks by itself says to have."""
+
 Form = Mapping[str, str]
 """What a person filled in; what was not is empty."""
 
@@ -148,6 +157,8 @@ def answering(site: Site, endpoint: Endpoint) -> Callable[[Request], Awaitable[R
     async def answer(request: Request) -> Response:
         try:
             site.look_again()
+            if not is_asked_by_page(request):
+                site.house.use()
             return await endpoint(site, request, await read_form(request))
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)
@@ -159,6 +170,11 @@ def answering(site: Site, endpoint: Endpoint) -> Callable[[Request], Awaitable[R
             return refusal_answer(site, request, refusal)
 
     return answer
+
+
+def is_asked_by_page(request: Request) -> bool:
+    """Say whether an open page asks this by itself, again and again: that must keep nothing unlocked."""
+    return SEEN in request.query_params or request.url.path.endswith((LIVE, STATE))
 
 
 def refusal_answer(site: Site, request: Request, refusal: Refused) -> Response:

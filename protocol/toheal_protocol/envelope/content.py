@@ -215,6 +215,8 @@ def _read_view(reader: Reader) -> tuple[OperationId, ...]:
 
 
 def _is_view(view: tuple[OperationId, ...]) -> bool:
+    if len(view) < 2:
+        return True
     return len(view) <= MAX_VIEW and all(one < other for one, other in pairwise(view))
 
 
@@ -225,11 +227,13 @@ def _read_reply(reader: Reader, has_reply: int) -> MessageId | None:
 
 
 def _are_parents(parents: tuple[Parent, ...]) -> bool:
+    if len(parents) < 2:
+        return True
     return len(parents) <= MAX_PARENTS and len({one.mid for one in parents}) == len(parents)
 
 
 def _are_for_as_many(parents: tuple[Parent, ...], audience: Audience) -> bool:
-    return all(one.audience <= audience for one in parents)
+    return not [one for one in parents if one.audience > audience]
 
 
 def _id(part: bytes) -> bytes:

@@ -61,10 +61,6 @@ class Card:
         """Whose card it is."""
         return self.keys.member_id
 
-    def has_expired(self, now: WallTime) -> bool:
-        """Tell whether the prekey's time is over; the keys themselves have no end."""
-        return now > self.not_after
-
 
 def make_card(persona: PersonaSecrets, prekey: PrekeySecrets) -> Card:
     """Make the card of a persona with one of its prekeys.

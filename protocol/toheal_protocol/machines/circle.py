@@ -92,6 +92,9 @@ def _take(draft: Draft, event: happened.CircleEvent) -> None:  # noqa: C901 - on
             restart_gaps(draft)
         case happened.Submitted():
             talking.submit(draft, event)
+        case happened.SubmittedTogether(said):
+            for one in said:
+                talking.submit(draft, one)
         case happened.HelpAsked():
             talking.ask_help(draft, event)
         case happened.Edited():

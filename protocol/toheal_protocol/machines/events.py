@@ -54,6 +54,7 @@ from toheal_protocol.machines.talk_events import ShareAnswered as ShareAnswered
 from toheal_protocol.machines.talk_events import ShareRequested as ShareRequested
 from toheal_protocol.machines.talk_events import ShareTakenBack as ShareTakenBack
 from toheal_protocol.machines.talk_events import Submitted as Submitted
+from toheal_protocol.machines.talk_events import SubmittedTogether as SubmittedTogether
 from toheal_protocol.machines.talk_events import TalkEvent as TalkEvent
 from toheal_protocol.machines.tellings import TELLINGS as TELLINGS
 from toheal_protocol.machines.tellings import Tell as Tell

@@ -66,7 +66,7 @@ def open_gap(
 def gap_around(draft: Draft, stream: Stream, seq: int) -> Gap | None:
     """Return the gap in which this number is a hole."""
     for gap in draft.log.gaps.get(stream, ()):
-        if any(first <= seq <= last for first, last in gap.missing):
+        if _has_hole(gap, seq):
             return gap
     return None
 
@@ -99,8 +99,8 @@ def fill(
     is_top = gap.missing[-1][1] == seq
     is_sure = is_own or (is_top and gap.above == mid)
     above = gap.above
-    if is_top:
-        above = previous if is_sure else None
+    if is_top:  # what it names is a hole no more where somebody passed it on before
+        above = previous if is_sure and _has_hole(gap, seq - 1) else None
     missing = tuple(span for one in gap.missing for span in _without(one, seq))[-MAX_RANGES:]
     after = evolve(gap, missing=missing, above=above)
     gaps = tuple(
@@ -126,6 +126,10 @@ def content_of(held: Held) -> Content:
         return held.content
     plain = open_content(held.common, ContentKey(held.key), author=held.author)
     return decode_content(plain)
+
+
+def _has_hole(gap: Gap, seq: int) -> bool:
+    return any(first <= seq <= last for first, last in gap.missing)
 
 
 def _without(span: tuple[int, int], seq: int) -> list[tuple[int, int]]:

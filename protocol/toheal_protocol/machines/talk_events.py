@@ -21,6 +21,13 @@ class Submitted:
 
 
 @frozen
+class SubmittedTogether:
+    """Several texts were written in one moment: decided in this order, and in one step."""
+
+    said: tuple[Submitted, ...]
+
+
+@frozen
 class HelpAsked:
     """The person asks the facilitators to look at a message of `author`."""
 
@@ -96,6 +103,7 @@ class DisappearChosen:
 
 TalkEvent = (
     Submitted
+    | SubmittedTogether
     | HelpAsked
     | Edited
     | Retracted

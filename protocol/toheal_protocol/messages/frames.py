@@ -85,16 +85,16 @@ AnyFrame = Opening | Answer | Renewal | Note | Envelope | Passed
 def encode_frame(frame: AnyFrame) -> Frame:
     """Write a frame."""
     match frame:
+        case Envelope(wrap, common):
+            return Frame(bytes([_ENVELOPE]) + prefixed16(wrap) + common)
+        case Note(sealed):
+            return Frame(bytes([_NOTE]) + sealed)
         case Opening(flight):
             return Frame(bytes([_OPENING]) + flight)
         case Answer(flight):
             return Frame(bytes([_ANSWER]) + flight)
         case Renewal(card):
             return Frame(bytes([_RENEWAL]) + card)
-        case Note(sealed):
-            return Frame(bytes([_NOTE]) + sealed)
-        case Envelope(wrap, common):
-            return Frame(bytes([_ENVELOPE]) + prefixed16(wrap) + common)
         case Passed(wrap, common):
             return Frame(bytes([_PASSED]) + prefixed16(wrap) + common)
         case _:
@@ -111,16 +111,16 @@ def decode_frame(frame: bytes) -> AnyFrame:
         raise MalformedFrame("a frame above the limit")
     reader = Reader(frame)
     match reader.u8():
+        case 0x11:
+            return Envelope(reader.prefixed16(MAX_WRAP_SIZE), reader.rest())
+        case 0x10:
+            return Note(reader.rest())
         case 0x01:
             return Opening(reader.rest())
         case 0x02:
             return Answer(reader.rest())
         case 0x03:
             return Renewal(reader.rest())
-        case 0x10:
-            return Note(reader.rest())
-        case 0x11:
-            return Envelope(reader.prefixed16(MAX_WRAP_SIZE), reader.rest())
         case 0x12:
             return Passed(reader.prefixed16(MAX_WRAP_SIZE), reader.rest())
         case _:

@@ -1,8 +1,8 @@
-"""Who notices that datagrams have come: trio, or we ourselves just before trio would go to sleep.
+"""Who notices that packets have come: trio, or we ourselves just before trio would go to sleep.
 
 Trio's round for a single packet (wake a task, run it, have it wait anew) costs more than to pass the
 packet on. `KeenLookout` sleeps in trio's place, on an epoll of its own that holds our sockets and
-trio's epoll as one more file, and deals with datagrams in plain calls:
+trio's epoll as one more file, and deals with packets in plain calls:
 
 ```
  trio has nothing to do ──> asleep ──┬── one of our sockets ─────────> look, asleep again
@@ -98,8 +98,11 @@ class KeenLookout(trio.abc.Instrument):
 
     def close(self, bound: socket.socket) -> None:
         """Close a socket; who watches it is told."""
+        if bound.fileno() < 0:
+            return
         if bound.fileno() in self._closed:
             self._forget(bound.fileno()).set()
+        trio.lowlevel.notify_closing(bound)  # somebody may wait until there is room
         bound.close()
 
     def before_io_wait(self, timeout: float) -> None:

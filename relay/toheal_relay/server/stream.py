@@ -37,6 +37,11 @@ class PlainStream:
         """Take over an accepted, non-blocking socket."""
         self._socket = accepted
 
+    @property
+    def socket(self) -> socket.socket:
+        """The connection itself, for whoever waits for it in a way of their own."""
+        return self._socket
+
     def receive_nowait(self) -> bytes | None:
         """Return what has come, at most 16 kB; None if nothing has, empty at the end.
 

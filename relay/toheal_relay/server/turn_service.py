@@ -38,6 +38,7 @@ class TurnService:
     turn: Turn
     desk: Desk
     dirty: Dirty
+    lookout: Lookout
     _streams: dict[TurnStream, None] = field(factory=dict, init=False)
 
     async def serve_stream(self, caller: TurnCaller, host: str, port: int, *, spawn: Spawn) -> None:
@@ -51,6 +52,8 @@ class TurnService:
             queue=limits.turn_queue,
             write_deadline=limits.write_deadline,
             patience=limits.turn_patience,
+            lookout=self.lookout,
+            note_fault=self.desk.note_fault,
         )
         self._streams[stream] = None
         try:
@@ -74,7 +77,7 @@ class TurnService:
             while self.turn.allocations:  # noqa: ASYNC110 - the machine knows no events
                 await trio.sleep(_LOOK)
         for stream in self._streams:
-            stream.stream.close()
+            stream.close()
 
 
 def open_turn(
@@ -90,7 +93,8 @@ def open_turn(
     """Put a TURN server together.
 
     Args:
-        nursery, lookout: serve the relayed ports.
+        nursery: serves the relayed ports.
+        lookout: notices what comes to them, and from clients over TCP and TLS.
         bind_to: the addresses others reach these at, and what they are bound to.
         listening: the relay's own ports, as it and others know them.
     """
@@ -110,4 +114,4 @@ def open_turn(
         draw=secrets.token_bytes,
     )
     ports.turn = turn
-    return TurnService(turn, desk, dirty)
+    return TurnService(turn, desk, dirty, lookout)

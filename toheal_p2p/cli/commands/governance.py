@@ -8,7 +8,6 @@ import click
 
 from toheal_p2p.app.vocabulary import ACT_REASONS, ROLES
 from toheal_p2p.cli.commands.circles import circle
-from toheal_p2p.cli.local_client import Item
 from toheal_p2p.cli.parsing import argument, json_option, number, word
 from toheal_p2p.cli.showing_acts import act_lines
 from toheal_p2p.cli.terminal import Terminal
@@ -17,8 +16,6 @@ reason_option = click.option(
     "--reason", type=click.Choice(ACT_REASONS), default="other", help="option.reason"
 )
 text_option = click.option("--text", metavar="TEXT", default="", type=word, help="option.why")
-
-
 weeks_option = click.option("--weeks", metavar="N", type=number, default="4", help="option.weeks")
 
 
@@ -33,15 +30,9 @@ def remove(
     terminal: Terminal, circle: str, who: str, reason: str, text: str, as_json: bool
 ) -> None:
     """Sign that somebody is to be out."""
-    act = terminal.ask_one(
-        "circle_remove",
-        stage="progress.waiting",
-        circle=circle,
-        who=who,
-        reason=reason,
-        text=text,
+    sign(
+        terminal, "circle_remove", as_json=as_json, circle=circle, who=who, reason=reason, text=text
     )
-    show_act(terminal, act, as_json=as_json)
 
 
 @circle.command("role", help="help.circle_role")
@@ -64,9 +55,10 @@ def role(
     as_json: bool,
 ) -> None:
     """Sign that somebody is to have a role."""
-    act = terminal.ask_one(
+    sign(
+        terminal,
         "circle_role",
-        stage="progress.waiting",
+        as_json=as_json,
         circle=circle,
         who=who,
         role=role,
@@ -74,7 +66,6 @@ def role(
         reason=reason,
         text=text,
     )
-    show_act(terminal, act, as_json=as_json)
 
 
 @circle.command("second", help="help.circle_second")
@@ -84,8 +75,7 @@ def role(
 @click.pass_obj
 def second(terminal: Terminal, circle: str, act: str, as_json: bool) -> None:
     """Sign that we support what somebody proposed."""
-    found = terminal.ask_one("circle_second", stage="progress.waiting", circle=circle, act=act)
-    show_act(terminal, found, as_json=as_json)
+    sign(terminal, "circle_second", as_json=as_json, circle=circle, act=act)
 
 
 @circle.command("readmit", help="help.circle_readmit")
@@ -106,10 +96,7 @@ def readmit(terminal: Terminal, circle: str, who: str) -> None:
 @click.pass_obj
 def term(terminal: Terminal, circle: str, who: str, weeks: int, as_json: bool) -> None:
     """Sign that a facilitator goes on."""
-    act = terminal.ask_one(
-        "circle_term", stage="progress.waiting", circle=circle, who=who, weeks=weeks
-    )
-    show_act(terminal, act, as_json=as_json)
+    sign(terminal, "circle_term", as_json=as_json, circle=circle, who=who, weeks=weeks)
 
 
 @circle.command("mute", help="help.circle_mute")
@@ -130,16 +117,16 @@ def mute(
     as_json: bool,
 ) -> None:
     """Sign that somebody's words to the circle are not shown for a while."""
-    act = terminal.ask_one(
+    sign(
+        terminal,
         "circle_mute",
-        stage="progress.waiting",
+        as_json=as_json,
         circle=circle,
         who=who,
         hours=hours,
         reason=reason,
         text=text,
     )
-    show_act(terminal, act, as_json=as_json)
 
 
 @circle.command("unmute", help="help.circle_unmute")
@@ -149,8 +136,7 @@ def mute(
 @click.pass_obj
 def unmute(terminal: Terminal, circle: str, who: str, as_json: bool) -> None:
     """Sign that a mute is over."""
-    act = terminal.ask_one("circle_unmute", stage="progress.waiting", circle=circle, who=who)
-    show_act(terminal, act, as_json=as_json)
+    sign(terminal, "circle_unmute", as_json=as_json, circle=circle, who=who)
 
 
 @circle.command("acts", help="help.circle_acts")
@@ -168,8 +154,9 @@ def acts(terminal: Terminal, circle: str, as_json: bool) -> None:
     )
 
 
-def show_act(terminal: Terminal, act: Item, *, as_json: bool) -> None:
-    """Print what became of an act."""
+def sign(terminal: Terminal, request: str, *, as_json: bool, **wanted: object) -> None:
+    """Have an act signed, and print what became of it."""
+    act = terminal.ask_one(request, stage="progress.waiting", **wanted)
     if as_json:
         terminal.show_json(act)
         return

@@ -8,7 +8,7 @@ import click
 
 from toheal_p2p.app.refusals import Refused
 from toheal_p2p.cli.commands.circles import charter_in, circle
-from toheal_p2p.cli.commands.governance import show_act
+from toheal_p2p.cli.commands.governance import sign
 from toheal_p2p.cli.local_client import Item
 from toheal_p2p.cli.parsing import argument, json_option
 from toheal_p2p.cli.showing_acts import act_lines, charter_lines
@@ -26,10 +26,8 @@ POLICIES: Final = ("direct", "relayed")
 def charter(terminal: Terminal, circle: str, file: str | None, as_json: bool) -> None:
     """Print the charter in force and who said yes to it; or sign that it be another."""
     if file is not None:
-        act = terminal.ask_one(
-            "circle_charter_set", stage="progress.waiting", circle=circle, text=charter_in(file)
-        )
-        show_act(terminal, act, as_json=as_json)
+        text = charter_in(file)
+        sign(terminal, "circle_charter_set", as_json=as_json, circle=circle, text=text)
         return
     found = terminal.ask_one("circle_charter", stage="progress.waiting", circle=circle)
     _show_charter(terminal, found, as_json=as_json)
@@ -67,13 +65,8 @@ def accept(terminal: Terminal, circle: str, accept_charter: bool, as_json: bool)
 def policy(terminal: Terminal, circle: str, policy: str | None, as_json: bool) -> None:
     """Print how members connect; or sign that they are to connect otherwise."""
     if policy is not None:
-        act = terminal.ask_one(
-            "circle_policy_set",
-            stage="progress.waiting",
-            circle=circle,
-            direct=policy == "direct",
-        )
-        show_act(terminal, act, as_json=as_json)
+        is_direct = policy == "direct"
+        sign(terminal, "circle_policy_set", as_json=as_json, circle=circle, direct=is_direct)
         return
     found = terminal.ask_one("circle_policy", stage="progress.waiting", circle=circle)
     if as_json:

@@ -6,7 +6,6 @@ from typing import Final
 
 import click
 
-from toheal_p2p.cli.local_client import Item
 from toheal_p2p.cli.parsing import Group, argument, json_option, word
 from toheal_p2p.cli.showing import talk_line
 from toheal_p2p.cli.terminal import Terminal
@@ -37,10 +36,7 @@ def list_(terminal: Terminal, circle: str, as_json: bool) -> None:
 @click.pass_obj
 def ask(terminal: Terminal, circle: str, who: str, card: str, as_json: bool) -> None:
     """Ask a member for a conversation of two."""
-    asked = terminal.ask_one(
-        "talk_ask", stage="progress.waiting", circle=circle, who=who, card=card
-    )
-    _show(terminal, asked, as_json=as_json)
+    _ask(terminal, "talk_ask", as_json=as_json, circle=circle, who=who, card=card)
 
 
 @talk.command("introduce", help="help.talk_introduce")
@@ -51,10 +47,7 @@ def ask(terminal: Terminal, circle: str, who: str, card: str, as_json: bool) -> 
 @click.pass_obj
 def introduce(terminal: Terminal, circle: str, who: str, other: str, as_json: bool) -> None:
     """Ask two members whether they would talk with each other."""
-    asked = terminal.ask_one(
-        "talk_introduce", stage="progress.waiting", circle=circle, who=who, other=other
-    )
-    _show(terminal, asked, as_json=as_json)
+    _ask(terminal, "talk_introduce", as_json=as_json, circle=circle, who=who, other=other)
 
 
 @talk.command("accept", help="help.talk_accept")
@@ -65,10 +58,7 @@ def introduce(terminal: Terminal, circle: str, who: str, other: str, as_json: bo
 @click.pass_obj
 def accept(terminal: Terminal, circle: str, who: str, card: str, as_json: bool) -> None:
     """Say yes to being asked, or introduced."""
-    agreed = terminal.ask_one(
-        "talk_accept", stage="progress.waiting", circle=circle, who=who, card=card
-    )
-    _show(terminal, agreed, as_json=as_json)
+    _ask(terminal, "talk_accept", as_json=as_json, circle=circle, who=who, card=card)
 
 
 @talk.command("decline", help="help.talk_decline")
@@ -84,7 +74,8 @@ def decline(terminal: Terminal, circle: str, who: str, for_good: bool) -> None:
     terminal.tell("done.talk_declined")
 
 
-def _show(terminal: Terminal, found: Item, *, as_json: bool) -> None:
+def _ask(terminal: Terminal, request: str, *, as_json: bool, **wanted: object) -> None:
+    found = terminal.ask_one(request, stage="progress.waiting", **wanted)
     if as_json:
         terminal.show_json(found)
     else:

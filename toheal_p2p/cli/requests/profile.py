@@ -36,7 +36,7 @@ class Lock(Request, frozen=True):
         left = await app.drain()
         if left:
             await give(LeftHereView(left))
-        await app.lock()
+        await app.lock(is_drained=True)
 
 
 class Wipe(Request, frozen=True):

@@ -38,7 +38,8 @@ async def help_now(site: Site, request: Request, _form: Form) -> Response:
 
     def age(line: Helpline) -> str:
         is_old = may_have_changed(line, year=today.tm_year, month=today.tm_mon)
-        return age_of(site.words, line, is_old=is_old)
+        said = age_of(site.words, line, is_old=is_old)
+        return said.replace("-", "-\u2060")  # a date is not broken over two lines
 
     return site.show(
         "help.html",

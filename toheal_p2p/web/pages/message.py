@@ -13,7 +13,7 @@ from starlette.responses import Response
 from toheal_p2p.app.interface import AppInterface, EntryView
 from toheal_p2p.app.refusals import Refused, refusal_in
 from toheal_p2p.web.entries import ANSWERABLE, entries_as_html
-from toheal_p2p.web.finding import circle_of
+from toheal_p2p.web.finding import called_apart, circle_of, rows_apart
 from toheal_p2p.web.pages.talk import circle_page
 from toheal_p2p.web.site import Endpoint, Form, Site
 
@@ -24,6 +24,7 @@ async def message(site: Site, request: Request, _form: Form) -> Response:
         view = await circle_of(app, request.path_params["circle"])
         entry = await app.entry(view.id, request.path_params["message"])
         deliveries = await app.deliveries(view.id, entry.id) if entry.mine else ()
+        deliveries = rows_apart(deliveries, await app.circle_members(view.id))
         [html] = await entries_as_html(site, app, [entry])
     return site.show(
         "message.html",
@@ -100,7 +101,7 @@ async def _others_who_facilitate(
     """Return who would be asked: everybody who facilitates but us and the author."""
     return tuple(
         one.name
-        for one in await app.circle_members(wanted)
+        for one in called_apart(await app.circle_members(wanted))
         if one.role == "facilitator" and not one.is_me and one.id != entry.author
     )
 

@@ -26,7 +26,7 @@ from toheal_p2p.web.aiming import (
 from toheal_p2p.web.entries import entries_as_html
 from toheal_p2p.web.finding import circle_of
 from toheal_p2p.web.live import LiveCircle
-from toheal_p2p.web.site import SAY, Endpoint, Fields, Form, Site
+from toheal_p2p.web.site import LIVE, SAY, Endpoint, Fields, Form, Site
 
 FIRST: Final = 50
 """Entries that are shown at first."""
@@ -233,5 +233,5 @@ PAGES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("POST", "/circle/{circle}/compose", compose),
     ("POST", "/circle/{circle}/draft", draft),
     ("POST", f"/circle/{{circle}}{SAY}", say),
-    ("GET", "/circle/{circle}/live", live),
+    ("GET", f"/circle/{{circle}}{LIVE}", live),
 )

@@ -55,7 +55,7 @@
   });
 
   // ---- whoever goes elsewhere in this window leaves nothing that "back" could bring up again
-  addEventListener("pagehide", () => page.replaceChildren());
+  addEventListener("load", () => addEventListener("pagehide", () => page.replaceChildren())); // after a draft was sealed
   addEventListener("pageshow", event => { if (event.persisted) location.reload(); });
 
   // ---- what is dragged here goes into a field or nowhere: a browser would go to it

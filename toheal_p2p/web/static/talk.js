@@ -31,7 +31,7 @@
   document.addEventListener("click", event => { // whatever leads away from here
     if (event.target.closest("button, a") && !event.target.closest(".send")) seal();
   }, true);
-  addEventListener("pagehide", () => seal(true));
+  addEventListener("beforeunload", () => seal(true)); // at pagehide the page is empty already
   document.addEventListener("htmx:config:request", event => {
     if (event.detail.ctx.request.action?.endsWith("/say")) rest(); // said words are no draft
   });
