@@ -27,9 +27,8 @@ def take_neutral_name() -> None:
     if sys.platform != "linux":
         return
     with suppress(OSError):
-        for thread in os.listdir(
-            _THREADS
-        ):  # those there are keep their name, new ones are called as their maker
+        # a thread is called as its maker was when it began
+        for thread in os.listdir(_THREADS):
             _name_thread(thread)
         _cover_arguments()
 
