@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 
 import pytest
+from attrs import evolve
 
 from tests.support.turn_client import TO_UDP, Refused, send_indication
 from tests.support.turn_hall import FRIEND, HOST, LISTENING, OWN, SIX, Guest, Hall
@@ -196,3 +197,13 @@ def test_the_address_of_the_router_in_front_of_a_relay_is_the_relays_own() -> No
     assert rules.refuses("5.5.5.5", None)
     assert not rules.refuses("5.5.5.6", 22)
     assert own_addresses(())("127.0.0.1")
+
+
+def test_all_addresses_of_one_household_share_what_one_may_have() -> None:
+    hall = Hall(evolve(Limits(), allocations_per_source=2))
+    guests = [hall.guest(f"2a01:4:5:6::{n:x}", 1000) for n in range(1, 4)]
+    for guest in guests[:2]:
+        guest.allocate()
+    with pytest.raises(Refused, match="486"):
+        guests[2].allocate()
+    hall.guest("2a01:4:5:7::1", 1000).allocate()
