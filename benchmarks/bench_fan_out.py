@@ -43,8 +43,8 @@ PAUSE: Final = 0.06
 """Seconds between two messages of a lively circle: what nobody waits for is then written together."""
 
 ALONE: Final = 1.2
-"""Seconds between two messages that have not even a transaction in common. What links cost that nobody
-uses is in the figures, and less than a tenth of them."""
+"""Seconds between two messages that have not even a transaction in common. What seven links cost
+in the time between is in their processor time."""
 
 AIM: Final = "; aim: 10"
 

@@ -344,6 +344,9 @@ class WatchedCommitter:
     async def room(self) -> None:
         await self.committer.room()
 
+    async def flushed(self) -> None:
+        await self.committer.flushed()
+
 
 async def until(condition: Callable[[], bool]) -> None:
     """Look every 2 ms until something is true."""

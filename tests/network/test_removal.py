@@ -298,7 +298,7 @@ def hostile_words(person: Person, to: Person, text: str, *, view: tuple[Operatio
         owe_message(draft, to.id, mid=mid, key=key, common=common)
         heads = {
             **draft.log.heads,
-            Stream(person.id, Audience.CIRCLE): evolve(head, seq=head.seq + 1, mid=mid),
+            Stream(person.id, Audience.CIRCLE): head._replace(seq=head.seq + 1, mid=mid),
         }
         draft.log = evolve(draft.log, heads=heads)
 

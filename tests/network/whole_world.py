@@ -17,7 +17,7 @@ from tests.network.test_governed_world import (
     assert_one_membership,
     change_charter,
     ever_out,
-    gather,
+    gather_quickly,
     give_role,
     govern,
     heal,
@@ -26,10 +26,9 @@ from tests.network.test_governed_world import (
     speak,
     state,
 )
-from tests.support.gathered import copying
 from tests.support.world import Person, World
 from toheal_protocol.machines.voice import is_silenced
-from toheal_protocol.model import MessageId, Role
+from toheal_protocol.model import MessageId
 
 POINTS: Final = ("decide", "commit", "act", "mid-act")
 
@@ -37,18 +36,6 @@ COUNTS: Final = (*[3] * 18, 4, 4, 4, 4, 5, 5, 6, 8)
 """How many people there are: what breaks breaks mostly among few, and eight take ten times as long."""
 
 LENGTHS: Final = (6, 10, 16)
-
-
-def gather_led(seed: int, count: int, *, is_direct: bool) -> World:
-    """Gather people of whom two facilitate at least, so that acts can cross."""
-    world = gather(seed, count, is_direct=is_direct)
-    if count == 3:
-        give_role(world.people[0], world.people[1], Role.FACILITATOR)
-        world.run_for(20)
-    return world
-
-
-gather_quickly = copying(gather_led)
 
 
 class History:
@@ -106,7 +93,7 @@ class History:
                 self.lies.tell(chance, self.liar, self.honest, number)
 
     def cross(self, number: int) -> None:
-        """Let the two who facilitate act upon one person, and neither hear of the other's act."""
+        """Let the founder and the next one act upon one person, and neither hear of the other's act."""
         first, second, *others = self.world.people
         who = self.chance.choice(others)
         self.world.mend()

@@ -42,6 +42,9 @@ class RecordedCommitter:
     async def room(self) -> None:
         await self.committer.room()
 
+    async def flushed(self) -> None:
+        await self.committer.flushed()
+
 
 async def say(app: Application, circle: str, text: str) -> None:
     await app.say(circle, text, notes=(), to_facilitators=False)

@@ -28,6 +28,7 @@ WORDS: Final = {
         "من أين عرفت عنا؟",
         "من صديقة. أحب أن أستمع أولًا.",
         "المساء، بعد الثامنة",
+        "شكرًا على هذه الشهور.",
     ),
     "en": (
         "We meet quietly.\nEverybody has their own time.",
@@ -36,9 +37,10 @@ WORDS: Final = {
         "How did you hear of us?",
         "From a friend. I would like to listen first.",
         "In the evening, after eight",
+        "Thank you for these months.",
     ),
 }
-"""A charter, a newcomer, a topic, a question and its answer, and a line of a card."""
+"""A charter, a newcomer, a topic, a question and its answer, a line of a card, and why."""
 
 
 class AroundCircle:
@@ -49,9 +51,8 @@ class AroundCircle:
         self.page = tour.page
         self.friend = friend
         [self.circle] = [one["id"] for one in friend.ask("circle_list")]
-        self.charter, self.newcomer, self.topic, self.asks, self.says, self.card = WORDS[
-            tour.language
-        ]
+        words = WORDS[tour.language]
+        self.charter, self.newcomer, self.topic, self.asks, self.says, self.card, self.why = words
 
     def walk(self) -> Iterator[str]:
         """Begin and end at the page of the circle."""
@@ -101,7 +102,7 @@ class AroundCircle:
             who=ours,
             role="member",
             reason="term",
-            text=self.asks,
+            text=self.why,
         )
         self.go()
         tour.see("page_acts.asks")

@@ -15,9 +15,9 @@ from typing import Final
 import trio
 from attrs import define, field
 
-LOOK_EVERY: Final = 30.0
-"""Seconds between two looks: a setting that changed counts from the next one on. Whoever changes it has just
-used the profile, and the shortest choice is minutes."""
+LOOK_EVERY: Final = 5.0
+"""Seconds between two looks: as long at most shows a machine that woke what should be locked, and a setting
+that changed counts from the next one on."""
 
 MINUTE: Final = 60.0
 
