@@ -11,6 +11,7 @@ import textwrap
 import threading
 from pathlib import Path
 
+import apsw
 import pytest
 import trio
 
@@ -35,6 +36,7 @@ from toheal_p2p.ports.vault import (
     WrongPassphrase,
 )
 from toheal_protocol.machines.records import PutCircle
+from toheal_protocol.model import OperationId
 
 pytestmark = pytest.mark.real
 
@@ -228,6 +230,29 @@ async def test_a_changed_keyring_is_damage_not_a_wrong_passphrase(
         (home / "keyring").write_bytes(changed)
         with pytest.raises(DamagedVault):
             await read(home)
+
+
+@pytest.mark.trio
+async def test_a_vault_from_before_the_indexes_opens_and_shows_its_acts(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    act = an_entry(1, kind="joined", text="ab" * 32)
+    async with real_vault(home) as vault:
+        await vault.commit([PutCircle(C1, b"kept"), act])
+
+    def drop_indexes(db: apsw.Connection) -> int:
+        named = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        names = [str(name) for (name,) in db.execute(named)]
+        for name in names:
+            db.execute(f"DROP INDEX {name}")
+        return len(names)
+
+    store = await Store.open(home / "store.1", unlocked(home).data_key)
+    assert await store.run(drop_indexes) >= 9
+    await store.close()
+    async with real_vault(home) as vault:
+        assert list(await vault.operation_times(C1)) == [OperationId(b"\xab" * 32)]
+        await vault.commit([an_entry(2, kind="edit", reply=act.mid)])  # asks two more by name
+    assert await read(home) == b"kept"
 
 
 @pytest.mark.trio
