@@ -11,6 +11,7 @@ import textwrap
 import threading
 from pathlib import Path
 
+import apsw
 import pytest
 import trio
 
@@ -35,6 +36,7 @@ from toheal_p2p.ports.vault import (
     WrongPassphrase,
 )
 from toheal_protocol.machines.records import PutCircle
+from toheal_protocol.model import OperationId
 
 pytestmark = pytest.mark.real
 
@@ -139,6 +141,14 @@ def test_a_vault_is_not_made_over_another_or_among_foreign_files(tmp_path: Path)
         create_vault(tmp_path / "letters", "x", entropy=SeededEntropy(2), cost=CHEAP)
     assert [path.name for path in (tmp_path / "letters").iterdir()] == ["to mother.txt"]
 
+    for inside in ("passing/to mother.txt", "passing/file", "passing/drawn/to mother.txt"):
+        letter = tmp_path / inside.replace("/", " ") / inside
+        letter.parent.mkdir(parents=True)
+        letter.write_text("dear")
+        with pytest.raises(FolderTaken):
+            create_vault(tmp_path / inside.replace("/", " "), "x", entropy=SeededEntropy(2))
+        assert letter.exists()
+
 
 @pytest.mark.trio
 async def test_a_making_that_was_cut_off_is_made_again(tmp_path: Path) -> None:
@@ -146,6 +156,8 @@ async def test_a_making_that_was_cut_off_is_made_again(tmp_path: Path) -> None:
     home.mkdir()
     for name in ("store.1", "store.1-wal", "keyring.next", "lock"):
         (home / name).write_bytes(b"half")
+    (home / "passing" / "drawn").mkdir(parents=True)
+    (home / "passing" / "drawn" / "file").write_bytes(b"half")
     assert await write(home, b"whole") is False
     assert await read(home) == b"whole"
 
@@ -218,6 +230,29 @@ async def test_a_changed_keyring_is_damage_not_a_wrong_passphrase(
         (home / "keyring").write_bytes(changed)
         with pytest.raises(DamagedVault):
             await read(home)
+
+
+@pytest.mark.trio
+async def test_a_vault_from_before_the_indexes_opens_and_shows_its_acts(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    act = an_entry(1, kind="joined", text="ab" * 32)
+    async with real_vault(home) as vault:
+        await vault.commit([PutCircle(C1, b"kept"), act])
+
+    def drop_indexes(db: apsw.Connection) -> int:
+        named = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        names = [str(name) for (name,) in db.execute(named)]
+        for name in names:
+            db.execute(f"DROP INDEX {name}")
+        return len(names)
+
+    store = await Store.open(home / "store.1", unlocked(home).data_key)
+    assert await store.run(drop_indexes) >= 9
+    await store.close()
+    async with real_vault(home) as vault:
+        assert list(await vault.operation_times(C1)) == [OperationId(b"\xab" * 32)]
+        await vault.commit([an_entry(2, kind="edit", reply=act.mid)])  # asks two more by name
+    assert await read(home) == b"kept"
 
 
 @pytest.mark.trio
@@ -484,6 +519,26 @@ def test_a_folder_that_is_no_vault_is_not_wiped(tmp_path: Path) -> None:
     with pytest.raises(NoProfile):
         wipe_vault(tmp_path)
     assert (tmp_path / "letters.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["lock", "passing", "store.1"])
+def test_a_folder_of_somebody_else_is_not_wiped_for_one_name_that_is_like_ours(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / "letters.txt").write_text("dear")
+    with pytest.raises(NoProfile):
+        wipe_vault(tmp_path)
+    assert (tmp_path / "letters.txt").exists()
+
+
+def test_a_wipe_takes_what_is_left_of_a_vault_without_its_keyring(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "passing" / "drawn").mkdir(parents=True)
+    (home / "passing" / "drawn" / "part").write_bytes(b"/somewhere")
+    (home / "store.1").write_bytes(b"half")
+    assert wipe_vault(home) is True
+    assert not home.exists()
 
 
 def test_a_wipe_does_not_follow_links_out_of_the_folder(tmp_path: Path) -> None:

@@ -43,6 +43,10 @@ def test_soaked(seed):
 def test_drawn(seed):
     pass
 
+@pytest.mark.parametrize(("name", "first"), [("whole", first) for first in range(9)])
+def test_batch(name, first):
+    pass
+
 @pytest.mark.parametrize("language", ["ar", "en"])
 def test_spoken(language):
     pass
@@ -105,7 +109,7 @@ def test_the_longest_begin_first_and_schedules_of_a_soak_are_not_even_made(sampl
     lines = _run(sample, "-m", "not soak")
     names = _names(lines)
     assert names[:4] == ["test_longest", "test_long", "test_short", "test_silent"]
-    assert len(names) == 4 + 9 + 2 + 2
+    assert len(names) == 4 + 9 + 9 + 2 + 2
     assert "deselected" not in lines[-1]
 
 
@@ -114,6 +118,10 @@ def test_a_glance_leaves_every_rule_and_fewer_of_its_cases_of_chance(sample: Pat
     names = _names(lines)
     drawn = [name for name in names if name.startswith("test_drawn")]
     assert drawn == ["test_drawn[0]", "test_drawn[8]"]
+    assert [name for name in names if "batch" in name] == [
+        "test_batch[whole-0]",
+        "test_batch[whole-8]",
+    ]
     assert [name for name in names if "spoken" in name] == ["test_spoken[ar]", "test_spoken[en]"]
     assert _tried(lines) == 10
 

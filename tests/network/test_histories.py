@@ -9,10 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.network import test_governed_world, test_hostile_world
 from tests.network.histories import KINDS
 from tests.network.soak import main
-from tests.network.test_governed_world import TestGovernedWorld
-from tests.network.test_hostile_world import TestHostileWorld
 
 TOGETHER = 50
 """Histories of one test: about a second of CPU."""
@@ -36,7 +35,7 @@ def test_histories_end_with_one_circle(
 
 
 def test_thousands_are_run_each_time_and_a_hundred_thousand_in_a_soak() -> None:
-    machines = (TestHostileWorld, TestGovernedWorld)
+    machines = (test_hostile_world.TestHostileWorld, test_governed_world.TestGovernedWorld)
     examples = sum(machine.settings.max_examples for machine in machines)
     assert TOGETHER * len(BATCHES) + examples >= 3000
     assert sum(kind.soak for kind in KINDS.values()) >= 100_000

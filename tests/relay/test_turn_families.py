@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 
 import pytest
+from attrs import evolve
 
 from tests.support.turn_client import TO_UDP, Refused, send_indication
 from tests.support.turn_hall import FRIEND, HOST, LISTENING, OWN, SIX, Guest, Hall
@@ -18,8 +19,8 @@ from toheal_protocol.wire.turn import (
     encode_channel_data,
 )
 from toheal_relay.limits import Limits
-from toheal_relay.server.sockets import relayed_hosts
-from toheal_relay.turn.rules import is_special
+from toheal_relay.server.sockets import own_addresses, relayed_hosts
+from toheal_relay.turn.rules import PeerRules, is_special
 
 IPV4, IPV6 = (REQUESTED_ADDRESS_FAMILY, b"\x01\0\0\0"), (REQUESTED_ADDRESS_FAMILY, b"\x02\0\0\0")
 
@@ -188,3 +189,21 @@ def test_relayed_ports_are_where_the_relay_listens_or_where_its_operator_says(
     bound: str, public: str | None, told: str | None, hosts: dict[str, str]
 ) -> None:
     assert relayed_hosts(bound, public, told) == hosts
+
+
+def test_the_address_of_the_router_in_front_of_a_relay_is_the_relays_own() -> None:
+    rules = PeerRules(own_addresses({"5.5.5.5"}), frozenset({443}))
+    assert rules.refuses("5.5.5.5", 22)  # a port that leads back here, or to the router itself
+    assert rules.refuses("5.5.5.5", None)
+    assert not rules.refuses("5.5.5.6", 22)
+    assert own_addresses(())("127.0.0.1")
+
+
+def test_all_addresses_of_one_household_share_what_one_may_have() -> None:
+    hall = Hall(evolve(Limits(), allocations_per_source=2))
+    guests = [hall.guest(f"2a01:4:5:6::{n:x}", 1000) for n in range(1, 4)]
+    for guest in guests[:2]:
+        guest.allocate()
+    with pytest.raises(Refused, match="486"):
+        guests[2].allocate()
+    hall.guest("2a01:4:5:7::1", 1000).allocate()

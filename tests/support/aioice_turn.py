@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import trio
 from aioice.turn import TurnTransport as AioiceTransport
@@ -19,6 +19,9 @@ from toheal_protocol.wire.mailbox import encode_ask_turn
 from toheal_protocol.wire.mailbox_answers import decode_answer
 from toheal_protocol.wire.relay_address import RelayAddress
 from toheal_protocol.wire.turn_grant import TurnGrant, TurnServer, TurnTransport
+
+HELLO: Final = b"hello"
+"""What both ends say until each has heard the other."""
 
 
 def ask_grant(address: RelayAddress) -> TurnGrant:
@@ -54,9 +57,13 @@ class End(asyncio.DatagramProtocol):
 
     arrived: asyncio.Queue[tuple[bytes, Any]] = Factory(asyncio.Queue)
     transport: Any = None
+    is_over: asyncio.Event = Factory(asyncio.Event)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_over.set()
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         self.arrived.put_nowait((data, addr))
@@ -88,14 +95,13 @@ async def turn_end(
     try:
         yield end
     finally:
-        transport.close()
-        await asyncio.sleep(0.05)  # aioice ends its allocation in a task of its own
+        transport.close()  # aioice gives the allocation back in a task of its own, and hangs up after that
+        await asyncio.wait_for(end.is_over.wait(), 10)
 
 
 async def exchange(one: End, other: End, *, count: int = 50) -> None:
     """Send both ways and see that everything arrives, in order, from where it should."""
     await greet(one, other)
-    await greet(other, one)
     for number in range(count):
         one.transport.sendto(b"there %d" % number, other.relayed)
         other.transport.sendto(b"back %d" % number, one.relayed)
@@ -103,12 +109,19 @@ async def exchange(one: End, other: End, *, count: int = 50) -> None:
             (other, one, b"there %d" % number),
             (one, other, b"back %d" % number),
         ):
-            assert await asyncio.wait_for(end.arrived.get(), 5) == (packet, sender.relayed)
+            assert await hear(end) == (packet, sender.relayed)
 
 
 async def greet(one: End, other: End) -> None:
-    """Have a channel bound: the first packet is lost unless the other end has one already."""
-    one.transport.sendto(b"hello", other.relayed)
-    await asyncio.sleep(0.05)
-    while not other.arrived.empty():
-        other.arrived.get_nowait()
+    """Have both channels bound: what is sent to an end that has none yet is lost."""
+    while one.arrived.empty() or other.arrived.empty():
+        one.transport.sendto(HELLO, other.relayed)
+        other.transport.sendto(HELLO, one.relayed)
+        await asyncio.sleep(0.02)
+
+
+async def hear(end: End) -> tuple[bytes, Any]:
+    """Wait for the next packet that is no greeting."""
+    while (heard := await asyncio.wait_for(end.arrived.get(), 5))[0] == HELLO:
+        pass
+    return heard

@@ -25,6 +25,7 @@ from tests.support.fake_governance import WAITING, FakeGovernance
 from tests.support.fake_sharing import FakeSharing
 from tests.support.fake_values import LINK, NOW, ODD, PICTURE, RELAY, refuse
 from tests.support.fake_values import made_up_id as _id
+from toheal_p2p.adapters.socks import parse_proxy
 from toheal_p2p.app.circle_relays_interface import CircleRelayView
 from toheal_p2p.app.drafts import Drafts
 from toheal_p2p.app.idleness import Idleness
@@ -50,10 +51,11 @@ from toheal_p2p.app.interface import (
     WaitingView,
 )
 from toheal_p2p.app.refusals import RefusalCode, Refused
-from toheal_p2p.app.settings_interface import SettingView
+from toheal_p2p.app.settings_interface import UNSET, SettingView
 from toheal_p2p.app.vocabulary import DISAPPEAR_TIMES, Audience
 from toheal_p2p.care.helplines import countries
 from toheal_p2p.cli.local_server import serve
+from toheal_protocol.errors import RemoteError
 from toheal_protocol.machines.records import PutSetting, Write
 
 
@@ -118,7 +120,7 @@ class FakeFiles:
 
 @define(eq=False)
 class FakeSettings:
-    """One setting that takes anything, and some with choices."""
+    """The proxy, and some settings with choices."""
 
     proxy: str = "none"
     content_notes: str = "covered"
@@ -150,7 +152,10 @@ class FakeSettings:
             self.content_notes = value
             return await self.get(name)
         await self.get(name)
-        self.proxy = value
+        try:
+            self.proxy = value if value == UNSET else parse_proxy(value).shown
+        except RemoteError:
+            raise Refused("proxy_malformed") from None
         return await self.get(name)
 
 

@@ -21,8 +21,8 @@ from hypothesis import settings
 SKIP_PREFIX: Final = "needs "
 """How the reason of our own skips begins; the part's name follows."""
 
-BY_CHANCE: Final = frozenset({"seed", "case"})
-"""What the drawn worlds of tests/network are told apart by. While somebody writes, a few will do."""
+BY_CHANCE: Final = frozenset({"seed", "case", "first"})
+"""What the drawn worlds of tests/network are told apart by; `first` is that of a batch of short histories."""
 
 FEWEST: Final = 5
 """Examples of hypothesis that a glance leaves."""

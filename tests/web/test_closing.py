@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import trio.testing
 
 from tests.support.processes import CHEAP, PASSPHRASE
 from tests.support.web_client import Web, a_page, no_commands, until
+from toheal_p2p.adapters.collecting import collected_seldom
 from toheal_p2p.adapters.entropy import SystemEntropy
 from toheal_p2p.adapters.vault import SqliteVault, create_vault, is_vault
 from toheal_p2p.adapters.vault.keyring import Unlocked
@@ -63,20 +64,24 @@ async def talk(web: Web) -> str:
 
 
 def of_open_profiles() -> list[object]:
-    gc.collect()
     return [one for one in gc.get_objects() if isinstance(one, OF_AN_OPEN_PROFILE)]
 
 
 @pytest.fixture
-def held() -> Held:
-    """Return what names all that is there of an open profile, but for what other tests have left."""
+def held() -> Iterator[Held]:
+    """Return what names all that is there of an open profile, but for what other tests have left.
+
+    Garbage is looked for as seldom as in the program, so what nobody took away is found here.
+    """
+    gc.collect()
     before = of_open_profiles()
 
     def names() -> list[str]:
         known = {id(one) for one in before}
         return [type(one).__name__ for one in of_open_profiles() if id(one) not in known]
 
-    return names
+    with collected_seldom():
+        yield names
 
 
 def names_in(folder: Path) -> list[str]:

@@ -15,7 +15,8 @@ from tests.support.fake_app import FakeApp, FakeFiles
 from tests.support.fake_values import PICTURE
 from tests.support.web_client import Web, a_page, until
 from tests.web.test_entries import SAID, page
-from toheal_p2p.app.interface import AttachmentView, EntryView, MemberView, QuoteView
+from toheal_p2p.app.interface import AttachmentView, EntryView, MemberView, QuoteView, Report
+from toheal_p2p.app.progress_view import ProgressView
 from toheal_p2p.web import live
 from toheal_p2p.web.on_page import as_seen
 from toheal_protocol.messages.file_chunks import MAX_FILE_SIZE
@@ -418,6 +419,28 @@ async def test_a_page_that_goes_away_stops_fetching(
         with trio.fail_after(20):
             await ended.wait()
         assert web.faults == []
+
+
+@pytest.mark.trio
+async def test_whoever_brings_a_file_in_driblets_keeps_no_profile_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ordinary, used = FakeFiles.fetch, set[float]()
+
+    async def fetch_slowly(
+        self: FakeFiles, circle: str, message: str, *, report: Report
+    ) -> AttachmentView:
+        for percent in range(0, 40, 10):
+            await trio.sleep(0.01)
+            await report(ProgressView("fetching_file", {"percent": percent, "name": "Salma"}))
+            used.add(web.profile.app.idleness._last)
+        return await ordinary(self, circle, message, report=report)
+
+    monkeypatch.setattr(FakeFiles, "fetch", fetch_slowly)
+    async with a_page(tmp_path) as web:
+        way = await a_circle(web)
+        await web.post(f"{way}/fetch/abc")
+        assert len(used) == 1
 
 
 # ---- consent

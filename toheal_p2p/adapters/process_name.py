@@ -7,12 +7,16 @@ Docs: docs/page.md, section 3.
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from typing import Final
 
 NEUTRAL_NAME: Final = "th"
 """What a neutral process is called, as its folder is."""
+
+_THREADS: Final = "/proc/self/task"
+"""A folder for each thread of ours. Lists can show these one by one."""
 
 _ARGUMENTS: Final = slice(45, 47)
 """Fields 48 and 49 of /proc/PID/stat, counted from the third: where the arguments begin and end."""
@@ -23,9 +27,16 @@ def take_neutral_name() -> None:
     if sys.platform != "linux":
         return
     with suppress(OSError):
-        with open("/proc/self/comm", "w", encoding="ascii") as file:
-            file.write(NEUTRAL_NAME)
+        # a thread is called as its maker was when it began
+        for thread in os.listdir(_THREADS):
+            _name_thread(thread)
         _cover_arguments()
+
+
+def _name_thread(thread: str) -> None:
+    with suppress(OSError):  # it may be over by now
+        with open(f"{_THREADS}/{thread}/comm", "w", encoding="ascii") as file:
+            file.write(NEUTRAL_NAME)
 
 
 def _cover_arguments() -> None:

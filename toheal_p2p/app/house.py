@@ -23,6 +23,7 @@ from typing import Literal, Protocol
 import trio
 from attrs import define, field
 
+from toheal_p2p.adapters.collecting import collect_secrets
 from toheal_p2p.app.interface import AppInterface, Serve
 from toheal_p2p.app.refusals import Refused, refusal_in
 
@@ -357,5 +358,6 @@ class House:
     def _close(self) -> None:
         self._dismiss()
         self.on_close()
+        collect_secrets()
         ended, self._ended, self._lock_asked = self._ended, trio.Event(), trio.Event()
         ended.set()

@@ -5,6 +5,7 @@ Spec: docs/protocol/backup.md.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import Any, BinaryIO, Final, Literal, cast
 import trio
 from attrs import define, evolve, field
 
+from toheal_p2p.adapters.vault import sync_folder
 from toheal_p2p.app.keeping_interface import BackupView
 from toheal_p2p.app.passing import PART, noted_part
 from toheal_p2p.app.progress_view import ProgressView, Report
@@ -32,6 +34,9 @@ from toheal_protocol.model import CircleId, WallTime
 
 REPORT_EVERY: Final = 1024
 """Messages after which it is told how far it has come."""
+
+_NOT_TO_BE_SYNCED: Final = frozenset((errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENOTSUP))
+"""What a system says that cannot write this folder's names out just now: then it does so by itself, later."""
 
 
 @define(eq=False)
@@ -137,10 +142,16 @@ def _sync(file: BinaryIO) -> int:
 
 
 def _put_in_place(part: str, path: str) -> None:
-    """Give the file its name; one that came meanwhile is not written over."""
+    """Give the file its name, through to the disk; one that came meanwhile is not written over."""
     if os.path.lexists(path):
         raise FileExistsError
     os.replace(part, path)
+    try:
+        sync_folder(Path(path).parent)
+    except OSError as error:
+        if error.errno not in _NOT_TO_BE_SYNCED:
+            _remove(path)
+            raise
 
 
 def _remove(part: str) -> None:

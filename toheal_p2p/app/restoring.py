@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -17,7 +18,7 @@ import trio
 from attrs import define, field
 
 from toheal_p2p.adapters.entropy import SystemEntropy
-from toheal_p2p.adapters.vault import create_vault, open_vault, wipe_vault
+from toheal_p2p.adapters.vault import create_vault, open_vault, sync_folder, wipe_vault
 from toheal_p2p.app.erasing import folder_beside
 from toheal_p2p.app.house import Told
 from toheal_p2p.app.look import Look, write_look
@@ -191,6 +192,8 @@ def _put_in_place(beside: Path, home: Path) -> None:
     if home.exists():
         home.rmdir()  # empty, or it is not ours
     os.replace(beside, home)
+    with suppress(OSError):  # the profile is there; if power fails, so is the backup
+        sync_folder(home.parent)
 
 
 def _write_look(home: Path, settings: Mapping[str, bytes]) -> None:

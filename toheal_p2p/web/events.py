@@ -100,14 +100,19 @@ class Working(Streamed):
 
 
 class Doing(Working):
-    """Work with the application. Locking ends it too."""
+    """Work with the application. Locking ends it too.
 
-    def __init__(self, site: Site, work: Work) -> None:
+    What we do by ourselves has an end, and how it goes is use of the profile. What others bring is none
+    (`is_ours` false): whoever brings it in driblets would keep the profile open.
+    """
+
+    def __init__(self, site: Site, work: Work, *, is_ours: bool = True) -> None:
         async def visit(report: Report) -> str:
             async with site.house.visit() as app:
 
                 async def go_on(progress: ProgressView) -> None:
-                    app.idleness.end()  # somebody waits for it
+                    if is_ours:
+                        app.idleness.end()  # somebody waits for it
                     await report(progress)
 
                 return await work(app, go_on)

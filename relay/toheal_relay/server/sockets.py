@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Callable, Collection
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from types import TracebackType
 from typing import Final, Self
@@ -124,9 +125,16 @@ def relayed_hosts(bound: str, public: str | None, told: str | None) -> dict[str,
     return found
 
 
-def tells_own_addresses() -> bool:
-    """Say whether `is_own_address` can tell: some machines let anybody bind to any address."""
-    return not any(map(is_own_address, _NOBODYS.values()))
+def own_addresses(known: Collection[str]) -> Callable[[str], bool]:
+    """Return what tells an address of this machine.
+
+    Args:
+        known: those that we are reached at. A NAT's may be among them, which nobody can bind to and
+            which leads back to this machine, or to the NAT.
+    """
+    if any(map(is_own_address, _NOBODYS.values())):  # some let anybody bind to any address
+        return known.__contains__
+    return lambda host: host in known or is_own_address(host)
 
 
 def is_own_address(host: str) -> bool:

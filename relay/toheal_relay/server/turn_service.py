@@ -17,7 +17,7 @@ from toheal_relay.desk import Desk
 from toheal_relay.server.greeting import TurnCaller
 from toheal_relay.server.lookout import Lookout
 from toheal_relay.server.relayed_ports import RelayedPorts
-from toheal_relay.server.sockets import is_own_address, tells_own_addresses
+from toheal_relay.server.sockets import own_addresses
 from toheal_relay.server.turn_stream import Dirty, Spawn, TurnStream
 from toheal_relay.turn.config import TurnConfig
 from toheal_relay.turn.credentials import Credentials
@@ -101,14 +101,15 @@ def open_turn(
     dirty = Dirty()
     ports = RelayedPorts(nursery, lookout, bind_to, dirty, desk.note_fault)
     known = frozenset(bind_to) | frozenset(bind_to.values())
-    is_ours = is_own_address if tells_own_addresses() else known.__contains__
     sites = [site_of(host) for host in bind_to]
     turn = Turn(
         desk.limits,
         hosts=tuple(bind_to),
         credentials=credentials,
         admission=desk.admission,
-        rules=PeerRules(is_ours, listening, config.allowed, next(filter(None, sites), None)),
+        rules=PeerRules(
+            own_addresses(known), listening, config.allowed, next(filter(None, sites), None)
+        ),
         open_port=ports.open,
         close_port=ports.close,
         draw=secrets.token_bytes,

@@ -30,7 +30,9 @@ Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
 """Starts work that may outlast whoever starts it."""
 
 _READS_AT_ONCE: Final = 4
-"""Reads of one client without letting the others have their turn: up to 64 kB."""
+"""Reads of one client without letting the others have their turn: up to 64 kB. Over TLS it is one record:
+what is dealt with together leaves together, and there are clients, coturn's own among them, that take the
+first message of a record for all of it."""
 
 
 @define(eq=False)
@@ -103,20 +105,20 @@ class TurnStream:
         self.lookout.close(self.stream.socket)
 
     def _receive(self) -> bytes:
-        """Return what has come, up to 64 kB of it, so that it is looked at together; close at the end.
+        """Return what has come, up to `_READS_AT_ONCE`, so that it is looked at together; close at the end.
 
         Raises:
             BrokenStream: the other side broke off.
         """
         parts = []
-        for _ in range(_READS_AT_ONCE):
+        for _ in range(_READS_AT_ONCE if self.stream.gives_all else 1):
             part = self.stream.receive_nowait()
             if part is None:
                 break
             parts.append(part)
             if not part:
                 self.close()
-            if len(part) < RECORD and (self.stream.gives_all or not part):
+            if len(part) < RECORD:
                 break
         return b"".join(parts)
 

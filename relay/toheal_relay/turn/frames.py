@@ -30,7 +30,7 @@ def hand_over(client: Client, frame: tuple[bytes, bytes], packets: list[bytes]) 
     if after:
         block = b"".join([before + each + after for each in packets])
     else:
-        block = before + before.join(packets)
+        block = before.join((b"", *packets))
     return client.send, block, len(before) + len(packets[0]) + len(after), client.to
 
 

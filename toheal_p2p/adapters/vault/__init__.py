@@ -3,7 +3,7 @@
 Spec: docs/vault.md.
 """
 
-from toheal_p2p.adapters.vault.files import PASSING, is_vault, wipe_vault
+from toheal_p2p.adapters.vault.files import PASSING, is_vault, sync_folder, wipe_vault
 from toheal_p2p.adapters.vault.keyring import PassphraseCost
 from toheal_p2p.adapters.vault.opening import create_vault, open_vault
 from toheal_p2p.adapters.vault.sqlite_vault import SqliteVault
@@ -15,5 +15,6 @@ __all__ = [
     "create_vault",
     "is_vault",
     "open_vault",
+    "sync_folder",
     "wipe_vault",
 ]

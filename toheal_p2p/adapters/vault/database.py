@@ -19,7 +19,7 @@ from urllib.parse import quote
 import apsw
 
 from toheal_p2p.adapters.vault.keyring import DataKey
-from toheal_p2p.adapters.vault.schema import SCHEMA_VERSION, TABLES
+from toheal_p2p.adapters.vault.schema import INDEXES, SCHEMA_VERSION, TABLES
 from toheal_p2p.ports.vault import (
     AlreadyRunning,
     DamagedVault,
@@ -39,7 +39,7 @@ _JOURNAL_KEPT: Final = 4 * 1024 * 1024
 
 
 def open_store(db: apsw.Connection, key: DataKey) -> None:
-    """Key a fresh connection, prove that the key fits, and set how it is to work.
+    """Key a fresh connection, prove that the key fits, set how it is to work, make missing indexes.
 
     Raises:
         DamagedVault: the file is not a store under this key.
@@ -55,6 +55,7 @@ def open_store(db: apsw.Connection, key: DataKey) -> None:
         if version != SCHEMA_VERSION:
             raise DamagedVault("a store without its tables")
         _configure(db)
+        db.execute(INDEXES)
 
 
 def fill_store(path: Path, key: DataKey) -> None:
@@ -69,7 +70,7 @@ def fill_store(path: Path, key: DataKey) -> None:
         with store_errors():
             _configure(db)
             db.execute(
-                f"BEGIN; {TABLES} INSERT INTO profile (one, generation) VALUES (1, 1);"
+                f"BEGIN; {TABLES} {INDEXES} INSERT INTO profile (one, generation) VALUES (1, 1);"
                 f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"
             )
     finally:

@@ -37,6 +37,8 @@ STORE: Final = "store"
 """`store.<n>` and SQLite's companions `store.<n>-wal`, `-shm`, `-journal`."""
 PASSING: Final = "passing"
 """A folder for files on their way through the profile; not the vault's, and erased with it."""
+PASSING_FILES: Final = frozenset({"file", "part"})
+"""What may lie in each folder of that one."""
 
 
 def store_path(home: Path, number: int) -> Path:
@@ -54,7 +56,7 @@ def prepare_home(home: Path) -> None:
     with storage_errors():
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_profile(home)
-        if not all(_is_ours(path.name) for path in home.iterdir()):
+        if not all(map(_is_ours, home.iterdir())):
             raise FolderTaken("a vault needs an empty folder")
         home.chmod(0o700)
 
@@ -162,7 +164,7 @@ def wipe_vault(home: Path) -> bool:
     """
     if not home.exists():
         return True
-    if not any(_is_ours(path.name) for path in home.iterdir()):
+    if not _is_vault_or_rest(home):
         raise NoProfile("there is no vault in this folder")
     for name in (KEYRING, KEYRING_NEXT):
         _destroy(home / name)
@@ -208,8 +210,28 @@ def _refuse_profile(home: Path) -> None:
         raise ProfileExists("there is a vault in this folder already")
 
 
-def _is_ours(name: str) -> bool:
-    return name in (KEYRING, KEYRING_NEXT, LOCK, PASSING) or name.startswith(STORE + ".")
+def _is_vault_or_rest(home: Path) -> bool:
+    """Say whether there is a vault, or what is left of one and nothing else: others have locks too."""
+    if is_vault(home) or (home / KEYRING_NEXT).is_file():
+        return True
+    left = list(home.iterdir())
+    return bool(left) and all(map(_is_ours, left))
+
+
+def _is_ours(path: Path) -> bool:
+    if path.name == PASSING:
+        return _is_passing(path)
+    return path.name in (KEYRING, KEYRING_NEXT, LOCK) or path.name.startswith(STORE + ".")
+
+
+def _is_passing(folder: Path) -> bool:
+    """Say whether files of ours passed through a folder: somebody may have one of this name."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    return all(
+        one.is_dir() and {path.name for path in one.iterdir()} <= PASSING_FILES
+        for one in folder.iterdir()
+    )
 
 
 def _destroy(path: Path) -> None:

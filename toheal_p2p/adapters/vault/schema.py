@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Final
 
 SCHEMA_VERSION: Final = 1
-"""Kept in `PRAGMA user_version`. Raise it with every change here or in `normalise_text`."""
+"""Kept in `PRAGMA user_version`. Raise it with every change of `TABLES` or of `normalise_text`."""
 
 TABLES: Final = """
 CREATE TABLE profile (
@@ -65,7 +65,6 @@ CREATE TABLE owed (
     envelope INTEGER,
     PRIMARY KEY (peer, seq)
 ) STRICT;
-CREATE INDEX owed_by_message ON owed (mid) WHERE mid IS NOT NULL;
 
 CREATE TABLE undelivered (
     mid BLOB NOT NULL,
@@ -101,14 +100,6 @@ CREATE TABLE entries (
     text TEXT NOT NULL,
     UNIQUE (circle, mid)
 ) STRICT;
-CREATE INDEX entries_by_circle ON entries (circle);
-CREATE INDEX entries_by_author ON entries (author, audience, author_seq);
-CREATE INDEX entries_about ON entries (circle, reply) WHERE kind IN ('edit', 'retraction');
-CREATE INDEX entries_of_acts ON entries (circle, text) WHERE kind IN
-    ('joined', 'left', 'remove', 'role', 'policy', 'charter', 'term', 'mute', 'unmute');
-CREATE INDEX entries_shown ON entries (shown + ttl) WHERE ttl > 0 AND shown IS NOT NULL;
-CREATE INDEX entries_unseen ON entries (came) WHERE ttl > 0;
-CREATE INDEX entries_of_ours ON entries (circle) WHERE is_mine;
 
 CREATE TABLE envelopes (
     position INTEGER PRIMARY KEY,
@@ -129,7 +120,6 @@ CREATE TABLE attachments (
     is_whole INTEGER,
     PRIMARY KEY (circle, mid)
 ) STRICT;
-CREATE INDEX attachments_by_file ON attachments (circle, file);
 
 CREATE TABLE chunks (
     circle INTEGER NOT NULL,
@@ -157,3 +147,20 @@ INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
 """
 """`words` gets text from `normalise_text`: every word between spaces, so the tokenizer `ascii`,
 which takes all letters beyond ASCII as they are, cuts where we cut."""
+
+INDEXES: Final = """
+CREATE INDEX IF NOT EXISTS owed_by_message ON owed (mid) WHERE mid IS NOT NULL;
+CREATE INDEX IF NOT EXISTS entries_by_circle ON entries (circle);
+CREATE INDEX IF NOT EXISTS entries_by_author ON entries (author, audience, author_seq);
+CREATE INDEX IF NOT EXISTS entries_about ON entries (circle, reply)
+    WHERE kind IN ('edit', 'retraction');
+CREATE INDEX IF NOT EXISTS entries_of_acts ON entries (circle, text) WHERE kind IN
+    ('joined', 'left', 'remove', 'role', 'policy', 'charter', 'term', 'mute', 'unmute');
+CREATE INDEX IF NOT EXISTS entries_shown ON entries (shown + ttl)
+    WHERE ttl > 0 AND shown IS NOT NULL;
+CREATE INDEX IF NOT EXISTS entries_unseen ON entries (came) WHERE ttl > 0;
+CREATE INDEX IF NOT EXISTS entries_of_ours ON entries (circle) WHERE is_mine;
+CREATE INDEX IF NOT EXISTS attachments_by_file ON attachments (circle, file);
+"""
+"""Made at each opening where they are missing, for statements name them: so a vault from before one of
+them still opens and answers. Adding one asks for no other version; one that changes needs another name."""

@@ -78,7 +78,7 @@ async def fetch(site: Site, request: Request, _form: Form) -> Response:
         await app.files.fetch(wanted, which, report=report)
         return site.fill("file_again.html", entry=await app.entry(wanted, which))
 
-    return Doing(site, work)
+    return Doing(site, work, is_ours=False)
 
 
 async def content(site: Site, request: Request, _form: Form) -> Response:

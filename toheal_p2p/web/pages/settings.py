@@ -17,6 +17,7 @@ from toheal_p2p.app.settings_interface import UNSET, SettingView
 from toheal_p2p.app.vocabulary import SETTING_NAMES
 from toheal_p2p.web.pages.circles import circles
 from toheal_p2p.web.site import Endpoint, Form, Site
+from toheal_p2p.web.trying import Trying
 
 LOOKS: Final = ("language", "digits", "colours", "neutral")
 """Settings that the frame around every page shows: it is made anew."""
@@ -24,10 +25,17 @@ LOOKS: Final = ("language", "digits", "colours", "neutral")
 
 async def settings(site: Site, _request: Request, _form: Form) -> Response:
     """Show every setting that can be chosen from a few, and the proxy."""
+    return await _show(site)
+
+
+async def _show(site: Site, *, error: str = "", refused_proxy: str | None = None) -> Response:
+    """Show the settings; a proxy that was refused is still in its box, and the reason stands above."""
     async with site.house.visit() as app:
         found = [_sorted(site, one) for one in await app.settings.list()]
         offered = await app.settings.offered_proxy()
-    return site.show("settings.html", found=found, offered=offered, error="")
+    return site.show(
+        "settings.html", found=found, offered=offered, error=error, refused_proxy=refused_proxy
+    )
 
 
 def _sorted(site: Site, setting: SettingView) -> SettingView:
@@ -44,8 +52,12 @@ async def choose(site: Site, request: Request, form: Form) -> Response:
     name = request.path_params["name"]
     if name not in SETTING_NAMES:
         raise Refused("no_such_setting", name=name[:200])
-    async with site.house.visit() as app:
-        await app.settings.set(name, form["value"] or UNSET)
+    with Trying(site) as tried:
+        async with site.house.visit() as app:
+            await app.settings.set(name, form["value"] or UNSET)
+    if tried.error:
+        typed = form["value"] if name == "proxy" else None
+        return await _show(site, error=tried.error, refused_proxy=typed)
     if name == "language":
         site.take_language(form["value"])
     if name in LOOKS:
