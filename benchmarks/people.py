@@ -380,7 +380,9 @@ def main(home: str) -> None:
     """Be one person until standard input ends."""
     from toheal_p2p.adapters import bridge
     from toheal_p2p.app.opening import Running, run_app
+    from toheal_protocol.machines import allowances
 
+    allowances.WORDS_A_DAY = 1 << 40  # type: ignore[misc]  # a benchmark says in a minute what people say in years
     running = Running(serve, lambda: None, allow_loopback=True)
     bridge.run(partial(run_app, Path(home), PASSPHRASE, running))
 
