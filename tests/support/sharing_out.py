@@ -8,6 +8,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 ONE_TOWN: Final = frozenset(
     {
+        "tests/adapters/test_lan_zeroconf.py",
         "tests/adapters/test_turn_client.py",
         "tests/netns/test_capture.py",
         "tests/netns/test_matrix.py",
@@ -17,7 +18,8 @@ ONE_TOWN: Final = frozenset(
         "tests/system/test_trouble.py",
     }
 )
-"""Modules whose tests use one fixture of the module: each worker would start its programs again.
+"""Modules whose tests use one fixture of the module: each worker would start its programs again. Those
+about zeroconf would hear each other.
 
 The mark `xdist_group` is for this, but pytest-xdist 3.8 writes it into an attribute that pytest 9.2 no
 longer reads.

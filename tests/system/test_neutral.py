@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -33,11 +34,12 @@ PLACES = ("HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOM
 
 
 @pytest.fixture
-def around(tmp_path: Path) -> Path:
-    """Return a folder in which everything lies that the program may write to outside."""
-    for place in PLACES:
-        (tmp_path / "around" / place).mkdir(mode=0o700, parents=True)
-    return tmp_path / "around"
+def around() -> Iterator[Path]:
+    """Give a folder in which everything lies that the program may write to outside."""
+    with TemporaryDirectory() as folder:  # its name is short: a socket has to fit into one of them
+        for place in PLACES:
+            (Path(folder) / place).mkdir(mode=0o700)
+        yield Path(folder)
 
 
 @pytest.fixture
@@ -144,11 +146,13 @@ def test_a_command_and_the_process_that_cleans_files_take_the_neutral_name_too(
         cleaning.wait()
 
 
-def test_erasing_after_a_kill_takes_what_lay_beside_the_profile(program: PageProgram) -> None:
+def test_erasing_after_a_kill_takes_what_lay_beside_the_profile(
+    program: PageProgram, around: Path
+) -> None:
     visitor_of(program).post("/begin", nickname="Nawras", passphrase=PASSPHRASE, again=PASSPHRASE)
     program.program.kill()
     person = PersonProcess("Nawras", program.folder)
     person.cli("wipe", "--yes")
     left = {path.name for path in program.folder.iterdir()} - {"run.out"}
     assert left == set(), left
-    assert os.listdir(program.folder.parent / "around" / "TMPDIR") == []
+    assert os.listdir(around / "TMPDIR") == []

@@ -1,9 +1,8 @@
 """aiortc's DTLS with a handshake that does not wait a whole second for each lost packet.
 
 OpenSSL repeats a flight after a second, then two, and offers no way to change that. Here the last
-datagram of a handshake goes out again almost at once, and then ever slower, as it was: whoever has it
-already drops it as a replay. The last flight of all, whose sender waits for nothing, is repeated twice
-as well.
+datagram of a handshake goes out again sooner, as it was: whoever has it already drops it as a
+replay. The last flight of all, whose sender waits for nothing, is repeated once as well.
 
 It overrides private methods: `aiortc==1.16.*` is pinned, and a test checks that the names exist.
 
@@ -18,11 +17,10 @@ from typing import Final
 from OpenSSL import SSL
 
 from toheal_p2p.adapters.ortc import RTCDtlsTransport
-from toheal_p2p.adapters.turn import SOON_AGAIN
 
-REPEAT: Final = 0.25
-"""Seconds without an answer until a flight goes out for the third time; doubles each time. Longer than
-most round trips, and where it is not, a repeat costs one packet."""
+FIRST_REPEAT: Final = 0.25
+"""Seconds without an answer until a flight goes out again; doubles each time. Longer than most round
+trips, and where it is not, a repeat costs one packet."""
 
 _DATAGRAM: Final = 1500
 """Bytes OpenSSL gives out at once; its flights with our certificates have about a thousand."""
@@ -32,7 +30,7 @@ class QuickDtls(RTCDtlsTransport):
     """One DTLS association."""
 
     _flight: bytes = b""
-    _repeat_after: float = SOON_AGAIN
+    _repeat_after: float = FIRST_REPEAT
     _last_repeat: asyncio.Task[None] | None = None
 
     async def _recv_next(self) -> None:
@@ -43,15 +41,14 @@ class QuickDtls(RTCDtlsTransport):
         try:
             await asyncio.wait_for(super()._recv_next(), self._repeat_after)
         except TimeoutError:
-            self._repeat_after = max(REPEAT, 2 * self._repeat_after)
+            self._repeat_after *= 2
             if self._flight:
                 await self.transport._send(self._flight)
 
     async def _do_handshake(self) -> None:
         await super()._do_handshake()
         if self.encrypted and self._flight:
-            for wait in (SOON_AGAIN, REPEAT):
-                asyncio.get_running_loop().call_later(wait, self._repeat_last)
+            asyncio.get_running_loop().call_later(FIRST_REPEAT, self._repeat_last)
 
     async def _write_ssl(self) -> None:
         if self.encrypted:
@@ -62,7 +59,7 @@ class QuickDtls(RTCDtlsTransport):
         except SSL.Error:
             return
         if data:
-            self._flight, self._repeat_after = data, SOON_AGAIN
+            self._flight, self._repeat_after = data, FIRST_REPEAT
             await self.transport._send(data)
 
     def _repeat_last(self) -> None:
