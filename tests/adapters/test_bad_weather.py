@@ -61,7 +61,7 @@ async def test_a_link_opens_and_carries_everything_in_order_although_one_in_five
                 nursery.cancel_scope.cancel()
         assert received == frames
         assert sum(luck.lost for luck in weather.lucks) > 0
-        assert min(luck.sent for luck in weather.lucks) > 7, "it went another way"  # of checks alone there are fewer
+        assert min(luck.sent for luck in weather.lucks) > 7, "it went another way"
 
 
 @pytest.mark.real
