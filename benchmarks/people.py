@@ -158,7 +158,7 @@ class Driver(FileVerbs):
 
     async def await_all_linked(self, circle: str, count: int) -> Answer:
         """Answer when so many members are reached over a data channel, by TURN or without."""
-        while sum(one.link in ("direct", "turn") for one in await self.app.links(circle)) < count:  # noqa: ASYNC110
+        while sum(one.link in ("direct", "turn") for one in await self.app.links(circle)) < count:  # noqa: ASYNC110 - as above
             await trio.sleep(0.02)
         return {"at": time.monotonic()}
 

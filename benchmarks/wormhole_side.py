@@ -30,7 +30,7 @@ Wormholes = Sequence[Any]
 """`Any`: the package has no types."""
 
 
-class Lines(LineOnlyReceiver):  # type: ignore[misc]
+class Lines(LineOnlyReceiver):  # type: ignore[misc]  # Twisted has no types here
     """Takes questions from standard input, and ends the process with it."""
 
     delimiter = b"\n"

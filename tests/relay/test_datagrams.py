@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from toheal_protocol.model import Instant
 from toheal_protocol.wire.stun import MAX_STUN_SIZE
 from toheal_relay.server import bursts
 from toheal_relay.server.bursts import DRAIN, DatagramSender, cuts_datagrams, read_bursts
-from toheal_relay.server.lookout import Lookout, PlainLookout, open_lookout
+from toheal_relay.server.lookout import Lookout, PlainLookout
 from toheal_relay.server.turn_stream import Dirty, TurnStream
 from toheal_relay.server.udp import SINGLES, serve_datagrams
 
@@ -37,17 +37,6 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
     """Two UDP sockets that do not wait."""
     with udp() as one, udp() as other:
         yield one, other
-
-
-@pytest.fixture(params=["before trio sleeps", "by trio"])
-async def lookout(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Lookout]:
-    """Both ways to notice that something has come."""
-    if request.param == "by trio":
-        monkeypatch.setattr("toheal_relay.server.lookout.trios_epoll", lambda: None)
-    with open_lookout() as given:
-        yield given
 
 
 def take_all(end: socket.socket) -> list[bytes]:

@@ -15,28 +15,17 @@ from toheal_protocol.errors import MalformedFrame
 from toheal_protocol.model import Instant
 from toheal_protocol.wire.turn import encode_channel_data
 from toheal_relay.server.greeting import TurnCaller
-from toheal_relay.server.lookout import Lookout, open_lookout
+from toheal_relay.server.lookout import Lookout
 from toheal_relay.server.stream import PlainStream
 from toheal_relay.server.turn_stream import Dirty, TurnStream
 from toheal_relay.turn.allocation import Client, Outgoing
 
 LONGEST = 20
 """Seconds after which something is lost, on the busiest of machines."""
-"""All of them fill their last four bytes, or what is answered would be filled up."""
 HELLO = encode_channel_data(0x4001, b"greeting", is_stream=True)
 BUG = encode_channel_data(0x4002, b"finds a bug!", is_stream=True)
 NONSENSE = encode_channel_data(0x4003, b"breaks our rules", is_stream=True)
-
-
-@pytest.fixture(params=["before trio sleeps", "by trio"])
-async def lookout(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Lookout]:
-    """Both ways to notice that something has come."""
-    if request.param == "by trio":
-        monkeypatch.setattr("toheal_relay.server.lookout.trios_epoll", lambda: None)
-    with open_lookout() as given:
-        yield given
+"""All of them fill their last four bytes, or what is answered would be filled up."""
 
 
 @define(eq=False)

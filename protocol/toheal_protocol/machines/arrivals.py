@@ -246,10 +246,8 @@ def _take_answer(draft: Draft, member: MemberId, flight: bytes) -> None:
 def _take_frame(draft: Draft, member: MemberId, frame: Sealed, *, over_link: bool) -> None:
     session = draft.pair(member).session
     was_silent = session is not None and not session.can_send
-    try:
-        opened = open_frame(
-            draft, member, frame
-        )  # a repeat and a fork are seen before anything changes
+    try:  # a repeat and a fork are seen before anything changes
+        opened = open_frame(draft, member, frame)
     except ReplayedMessage:
         ack_soon(draft, member, over_link=over_link)  # our acknowledgement may have been lost
         return

@@ -44,15 +44,12 @@ def misses_something(draft: Draft, author: MemberId, content: Content, *, is_own
         return True
     if unknown(draft, content.view):
         return True
+    # of an author's own notes the count says what is missing; the one before may not be for us
     is_note = stream.audience is Audience.FACILITATORS
-    missing = [
-        parent
-        for parent in content.parents
-        if not (is_note and _is_of(parent, stream)) and not _is_here(draft, parent)
-    ]
-    return bool(
-        missing
-    )  # of its own notes the author's count says what is missing; the one before may not be for us
+    for parent in content.parents:
+        if not (is_note and _is_of(parent, stream)) and not _is_here(draft, parent):
+            return True
+    return False
 
 
 def _starts_here(draft: Draft, stream: Stream) -> bool:

@@ -42,7 +42,8 @@ class TurnConfig:
     """How TURN is offered.
 
     `servers` are elsewhere and know `secret`; without any, this relay is the TURN server. `address`
-    is what others reach its relayed ports at, if that is not plain, and `allowed` are networks whose machines may be peers although they are not on the internet.
+    is what others reach its relayed ports at, if that is not plain, and `allowed` are networks whose
+    machines may be peers although they are not on the internet.
     """
 
     is_offered: bool = True
